@@ -1,0 +1,99 @@
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+
+/** Something the tests need on this computer, and the Debian and Ubuntu package that brings it. */
+interface Need {
+  readonly what: string;
+  readonly package: string;
+  readonly present: () => boolean;
+}
+
+/** Where programs for administrators live, which an ordinary user's PATH often leaves out. */
+export const PROGRAM_PATH = `${process.env["PATH"] ?? ""}:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin`;
+
+const succeeds = (command: string, args: readonly string[]): boolean =>
+  spawnSync(command, args, { stdio: "ignore", env: { ...process.env, PATH: PROGRAM_PATH } })
+    .status === 0;
+
+const program = (what: string, from: string): Need => ({
+  what,
+  package: from,
+  present: () => PROGRAM_PATH.split(":").some((folder) => existsSync(`${folder}/${what}`)),
+});
+
+const needs: readonly Need[] = [
+  program("pcscd", "pcscd"),
+  {
+    what: "the vpcd driver",
+    package: "vsmartcard-vpcd",
+    present: () => existsSync("/usr/lib/pcsc/drivers/serial/libifdvpcd.so"),
+  },
+  {
+    what: "libpcsclite.so.1",
+    package: "libpcsclite1",
+    present: () => succeeds("sh", ["-c", "ldconfig -p | grep -q 'libpcsclite[.]so[.]1 '"]),
+  },
+  program("pcsc_scan", "pcsc-tools"),
+  program("opensc-tool", "opensc"),
+  program("pkcs11-tool", "opensc"),
+  program("sshd", "openssh-server"),
+  program("ssh", "openssh-client"),
+  program("yubico-piv-tool", "yubico-piv-tool"),
+  program("gpg", "gnupg"),
+  { what: "scdaemon", package: "scdaemon", present: () => existsSync("/usr/lib/gnupg/scdaemon") },
+  program("ip", "iproute2"),
+  program("unshare", "util-linux"),
+  program("nsenter", "util-linux"),
+  program("setpriv", "util-linux"),
+  {
+    what: "python3 with pyscard",
+    package: "python3-pyscard",
+    present: () => succeeds("/usr/bin/python3", ["-c", "import smartcard"]),
+  },
+  program("javac", "default-jdk-headless"),
+  program("java", "default-jdk-headless"),
+  program("tmux", "tmux"),
+  program("cc", "gcc"),
+];
+
+const missing = (): readonly Need[] => needs.filter((need) => !need.present());
+
+/**
+ * Sees to it that every program the tests need is here, and installs what is missing as root, or
+ * through a sudo that asks nothing.
+ *
+ * @throws {Error} when something is still missing; it names the packages and the command.
+ */
+export function ensurePackages(): void {
+  const absent = missing();
+  if (absent.length === 0) return;
+  const packages = [...new Set(absent.map((need) => need.package))];
+  const asRoot = process.getuid?.() === 0 ? [] : ["sudo", "-n"];
+  if (asRoot.length === 0 || succeeds("sudo", ["-n", "true"])) {
+    console.log(`installing ${packages.join(" ")}`);
+    install(asRoot, packages);
+  }
+  const still = missing();
+  if (still.length === 0) return;
+  const names = [...new Set(still.map((need) => need.package))].join(" ");
+  throw new Error(
+    `the tests need ${still.map((need) => need.what).join(", ")}; ` +
+      `run: sudo apt-get install --no-install-recommends ${names}`,
+  );
+}
+
+function install(asRoot: readonly string[], packages: readonly string[]): void {
+  // Two test runs may start together: the second waits for the first one's lock.
+  const apt = (...args: readonly string[]): void => {
+    const [command = "env", ...rest] = [
+      ...asRoot,
+      "env",
+      `PATH=${PROGRAM_PATH}`,
+      ..."DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300".split(" "),
+      ...args,
+    ];
+    spawnSync(command, rest, { stdio: "inherit" });
+  };
+  apt("update");
+  apt("install", "-y", "--no-install-recommends", ...packages);
+}

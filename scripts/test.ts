@@ -1,0 +1,137 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { inNamespaces } from "./namespaces.ts";
+import { ensurePackages, PROGRAM_PATH } from "./packages.ts";
+
+// npm test: formatting, lint, types, the build, the plain tests, and then the tests with real
+// programs inside namespaces of their own. `--long` adds the long ones, `--bench` measures instead;
+// anything else is handed to vitest, and then only vitest runs.
+
+/** How long a stopped child may take to end before it is killed, ms. */
+const GRACE_MS = 3_000;
+
+const total = { passed: 0, failed: 0, skipped: 0 };
+const children = new Set<ChildProcess>();
+const counts = mkdtempSync(join(tmpdir(), "cardwire-test-"));
+let stopping = false;
+
+const node = (script: string, ...args: readonly string[]): readonly string[] => [
+  process.execPath,
+  `node_modules/${script}`,
+  ...args,
+];
+
+/** Runs a program to its end, its output on ours. Gives its exit status, 1 for a signal. */
+async function status(argv: readonly string[], env = process.env): Promise<number> {
+  const [command = "", ...args] = argv;
+  if (stopping) return 1;
+  const child = spawn(command, args, {
+    stdio: ["ignore", "inherit", "inherit"],
+    env: { ...env, PATH: env["PATH"] ?? PROGRAM_PATH },
+  });
+  children.add(child);
+  const code = await new Promise<number>((resolve) => {
+    child.once("error", (error) => {
+      console.error(`${command}: ${error.message}`);
+      resolve(1);
+    });
+    child.once("close", (exit) => resolve(exit ?? 1));
+  });
+  children.delete(child);
+  return code;
+}
+
+async function check(name: string, argv: readonly string[]): Promise<void> {
+  const ok = (await status(argv)) === 0;
+  total[ok ? "passed" : "failed"] += 1;
+  console.log(`${ok ? "passed" : "FAILED"}: ${name}`);
+}
+
+/** What `test/closing-line-reporter.ts` writes, a line for each run of vitest. */
+type Counts = typeof total;
+
+/** Runs one project of vitest.config.ts and adds up its tests. Gives how many there were. */
+async function vitest(project: string, rest: readonly string[], inside: boolean): Promise<number> {
+  const file = join(counts, project);
+  const env = { CLOSING_LINE_FILE: file };
+  const args = ["run", "--project", project, "--passWithNoTests", ...rest];
+  const outside = { argv: node("vitest/vitest.mjs", ...args), env: { ...process.env, ...env } };
+  const ran = inside
+    ? inNamespaces(["node", "node_modules/vitest/vitest.mjs", ...args], env)
+    : outside;
+  const code = await status(ran.argv, ran.env);
+  const lines = existsSync(file) ? readFileSync(file, "utf8").trim().split("\n") : [];
+  let tests = 0;
+  let failed = 0;
+  for (const line of lines) {
+    const run = JSON.parse(line) as Counts;
+    total.passed += run.passed;
+    total.failed += run.failed;
+    total.skipped += run.skipped;
+    failed += run.failed;
+    tests += run.passed + run.failed;
+  }
+  // vitest that fails without a failed test, or dies before it can report, has failed all the same.
+  if (code !== 0 && failed === 0) total.failed += 1;
+  return tests;
+}
+
+/** Ends the children, first kindly. What runs inside namespaces ends with them. */
+async function stop(): Promise<void> {
+  stopping = true;
+  const ends = [...children].map((child) => new Promise((resolve) => child.once("close", resolve)));
+  for (const child of children) child.kill("SIGTERM");
+  const late = setTimeout(() => {
+    for (const child of children) child.kill("SIGKILL");
+  }, GRACE_MS);
+  await Promise.all(ends);
+  clearTimeout(late);
+  rmSync(counts, { recursive: true, force: true });
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const rest = args.filter((arg) => arg !== "--long" && arg !== "--bench");
+  ensurePackages();
+  if (rest.length === 0 && !args.includes("--bench")) {
+    await check("biome format", node("@biomejs/biome/bin/biome", "format", "."));
+    await check("oxlint", node("oxlint/bin/oxlint", "--type-aware"));
+    await check("tsc", node("typescript/bin/tsc", "--noEmit"));
+  }
+  if ((await status(node("tsx/dist/cli.mjs", "scripts/build.ts"))) !== 0) {
+    console.error("the build failed");
+    total.failed += 1;
+  }
+  if (args.includes("--bench")) {
+    const bench = inNamespaces(["node", "node_modules/tsx/dist/cli.mjs", "bench/main.ts"], {});
+    return total.failed > 0 ? 1 : await status(bench.argv, bench.env);
+  }
+  let tests = await vitest("unit", rest, false);
+  tests += await vitest("lab", rest, true);
+  if (args.includes("--long")) tests += await vitest("long", rest, true);
+  if (tests === 0) console.error("no test ran");
+  const skipped = total.skipped > 0 ? `, ${total.skipped} skipped` : "";
+  console.log(`${total.passed} passed, ${total.failed} failed${skipped}`);
+  return total.failed > 0 || tests === 0 ? 1 : 0;
+}
+
+for (const [signal, code] of [
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+  ["SIGHUP", 129],
+] as const) {
+  process.once(signal, () => {
+    void stop().then(() => process.exit(code));
+  });
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  console.log(`${total.passed} passed, ${total.failed + 1} failed`);
+  process.exitCode = 1;
+} finally {
+  await stop();
+}

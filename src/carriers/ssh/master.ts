@@ -1,0 +1,164 @@
+import { readFile, rm } from "node:fs/promises";
+import type { Socket } from "node:net";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { CardwireError } from "../../domain/errors.ts";
+import { dial } from "../../host/dial.ts";
+import {
+  controlArguments,
+  forwardArguments,
+  masterArguments,
+  shellArguments,
+  tokenless,
+} from "./argv.ts";
+import { explainComplaint } from "./complaints.ts";
+import { runSsh } from "./run-ssh.ts";
+
+export interface MasterOptions {
+  readonly destination: string;
+  readonly remoteSocket: string;
+  readonly ssh: readonly string[];
+  /** Private; files of other masters may be in it. */
+  readonly directory: string;
+  /** Makes the file names differ from those of all other masters in the directory. */
+  readonly serial: number;
+  /** Whether a person can answer ssh's questions now. */
+  readonly canAsk: boolean;
+  /** Gets what ssh said although it succeeded: banners, warnings. */
+  readonly notice?: ((text: string) => void) | undefined;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * A connected ssh in the background, with a forward to the remote socket. Disposing it ends it and removes its files.
+ *
+ * It lives as long as we hold a connection to its control socket, which it counts as a user of the line, and no more
+ * than ControlPersist longer: it cannot outlive us, however we end. The same connection tells us at once when it ends.
+ */
+export interface RunningMaster extends AsyncDisposable {
+  /** The local end of the forward. */
+  readonly socket: string;
+  /** Resolves when ssh has ended, for whatever reason. */
+  readonly ended: Promise<void>;
+  /** What ssh wrote to its log so far. */
+  log(): Promise<string>;
+  /** Runs a script with `sh` over there and resolves with its output. */
+  shell(script: string, options: { signal: AbortSignal }): Promise<string>;
+}
+
+/** How long a short command to the master may take, ms. It never waits for the network. */
+const CONTROL_MS = 1_500;
+
+/** How long ssh may take to say goodbye before it is killed, ms. */
+const END_MS = 3_000;
+
+/**
+ * Starts ssh and resolves when the forward accepts connections.
+ *
+ * @throws {CardwireError} `E_SSH…` with ssh's own words and what to do; `E_NO_SSH`.
+ */
+export async function startMaster(options: MasterOptions): Promise<RunningMaster> {
+  const { destination, remoteSocket, ssh, directory, canAsk, notice, signal } = options;
+  const id = options.serial.toString(36);
+  const controlPath = join(directory, `c${id}`);
+  const socket = join(directory, `f${id}`);
+  const logPath = join(directory, `log${id}`);
+  const target = { destination, controlPath };
+  const terminal = canAsk ? "ours" : "apart";
+  const log = () => readFile(logPath, "utf8").catch(() => ""); // it ended before it had one
+
+  const control = (args: readonly string[]) =>
+    runSsh(ssh, args, { terminal: "apart", signal: AbortSignal.timeout(CONTROL_MS) });
+  const remove = () =>
+    Promise.all([controlPath, socket, logPath].map((path) => rm(path, { force: true })));
+
+  const failed = async (stderr: string): Promise<CardwireError> => {
+    const words = `${stderr}\n${await log()}`;
+    if (words.trim() !== "") return explainComplaint(words, options);
+    // Whatever happens after ssh has read its command line is in the log; the rest it told the terminal itself.
+    const message = `ssh to ${destination} did not start; its own words are above`;
+    const hint = `Mend ~/.ssh/config, or what was given as the ssh command: ${ssh.join(" ")}`;
+    return new CardwireError("E_SSH_CONFIG", message, { hint });
+  };
+
+  let hold: Socket | undefined;
+  try {
+    const args = masterArguments({ ...target, logPath, canAsk });
+    const started = await runSsh(ssh, args, { terminal, signal });
+    if (started.status !== 0) throw await failed(started.stderr);
+    hold = await dial(controlPath, { signal });
+    const ended = followed(hold);
+    const pid = processId(await control(controlArguments(target, "check")));
+    const forward = await control(forwardArguments(target, { localSocket: socket, remoteSocket }));
+    if (forward.status !== 0) throw await failed(forward.stderr);
+    signal.throwIfAborted();
+    const words = `${started.stderr}${await log()}`.trim();
+    if (words !== "") notice?.(words);
+
+    const held = hold;
+    return {
+      socket,
+      ended,
+      log,
+      shell: async (script, within) => {
+        const result = await runSsh(ssh, shellArguments(target), {
+          ...within,
+          input: script,
+          terminal: "apart",
+        });
+        return result.stdout;
+      },
+      [Symbol.asyncDispose]: async () => {
+        if (!held.destroyed) {
+          const asked = control(controlArguments(target, "exit")).catch(() => {}); // not told: it is killed
+          await endWithin(END_MS, { ended, force: () => kill(pid, controlPath) });
+          await asked;
+        }
+        held.destroy();
+        await remove();
+      },
+    };
+  } catch (error) {
+    // Aborted or failed half-way: one that is there already is told to go, and would go by itself.
+    await control(controlArguments(target, "exit")).catch(() => {});
+    hold?.destroy();
+    await remove();
+    throw error;
+  }
+}
+
+/** Resolves when the other end closes. What it says meanwhile (the multiplexer's hello) is not for us. */
+function followed(hold: Socket): Promise<void> {
+  hold.resume();
+  return new Promise((resolve) => {
+    hold.once("close", () => resolve());
+  });
+}
+
+/** ssh answers `-O check` with `Master running (pid=NNN)`. */
+function processId({ stderr }: { stderr: string }): number | undefined {
+  const pid = /\(pid=(\d+)\)/.exec(stderr)?.[1];
+  return pid === undefined ? undefined : Number(pid);
+}
+
+async function endWithin(
+  limitMs: number,
+  { ended, force }: { ended: Promise<void>; force: () => Promise<void> },
+): Promise<void> {
+  const stop = new AbortController();
+  const late = delay(limitMs, "late", { signal: stop.signal }).catch(() => {}); // aborted: it was in time
+  const outcome = await Promise.race([ended, late]);
+  stop.abort();
+  if (outcome === "late") await force();
+}
+
+/** Kills a master that does not listen, if `pid` is a process here that has our control path on its command line. */
+async function kill(pid: number | undefined, controlPath: string): Promise<void> {
+  if (pid === undefined) return;
+  try {
+    const line = await readFile(`/proc/${pid}/cmdline`, "utf8");
+    if (line.split("\0").includes(tokenless(controlPath))) process.kill(pid, "SIGKILL");
+  } catch {
+    // It ended just now, or runs where we cannot see it (a wrapper's ssh on another system): ControlPersist ends it.
+  }
+}

@@ -1,0 +1,34 @@
+import { listen } from "../observe/events.ts";
+import type { Io } from "./io.ts";
+
+/**
+ * Tells a person what happens to an attachment while it runs.
+ *
+ * @param options.verbose also what concerns single applications only.
+ */
+export function printNotices(io: Io, { verbose }: { verbose: boolean }): Disposable {
+  let isFirst = true;
+  const listeners = [
+    listen("cardwire:pcscd", ({ at, state, reason }) => {
+      const why = reason ? `: ${reason}` : "";
+      if (state === "up" && !isFirst) io.err(`${at}: the readers are back`);
+      if (state === "broken") io.err(`${at}: the connection broke${why}; trying again`);
+      if (state === "gone") io.err(`${at}: the readers are gone${why}; trying again`);
+      if (state === "resting" && verbose) io.err(`${at}: nobody uses the readers; pcscd may rest`);
+      isFirst = false;
+    }),
+    listen("cardwire:blocked", ({ at, reader, connections }) =>
+      io.err(
+        `${at}: ${connections} connects wait for the program that holds ${reader}; more have to queue`,
+      ),
+    ),
+    listen("cardwire:refused", ({ application, reason }) => {
+      if (verbose) io.err(`${application}: hung up: ${reason}`);
+    }),
+  ];
+  return {
+    [Symbol.dispose]() {
+      for (const one of listeners) one[Symbol.dispose]();
+    },
+  };
+}

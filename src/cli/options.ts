@@ -1,0 +1,49 @@
+import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import { CardwireError } from "../domain/errors.ts";
+import type { PcscdOptions } from "../services/pcscd/daemon.ts";
+
+/** Options of everything that attaches. */
+export const sshOption = () =>
+  new Option("--ssh <command>", "ssh program and its first arguments, as in CARDWIRE_SSH").env(
+    "CARDWIRE_SSH",
+  );
+export const slotsOption = () =>
+  new Option("--slots <number>", "slots that programs up to pcsc-lite 2.4 expect; Fedora's: 48")
+    .choices(["16", "48"] as const)
+    .default("16" as const);
+export const strictOption = () =>
+  new Option("--strict", "take no short cut: ask the card host each time, await each answer");
+export const noPipeliningOption = () =>
+  new Option("--no-pipelining", "await the answers that carry no news, too");
+export const keepWarmOption = () =>
+  new Option("--keep-warm", "stay connected to pcscd while no program uses the readers");
+
+/** A file mode in octal, as chmod takes it. */
+export function parseMode(text: string): number {
+  if (!/^0?[0-7]{3}$/.test(text))
+    throw new InvalidArgumentError("wants an octal mode, such as 0660");
+  return Number.parseInt(text, 8);
+}
+
+/** What the flags mean for the way to pcscd. */
+export function pcscdOptions(flags: {
+  readonly strict?: true | undefined;
+  readonly pipelining: boolean;
+  readonly keepWarm?: true | undefined;
+}): PcscdOptions {
+  return {
+    pipelining: flags.pipelining && !flags.strict,
+    rememberFeatures: !flags.strict,
+    keepWarm: flags.keepWarm ?? false,
+  };
+}
+
+/** A subcommand whose help shows examples. */
+export const subcommand = (name: string, description: string, examples: readonly string[]) =>
+  new Command(name)
+    .description(description)
+    .addHelpText("after", `\nExamples:\n${examples.map((line) => `  $ ${line}`).join("\n")}`);
+
+/** Wrong usage that the parser itself cannot see. */
+export const wrongUsage = (message: string, hint: string): CardwireError =>
+  new CardwireError("E_USAGE", message, { hint });

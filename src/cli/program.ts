@@ -1,0 +1,36 @@
+import { Command } from "@commander-js/extra-typings";
+import { attachCommand } from "./commands/attach.ts";
+import { envCommand } from "./commands/env.ts";
+import { type ReadersDeps, readersCommand } from "./commands/readers.ts";
+import { runCommand } from "./commands/run.ts";
+import type { Io } from "./io.ts";
+
+/** The whole command line, as data: what help, completion and manual pages are made from. */
+export function program(
+  io: Io,
+  options: {
+    readonly version: string;
+    /** What stands behind the first `--`. */
+    readonly rest: readonly string[];
+    readonly setExit: (status: number | NodeJS.Signals) => void;
+    readonly withReaders: ReadersDeps["withReaders"];
+  },
+): Command {
+  const commands = [
+    attachCommand(io),
+    runCommand(io, options.rest, options.setExit),
+    envCommand(io),
+    readersCommand({ io, withReaders: options.withReaders }),
+  ];
+  const top = new Command("cardwire")
+    .description("Smart card readers of another computer, for every PC/SC program here")
+    .version(options.version)
+    .showHelpAfterError("'cardwire --help' and 'cardwire COMMAND --help' tell more");
+  for (const command of commands) top.addCommand(command);
+  for (const command of [top, ...top.commands])
+    command.exitOverride().configureOutput({
+      writeOut: (text) => io.out(text.trimEnd()),
+      writeErr: (text) => io.err(text.trimEnd()),
+    });
+  return top;
+}

@@ -1,0 +1,53 @@
+import type { Reader } from "../domain/card-service.ts";
+import { ReaderStateBit } from "../wire/pcsclite/constants.ts";
+import { table } from "./table.ts";
+
+/** A value that a POSIX shell reads back as it is. */
+export const shellWord = (text: string): string =>
+  /^[A-Za-z0-9_./:@%+,=-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+
+export const exportLine = (socket: string): string =>
+  `export PCSCLITE_CSOCK_NAME=${shellWord(socket)}`;
+
+const atrText = (atr: Uint8Array): string =>
+  Buffer.from(atr)
+    .toString("hex")
+    .toUpperCase()
+    .replaceAll(/(..)(?!$)/g, "$1 ");
+
+/** In which state a reader is, in a word. */
+function stateText({ atr, stateBits }: Reader): string {
+  if (atr) return "card";
+  if ((stateBits & ReaderStateBit.Swallowed) !== 0) return "card that does not answer";
+  if ((stateBits & ReaderStateBit.Unknown) !== 0) return "not available";
+  return "empty";
+}
+
+function useText({ sharing }: Reader): string {
+  if (sharing < 0) return "held by one program";
+  return sharing > 0 ? "in use" : "";
+}
+
+/** What a terminal must not see of a name that comes from elsewhere. */
+const printable = (text: string): string => text.replaceAll(/\p{C}/gu, "?");
+
+/** The readers as a table: a line each, the ATR in hexadecimal. */
+export const readersTable = (readers: readonly Reader[], head: readonly string[] = []): string =>
+  table(
+    head,
+    readers.map((reader) => [
+      printable(reader.name),
+      [stateText(reader), useText(reader)].filter(Boolean).join(", "),
+      reader.atr ? atrText(reader.atr) : "",
+    ]),
+  );
+
+/** A reader in `--json`. The meaning of a field never changes. */
+export const readerJson = (reader: Reader) => ({
+  reader: reader.name,
+  state: stateText(reader),
+  ...(reader.atr && { atr: Buffer.from(reader.atr).toString("hex") }),
+  inUse: reader.sharing !== 0,
+  exclusive: reader.sharing < 0,
+  eventCounter: reader.eventCounter,
+});

@@ -1,0 +1,42 @@
+import { spawn } from "node:child_process";
+import { CardwireError } from "../domain/errors.ts";
+
+/** Passed on to the program. */
+const FORWARDED = ["SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2"] as const;
+/** The terminal itself sends these to every process in its foreground, the program included. */
+const FROM_TERMINAL: ReadonlySet<string> = new Set(["SIGINT", "SIGQUIT"]);
+
+/**
+ * Runs a program in this process's terminal and passes signals on to it.
+ *
+ * @returns its exit status, or the signal that ended it.
+ * @throws {CardwireError} `E_NOT_FOUND` or `E_CANNOT_RUN` when it cannot be started.
+ */
+export async function runProgram(
+  program: string,
+  args: readonly string[],
+  { env }: { env: Readonly<Record<string, string | undefined>> },
+): Promise<number | NodeJS.Signals> {
+  const child = spawn(program, args, { stdio: "inherit", env: { ...env } });
+  const forwards = FORWARDED.map((name) => {
+    const forward = () => {
+      if (!(FROM_TERMINAL.has(name) && process.stdin.isTTY)) child.kill(name);
+    };
+    process.on(name, forward);
+    return () => process.off(name, forward);
+  });
+  try {
+    return await new Promise((resolve, reject) => {
+      child.once("error", (cause) => reject(cannotRun(program, cause)));
+      child.once("exit", (status, signal) => resolve(signal ?? status ?? 0));
+    });
+  } finally {
+    for (const stop of forwards) stop();
+  }
+}
+
+function cannotRun(program: string, cause: Error): CardwireError {
+  if ("code" in cause && cause.code === "ENOENT")
+    return new CardwireError("E_NOT_FOUND", `${program}: there is no such program`, { cause });
+  return new CardwireError("E_CANNOT_RUN", `${program}: ${cause.message}`, { cause });
+}

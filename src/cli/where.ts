@@ -1,0 +1,44 @@
+import { CardwireError } from "../domain/errors.ts";
+
+/** Where readers are, as the command line says it. */
+export type Where =
+  | { readonly kind: "unix"; readonly path: string }
+  | { readonly kind: "ssh"; readonly destination: string; readonly host: string };
+
+/** pcsc-lite's standard socket on Linux, from release 1.9.0 on. */
+export const SYSTEM_SOCKET = "/run/pcscd/pcscd.comm";
+
+/**
+ * `[user@]host`, `ssh://[user@]host[:port]` or `unix:PATH`.
+ *
+ * @throws {CardwireError} `E_WHERE` for anything else.
+ */
+export function parseWhere(text: string): Where {
+  if (text.startsWith("unix:")) {
+    const path = text.slice("unix:".length).replace(/^\/\/(?=\/)/, "");
+    if (!path.startsWith("/")) throw unknown(text, "unix: wants an absolute path");
+    return { kind: "unix", path };
+  }
+  const scheme = /^([a-z][a-z+.-]*):/.exec(text)?.[1];
+  if (scheme && scheme !== "ssh") throw unknown(text, `nothing is known of ${scheme}:`);
+  return { kind: "ssh", destination: text, host: hostOf(text) };
+}
+
+function hostOf(destination: string): string {
+  const bare = destination.replace(/^ssh:\/\//, "").replace(/^[^@]*@/, "");
+  const host = destination.startsWith("ssh://") ? bare.replace(/(:\d+)?\/?$/, "") : bare;
+  if (host === "" || destination.startsWith("-") || /[\s\p{C}]/u.test(destination))
+    throw unknown(destination, "that is no host");
+  return host;
+}
+
+const unknown = (text: string, why: string): CardwireError =>
+  new CardwireError("E_WHERE", `${JSON.stringify(text)}: ${why}`, {
+    hint: "WHERE is [user@]host, ssh://[user@]host[:port], or unix:PATH.",
+  });
+
+/** The name that an attachment has when nobody chose one. */
+export function nameOf(where: Where): string {
+  if (where.kind === "unix") return "local";
+  return where.host.replaceAll(/[^A-Za-z0-9._-]/g, "-").replace(/^[^A-Za-z0-9]+/, "") || "host";
+}

@@ -1,0 +1,69 @@
+import type { Server, Socket } from "node:net";
+import type { CardService } from "../../domain/card-service.ts";
+import { Rv } from "../../domain/return-codes.ts";
+import type { FixedSlots } from "../../wire/pcsclite/dialects.ts";
+import { Application, type Peer, type Surroundings } from "./application.ts";
+import { Numbers } from "./numbers.ts";
+import { ReadersView } from "./readers-view.ts";
+
+/** Applications at once on one socket. pcscd serves 200; what they cost here is memory alone. */
+const MAX_APPLICATIONS = 2_000;
+
+export interface PcscliteServerOptions {
+  /** Slots of the array that applications up to 4:5 are sent: 16, or 48 for Fedora's and its derivatives' libraries. */
+  readonly slots?: FixedSlots;
+  /** Who is at the other end of a connection, and whether it is refused. */
+  readonly identify?: (socket: Socket) => Peer;
+}
+
+/** Serves a CardService to programs that use libpcsclite, of any release and byte order, on a socket as pcscd's. */
+export class PcscliteServer implements AsyncDisposable {
+  readonly #server: Server;
+  readonly #applications = new Set<Application>();
+  readonly #around: Surroundings;
+  readonly #identify: (socket: Socket) => Peer;
+
+  /**
+   * @param server listens, or will. Its connections are this object's from now on; the server itself stays the
+   *   caller's to close.
+   * @param service stays the caller's to dispose.
+   */
+  constructor(server: Server, service: CardService, options: PcscliteServerOptions = {}) {
+    this.#server = server;
+    this.#identify = options.identify ?? (() => ({ name: "application" }));
+    this.#around = {
+      service,
+      view: new ReadersView(service, () => {
+        for (const application of this.#applications) application.changed();
+      }),
+      contexts: new Numbers(),
+      handles: new Numbers(),
+      slots: options.slots ?? 16,
+      find: (context) => [...this.#applications].find((one) => one.context === context),
+    };
+    server.on("connection", this.#accept);
+  }
+
+  /** Applications that are connected now; each is one SCARDCONTEXT, or a cancel. */
+  get applications(): number {
+    return this.#applications.size;
+  }
+
+  /** Hangs up on every application. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.off("connection", this.#accept);
+    for (const application of this.#applications) application.close();
+  }
+
+  readonly #accept = (socket: Socket): void => {
+    const isFull = this.#applications.size >= MAX_APPLICATIONS;
+    const peer = { ...this.#identify(socket), ...(isFull && { refusal: Rv.NoMemory }) };
+    const application = new Application(socket, peer, this.#around);
+    this.#applications.add(application);
+    this.#around.view.follow();
+    application.signal.addEventListener("abort", () => {
+      this.#applications.delete(application);
+      this.#around.view.unfollow();
+    });
+  };
+}

@@ -1,0 +1,104 @@
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { CardwireError } from "../domain/errors.ts";
+import { explainFileError } from "./file-errors.ts";
+import { withLock } from "./lock.ts";
+import { attachmentDirectory } from "./paths.ts";
+import { isRunning, type ProcessIdentity, thisProcess } from "./process-identity.ts";
+
+/** What a running `cardwire attach` says about itself in DIRECTORY/NAME/attachment.json. */
+export interface AttachmentRecord extends ProcessIdentity {
+  readonly name: string;
+  /** What it is attached to, as given on the command line. */
+  readonly where: readonly string[];
+  /** The pcscd-compatible socket. */
+  readonly socket: string;
+  /** ISO 8601, UTC. */
+  readonly startedAt: string;
+}
+
+/** The right to a name. Disposing it removes the attachment's directory with everything in it. */
+export interface AttachmentClaim extends AsyncDisposable {
+  /** Private, 0700, of this attachment alone. */
+  readonly directory: string;
+  readonly record: AttachmentRecord;
+}
+
+const RECORD = "attachment.json";
+
+/**
+ * Takes a name below the run-time directory. What a dead process left behind under it is removed.
+ *
+ * @throws {CardwireError} `E_NAME` not a name; `E_NAME_IN_USE` a running process has it; `E_LOCKED`; `E_DISK_FULL`.
+ */
+export async function claimAttachment(
+  runtime: string,
+  { name, where, socket }: Pick<AttachmentRecord, "name" | "where" | "socket">,
+): Promise<AttachmentClaim> {
+  const directory = attachmentDirectory(runtime, name);
+  const owner = await thisProcess();
+  const record = { name, where, socket, ...owner, startedAt: new Date().toISOString() };
+  await withLock(directory, async () => {
+    const holder = await readRecord(runtime, name);
+    if (holder !== undefined && (await isRunning(holder))) throw nameInUse(name, holder);
+    try {
+      await rm(directory, { recursive: true, force: true });
+      await mkdir(directory, { mode: 0o700 });
+      await write(join(directory, RECORD), record);
+    } catch (cause) {
+      throw explainFileError(cause, `the attachment ${name}`, runtime);
+    }
+  });
+  const release = async () => {
+    const holder = await readRecord(runtime, name);
+    if (holder?.pid !== owner.pid || holder.startTime !== owner.startTime) return; // no longer ours
+    await rm(directory, { recursive: true, force: true });
+  };
+  return { directory, record, [Symbol.asyncDispose]: () => withLock(directory, release) };
+}
+
+function nameInUse(name: string, { pid, where }: AttachmentRecord): CardwireError {
+  const to = where.length === 0 ? "" : `, attached to ${where.join(" and ")}`;
+  return new CardwireError("E_NAME_IN_USE", `process ${pid} is the attachment ${name}${to}`, {
+    hint: "Use it with 'cardwire env', end it, or choose another name with --name.",
+  });
+}
+
+/** Every attachment whose process is alive, by name. Records of dead ones and strange files are passed over. */
+export async function runningAttachments(runtime: string): Promise<readonly AttachmentRecord[]> {
+  const names = await readdir(runtime).catch(() => []); // no directory: nothing was ever attached
+  const running: AttachmentRecord[] = [];
+  for (const name of names.toSorted((a, b) => (a < b ? -1 : 1))) {
+    const record = await readRecord(runtime, name);
+    if (record !== undefined && (await isRunning(record))) running.push(record);
+  }
+  return running;
+}
+
+/** In one step: a reader sees the whole record or none. */
+async function write(path: string, record: AttachmentRecord): Promise<void> {
+  await writeFile(`${path}.new`, `${JSON.stringify(record)}\n`, { mode: 0o600 });
+  await rename(`${path}.new`, path);
+}
+
+/** Undefined when there is none, or none that a cardwire wrote for this name. */
+async function readRecord(runtime: string, name: string): Promise<AttachmentRecord | undefined> {
+  try {
+    const value: unknown = JSON.parse(await readFile(join(runtime, name, RECORD), "utf8"));
+    return isRecord(value) && value.name === name ? value : undefined;
+  } catch {
+    return undefined; // not there, or not JSON: whoever wrote that is not a running attachment
+  }
+}
+
+function isRecord(value: unknown): value is AttachmentRecord {
+  if (typeof value !== "object" || value === null) return false;
+  const { name, where, socket, pid, startTime, startedAt } = value as Record<string, unknown>;
+  return (
+    [name, socket, startedAt].every((field) => typeof field === "string") &&
+    Number.isSafeInteger(pid) &&
+    Number.isSafeInteger(startTime) &&
+    Array.isArray(where) &&
+    where.every((field) => typeof field === "string")
+  );
+}

@@ -1,0 +1,30 @@
+import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { promisify } from "node:util";
+import { CardwireError } from "../domain/errors.ts";
+
+/**
+ * A group's number, by its name or written as a number. Asks the system's directory services (`getent`), and
+ * /etc/group where there is no getent.
+ *
+ * @throws {CardwireError} `E_GROUP` when there is no such group.
+ */
+export async function groupId(group: string): Promise<number> {
+  if (/^\d{1,10}$/.test(group)) return Number(group);
+  const line = /^[^-:\s][^:\s]*$/.test(group) ? await entry(group) : undefined;
+  const gid = line?.split(":")[2];
+  if (gid !== undefined && /^\d+$/.test(gid)) return Number(gid);
+  throw new CardwireError("E_GROUP", `there is no group ${JSON.stringify(group)} here`, {
+    hint: "'getent group' lists them; 'sudo groupadd NAME' makes one.",
+  });
+}
+
+async function entry(group: string): Promise<string | undefined> {
+  try {
+    return (await promisify(execFile)("getent", ["group", "--", group])).stdout;
+  } catch {
+    // Not found, or no getent (musl's has fewer options): the file decides.
+    const all = await readFile("/etc/group", "utf8").catch(() => "");
+    return all.split("\n").find((line) => line.startsWith(`${group}:`));
+  }
+}

@@ -1,0 +1,182 @@
+import { once } from "node:events";
+import { chmod, chown, link, lstat, open, realpath, rename, rm, unlink } from "node:fs/promises";
+import type { Server } from "node:net";
+import { basename, dirname, join } from "node:path";
+import { CardwireError } from "../domain/errors.ts";
+import { dial } from "./dial.ts";
+import { errorCode } from "./error-code.ts";
+import { explainFileError } from "./file-errors.ts";
+import { groupId } from "./group.ts";
+import { withLock } from "./lock.ts";
+import { makeOwnedDirectory, sweepOwnedDirectories } from "./owned-directory.ts";
+import { peerCredentials, processName } from "./peer-credentials.ts";
+import { checkSocketPath, fitsSocketPath } from "./socket-path.ts";
+
+export interface SocketOptions {
+  readonly path: string;
+  /** Rights of the socket file; connecting takes the right to write. */
+  readonly mode?: number;
+  /** Name or number of the group that the file is given to. */
+  readonly group?: string | undefined;
+}
+
+/** A listening socket with a name. Disposing it stops listening, and removes the name if it is still ours. */
+export interface PublishedSocket extends AsyncDisposable {
+  readonly path: string;
+}
+
+/** How long the holder of a socket may take to accept our probe, ms. A connect to a Unix socket only waits for a full queue. */
+const PROBE_MS = 1_000;
+
+/** The socket while it is being made. Node.js unlinks the path it listened at once more at close: the name must be rare. */
+const MADE = ".cardwire";
+
+/**
+ * Listens with `server` at a path, as one step: the file appears with its final rights and group, replaces a stale one
+ * without a moment in which there is none, and never takes the place of a live socket or of a file of another kind.
+ * Connections are the business of the server's owner; disposing leaves them open.
+ *
+ * @throws {CardwireError} `E_SOCKET_IN_USE` somebody answers there; `E_SOCKET_PATH` too long, no directory, or no
+ *   socket; `E_SOCKET_DENIED` no right to; `E_DISK_FULL`; `E_GROUP` unknown, or not one of ours; `E_LOCKED`.
+ */
+export async function publishSocket(
+  server: Server,
+  { path, mode = 0o600, group }: SocketOptions,
+): Promise<PublishedSocket> {
+  checkSocketPath(path);
+  try {
+    const gid = group === undefined ? undefined : await groupId(group);
+    // The same place by another way must be the same lock.
+    const place = join(await realpath(dirname(path)), basename(path));
+    const inode = await withLock(place, async () => {
+      await refuseOccupied(path); // before anything is made
+      return listenAside(server, path, { mode, gid, group });
+    });
+    return { path, [Symbol.asyncDispose]: () => withdraw(server, { path, place, inode }) };
+  } catch (cause) {
+    server.close();
+    throw explainFileError(cause, `the socket ${path}`, dirname(path));
+  }
+}
+
+/** Listens in a fresh directory of our own beside `path`, then moves the socket there. Resolves with its inode. */
+async function listenAside(
+  server: Server,
+  path: string,
+  { mode, gid, group }: { mode: number; gid: number | undefined; group: string | undefined },
+): Promise<string> {
+  await sweepOwnedDirectories(dirname(path), ".cardwire"); // of one that was killed right here
+  const aside = await makeOwnedDirectory(dirname(path), ".cardwire");
+  try {
+    const made = join(aside, MADE);
+    await listen(server, aside);
+    if (gid !== undefined) await giveToGroup(made, gid, group ?? "");
+    await chmod(made, mode);
+    const inode = await inodeOf(made);
+    // link() fails where a file is, and so settles a race that the lock does not cover; rename() replaces.
+    for (let stale = await refuseOccupied(path); ; stale = await refuseOccupied(path)) {
+      if (stale) await rename(made, path);
+      else if (!(await linked(made, path))) continue;
+      return inode;
+    }
+  } finally {
+    await rm(aside, { recursive: true, force: true });
+  }
+}
+
+async function listen(server: Server, directory: string): Promise<void> {
+  const plain = join(directory, MADE);
+  if (fitsSocketPath(plain)) {
+    server.listen(plain);
+    await once(server, "listening");
+    return;
+  }
+  // The path is to be just short enough, this one is not: reach the directory through its descriptor.
+  const handle = await open(directory);
+  try {
+    server.listen(`/proc/self/fd/${handle.fd}/${MADE}`);
+    await once(server, "listening");
+  } finally {
+    await handle.close();
+  }
+}
+
+async function linked(from: string, to: string): Promise<boolean> {
+  try {
+    await link(from, to);
+    return true;
+  } catch (error) {
+    if (errorCode(error) === "EEXIST") return false;
+    throw error;
+  }
+}
+
+async function giveToGroup(path: string, gid: number, group: string): Promise<void> {
+  try {
+    await chown(path, -1, gid);
+  } catch (cause) {
+    if (errorCode(cause) !== "EPERM") throw cause;
+    throw new CardwireError("E_GROUP", `you are not a member of the group ${group}`, {
+      cause,
+      hint: `Join it with 'sudo usermod -aG ${group} "$USER"' and log in again.`,
+    });
+  }
+}
+
+/** Resolves with whether a stale socket is at `path`; false is nothing at all. */
+async function refuseOccupied(path: string): Promise<boolean> {
+  const found = await lstat(path).catch((error: unknown) => {
+    if (errorCode(error) === "ENOENT") return undefined;
+    throw error;
+  });
+  if (found === undefined) return false;
+  if (!found.isSocket()) {
+    throw new CardwireError("E_SOCKET_PATH", `${path} is there already and is not a socket`, {
+      hint: "Remove it yourself if you do not need it, or choose another path.",
+    });
+  }
+  try {
+    const socket = await dial(path, { signal: AbortSignal.timeout(PROBE_MS) });
+    const holder = peerCredentials(socket);
+    socket.destroy();
+    const name = holder && (await processName(holder.pid));
+    const who = holder ? ` by process ${holder.pid}${name === undefined ? "" : ` (${name})`}` : "";
+    throw inUse(path, who);
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === "ENOENT") return false;
+    if (code === "ECONNREFUSED") return true;
+    // A live listener that does not take us in time: its queue is full.
+    if (error instanceof Error && error.name === "TimeoutError") throw inUse(path, "", error);
+    throw error;
+  }
+}
+
+function inUse(path: string, who: string, cause?: unknown): CardwireError {
+  return new CardwireError("E_SOCKET_IN_USE", `${path} is in use${who}`, {
+    cause,
+    hint: "End that program first, or choose another path.",
+  });
+}
+
+async function inodeOf(path: string): Promise<string> {
+  const { dev, ino } = await lstat(path, { bigint: true });
+  return `${dev}:${ino}`;
+}
+
+async function withdraw(
+  server: Server,
+  { path, place, inode }: { path: string; place: string; inode: string },
+): Promise<void> {
+  const remove = async () => {
+    if ((await inodeOf(path)) === inode) await unlink(path);
+  };
+  try {
+    await withLock(place, remove);
+  } catch (error) {
+    if (errorCode(error) !== "ENOENT")
+      throw explainFileError(error, `the socket ${path}`, dirname(path)); // somebody removed it: good
+  } finally {
+    server.close(); // after the name is gone, so that nobody finds a name that refuses
+  }
+}

@@ -1,0 +1,38 @@
+import { channel } from "node:diagnostics_channel";
+
+/** Everything cardwire tells about itself. The log, and later metrics and the page, subscribe; those who emit know none of them. */
+export interface Events {
+  /** Whether a pcscd answers: `broken` may heal soon, `gone` has no readers any more, `resting` since nobody uses it. */
+  "cardwire:pcscd": {
+    readonly at: string;
+    readonly state: "up" | "broken" | "gone" | "resting";
+    readonly reason?: string;
+  };
+  /** So many connections to pcscd wait for another program's transaction that further ones have to queue here. */
+  "cardwire:blocked": {
+    readonly at: string;
+    readonly reader: string;
+    readonly connections: number;
+  };
+  /** An application broke the protocol or could not be served. */
+  "cardwire:refused": { readonly application: string; readonly reason: string };
+}
+
+/** Costs next to nothing while nobody listens: `make` is called only for a subscriber. */
+export function emit<K extends keyof Events>(name: K, make: () => Events[K]): void {
+  const target = channel(name);
+  if (target.hasSubscribers) target.publish(make());
+}
+
+export function listen<K extends keyof Events>(
+  name: K,
+  on: (event: Events[K]) => void,
+): Disposable {
+  const handler = (event: unknown): void => on(event as Events[K]);
+  channel(name).subscribe(handler);
+  return {
+    [Symbol.dispose]() {
+      channel(name).unsubscribe(handler);
+    },
+  };
+}

@@ -1,0 +1,81 @@
+import type { ConnectOptions } from "../../domain/card-service.ts";
+import { ReturnCodeError } from "../../domain/errors.ts";
+import { Rv } from "../../domain/return-codes.ts";
+import { Command } from "../../wire/pcsclite/constants.ts";
+import type { Barriers } from "./barriers.ts";
+import type { Context } from "./handshake.ts";
+
+/** How long pcscd may still answer a connect that nobody waits for any more, ms; then its connection is closed. */
+const LAST_ANSWER_MS = 5_000;
+
+/** A handle as pcscd knows it, on a context, and so on a connection, of its own. */
+export interface Opened {
+  readonly context: Context;
+  readonly card: number;
+  readonly activeProtocol: number;
+}
+
+/**
+ * SCardConnect on a context that is the caller's. Waits without limit while another program keeps the card in a
+ * transaction.
+ *
+ * When `signal` aborts, it throws at once; should pcscd answer within 5 s, the handle is released, else the connection
+ * is closed, which releases it later.
+ * @throws {ReturnCodeError} as pcscd does. {@link CardwireError} `E_PCSCD_GONE` when the connection broke.
+ */
+export async function connect(
+  context: Context,
+  reader: string,
+  { share, protocols }: Pick<ConnectOptions, "share" | "protocols">,
+  { barriers, signal }: { barriers: Barriers; signal: AbortSignal },
+): Promise<Opened> {
+  const { connection, number } = context;
+  await barriers.clear(reader, connection);
+  signal.throwIfAborted();
+  const answer = connection.request(Command.Connect, {
+    context: number,
+    reader,
+    share,
+    protocols,
+    card: 0,
+    activeProtocol: 0,
+    rv: 0,
+  });
+  const { body } = await unlessAborted(answer, signal, () => {
+    const timer = setTimeout(() => connection.close(), LAST_ANSWER_MS);
+    timer.unref();
+    const release = () => {
+      clearTimeout(timer);
+      const released = connection.request(Command.ReleaseContext, { context: number, rv: 0 });
+      barriers.add(reader, connection, released);
+      released.then(
+        () => connection.close(),
+        () => {}, // it is closed already
+      );
+    };
+    answer.then(release, () => clearTimeout(timer));
+  });
+  if (body.rv !== Rv.Success) throw new ReturnCodeError("SCardConnect", body.rv);
+  return { context, card: body.card, activeProtocol: body.activeProtocol };
+}
+
+/** `promise`, or the signal's reason if that comes first; then `afterwards` sees to what is still under way. */
+async function unlessAborted<T>(
+  promise: Promise<T>,
+  signal: AbortSignal,
+  afterwards: () => void,
+): Promise<T> {
+  let abort = () => {};
+  const aborted = new Promise<never>((_resolve, reject) => {
+    abort = () => {
+      afterwards();
+      reject(signal.reason);
+    };
+    signal.addEventListener("abort", abort, { once: true });
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}

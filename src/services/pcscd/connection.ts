@@ -1,0 +1,126 @@
+import type { Socket } from "node:net";
+import { deferred } from "../../domain/deferred.ts";
+import { CardwireError } from "../../domain/errors.ts";
+import { ByteQueue } from "../../wire/byte-queue.ts";
+import type { Body } from "../../wire/pcsclite/calls.ts";
+import type { Command } from "../../wire/pcsclite/constants.ts";
+import { Event } from "../../wire/pcsclite/layouts.ts";
+import { type Reply, type Speech, takeReply } from "../../wire/pcsclite/replies.ts";
+import { encodeRequest } from "../../wire/pcsclite/requests.ts";
+
+const UNASKED = "pcscd sent something that nobody asked for";
+
+interface Expected {
+  /** Takes the reply out of what has arrived; `undefined` until it is whole. */
+  readonly take: (input: ByteQueue) => unknown;
+  readonly resolve: (reply: unknown) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/**
+ * One connection to a pcscd. A request is written at once and in one piece; replies carry no number, so they are read
+ * in the order of the requests. Whoever need not know a reply need not await it: the order still holds.
+ */
+export class Connection {
+  readonly #socket: Socket;
+  readonly #input = new ByteQueue();
+  readonly #expected: Expected[] = [];
+  readonly #closed = deferred<CardwireError>();
+  #end: CardwireError | undefined;
+  /** How this connection talks; set once the versions are agreed on. */
+  speech: Speech;
+
+  constructor(socket: Socket, speech: Speech) {
+    this.#socket = socket;
+    this.speech = speech;
+    socket.on("data", (chunk) => this.#read(chunk));
+    socket.on("error", (cause) => this.#fail("the connection to pcscd broke", cause));
+    socket.on("close", () => this.#fail("pcscd hung up"));
+  }
+
+  /** Resolves, with the reason, when the connection has ended. */
+  get closed(): Promise<CardwireError> {
+    return this.#closed.promise;
+  }
+
+  get isOpen(): boolean {
+    return this.#end === undefined;
+  }
+
+  /** Requests whose reply is still to come. */
+  get inFlight(): number {
+    return this.#expected.length;
+  }
+
+  /**
+   * Sends one request and resolves with its reply.
+   *
+   * @throws {CardwireError} `E_PCSCD_GONE` when the connection ends first, `E_PROTOCOL` when the reply makes no sense.
+   */
+  request<C extends Command>(
+    command: C,
+    body: Body<C>,
+    payload?: Uint8Array,
+  ): Promise<Reply<Body<C>>> {
+    const bytes = encodeRequest(command, body, { ...this.speech, ...(payload && { payload }) });
+    return this.exchange(bytes, (input) => takeReply(input, command, this.speech));
+  }
+
+  /**
+   * Sends ready-made bytes, possibly none, and resolves with what `take` makes of the answer.
+   *
+   * @throws as {@link request}, and whatever `take` throws, which ends the connection.
+   */
+  exchange<T>(bytes: Uint8Array, take: (input: ByteQueue) => T | undefined): Promise<T> {
+    if (bytes.length > 0 && this.#expected.length === 0 && this.#input.length > 0)
+      this.#fail(UNASKED);
+    if (this.#end) return Promise.reject(this.#end);
+    const reply = new Promise<T>((resolve, reject) => {
+      this.#expected.push({ take, resolve: resolve as (reply: unknown) => void, reject });
+    });
+    if (bytes.length > 0) this.#socket.write(bytes);
+    else this.#drain();
+    return reply;
+  }
+
+  /** Sends bytes whose answer an earlier {@link exchange} already expects. */
+  send(bytes: Uint8Array): void {
+    if (!this.#end) this.#socket.write(bytes);
+  }
+
+  /** Hangs up. What was written before still reaches the daemon; replies that are to come are lost. */
+  close(): void {
+    this.#fail("the connection to pcscd was closed");
+  }
+
+  #read(chunk: Uint8Array): void {
+    this.#input.push(chunk);
+    this.#drain();
+    // An event may come before anybody has had the time to expect it; anything longer is no event.
+    if (this.#expected.length === 0 && this.#input.length > Event.size) this.#fail(UNASKED);
+  }
+
+  #drain(): void {
+    try {
+      for (let first = this.#expected[0]; first; first = this.#expected[0]) {
+        const reply = first.take(this.#input);
+        if (reply === undefined) return;
+        this.#expected.shift();
+        first.resolve(reply);
+      }
+    } catch (cause) {
+      this.#fail("pcscd sent something that makes no sense", cause);
+    }
+  }
+
+  #fail(message: string, cause?: unknown): void {
+    if (this.#end) return;
+    this.#end = CardwireError.is(cause)
+      ? cause
+      : new CardwireError("E_PCSCD_GONE", message, { cause });
+    this.#socket.end();
+    this.#socket.destroySoon();
+    for (const { reject } of this.#expected.splice(0)) reject(this.#end);
+    this.#closed.resolve(this.#end);
+  }
+}

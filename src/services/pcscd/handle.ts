@@ -1,0 +1,215 @@
+import type { ConnectOptions, Reader } from "../../domain/card-service.ts";
+import { ReturnCodeError } from "../../domain/errors.ts";
+import { Rv } from "../../domain/return-codes.ts";
+import { type Body, calls } from "../../wire/pcsclite/calls.ts";
+import { Command } from "../../wire/pcsclite/constants.ts";
+import type { Reply } from "../../wire/pcsclite/replies.ts";
+import type { Opened } from "./connect.ts";
+import type { Abandonable, Daemon } from "./daemon.ts";
+
+/** How long the request in flight of a dead application may still be answered before its connection is closed, ms. */
+const LAST_ANSWER_MS = 5_000;
+
+/**
+ * Commands of which nobody knows whether they were run when the connection breaks. What the others do ends with the
+ * connection, so that the handle's notice says all there is to say.
+ */
+const OUTLIVES_CONNECTION: ReadonlySet<Command> = new Set<Command>([
+  Command.Transmit,
+  Command.Control,
+  Command.SetAttrib,
+]);
+
+/** Commands on one handle. */
+type CardCommand = Exclude<
+  Command,
+  typeof Command.EstablishContext | typeof Command.Connect | typeof Command.Version
+>;
+
+/**
+ * One handle of pcscd's, on a connection that it shares with no other, so that its blocking calls block nobody else.
+ * When that connection breaks, the handle lives on without one: it reports a reset or a removal until {@link reopen}.
+ */
+export class Handle implements Abandonable {
+  readonly reader: string;
+  readonly #daemon: Daemon;
+  readonly #life = new AbortController();
+  #opened: Opened | undefined;
+  #inFlight: Promise<unknown> | undefined;
+  /** Whether there was a card, and what the reader held, when the connection broke. */
+  #before: { readonly hadCard: boolean; readonly seen: Reader | undefined } | undefined;
+  #notice: number | undefined;
+  #ended = false;
+
+  constructor(daemon: Daemon, reader: string, opened: Opened) {
+    this.#daemon = daemon;
+    this.reader = reader;
+    this.#hold(opened);
+  }
+
+  /** Whether pcscd knows this handle. */
+  get isOpen(): boolean {
+    return this.#opened !== undefined;
+  }
+
+  /** pcscd's number of this handle; 0, which no handle has, while there is none. */
+  get card(): number {
+    return this.#opened?.card ?? 0;
+  }
+
+  /** Aborts when the application that had this handle is gone. */
+  get signal(): AbortSignal {
+    return this.#life.signal;
+  }
+
+  /**
+   * Sends a request once nothing on this reader is under way elsewhere, and resolves with its reply.
+   *
+   * @throws {ReturnCodeError} what pcscd answered; after a break `SCARD_W_RESET_CARD` or `SCARD_W_REMOVED_CARD`, or
+   *   once `SCARD_E_NOT_TRANSACTED` where nobody knows whether it was run.
+   */
+  async request<C extends CardCommand>(
+    command: C,
+    body: Body<C>,
+    payload?: Uint8Array,
+  ): Promise<Reply<Body<C>>> {
+    const { name } = calls[command];
+    const opened = this.#opened;
+    if (!opened) throw new ReturnCodeError(name, await this.#lostNotice());
+    const { connection } = opened.context;
+    if (!this.#daemon.barriers.isClear(this.reader, connection))
+      await this.#daemon.barriers.clear(this.reader, connection);
+    // What a dead application still had queued is dropped, a reset above all.
+    if (this.#ended) throw new ReturnCodeError(name, Rv.Cancelled);
+    const answer = connection.request(command, body, payload);
+    this.#inFlight = answer;
+    let reply: Reply<Body<C>>;
+    try {
+      reply = await answer;
+    } catch (cause) {
+      this.#break(opened);
+      const rv = OUTLIVES_CONNECTION.has(command) ? Rv.NotTransacted : await this.#lostNotice();
+      throw new ReturnCodeError(name, rv, { cause });
+    } finally {
+      this.#inFlight = undefined;
+    }
+    const { rv } = reply.body as { readonly rv: number };
+    if (rv !== Rv.Success) throw new ReturnCodeError(name, rv);
+    return reply;
+  }
+
+  /** Sends a request whose answer carries no news, and keeps it as a barrier; awaits the answer only where pipelining is off. */
+  async send<C extends CardCommand>(command: C, body: Body<C>): Promise<void> {
+    if (!this.#daemon.options.pipelining) {
+      await this.request(command, body);
+      return;
+    }
+    const opened = this.#opened;
+    if (!opened) return;
+    const { connection } = opened.context;
+    if (!this.#daemon.barriers.isClear(this.reader, connection))
+      await this.#daemon.barriers.clear(this.reader, connection);
+    this.#daemon.barriers.add(this.reader, connection, connection.request(command, body));
+  }
+
+  /**
+   * After a break, a new handle in place of the lost one.
+   *
+   * @returns the protocol that is active.
+   * @throws {ReturnCodeError} as SCardConnect does; `SCARD_E_READER_UNAVAILABLE` where the reader is not there.
+   */
+  async reopen(how: Pick<ConnectOptions, "share" | "protocols">): Promise<number> {
+    const isBack = await this.#daemon.confirm();
+    if (!isBack || !this.#daemon.table.find(this.reader))
+      throw new ReturnCodeError("SCardReconnect", Rv.ReaderUnavailable);
+    const opened = await this.#daemon.open(this.reader, how, { signal: this.signal });
+    this.#hold(opened);
+    return opened.activeProtocol;
+  }
+
+  /** The handle is closed, or its closing is on the way: its context serves the next session. */
+  giveBack(): void {
+    const opened = this.#opened;
+    this.#ended = true;
+    if (!opened) return;
+    this.#release();
+    this.#daemon.contexts.giveBack(opened.context);
+  }
+
+  /**
+   * Ends the handle as pcscd ends those of a dead client (protocol reference, section 5.7), but only after the request
+   * in flight was answered or 5 s have passed. Never throws.
+   */
+  async abandon(): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#life.abort();
+    const opened = this.#opened;
+    if (!opened) return;
+    this.#release();
+    const { connection, number } = opened.context;
+    if (this.#inFlight) await Promise.race([settled(this.#inFlight), pause(LAST_ANSWER_MS)]);
+    if (this.#inFlight) {
+      connection.close();
+      return;
+    }
+    const released = connection.request(Command.ReleaseContext, { context: number, rv: 0 });
+    this.#daemon.barriers.add(this.reader, connection, released);
+    const closed = Promise.race([settled(released), pause(LAST_ANSWER_MS)]).then(() => {
+      connection.close();
+      this.#daemon.refresh(); // if this session held the card, it was reset
+    });
+    if (!this.#daemon.options.pipelining) await closed;
+  }
+
+  #hold(opened: Opened): void {
+    this.#opened = opened;
+    this.#notice = undefined;
+    this.#daemon.began(this);
+    void opened.context.connection.closed.then(() => this.#break(opened)); // never rejects
+  }
+
+  #release(): void {
+    this.#opened = undefined;
+    this.#daemon.table.closed(this.reader);
+    this.#daemon.ended(this);
+  }
+
+  #break(opened: Opened): void {
+    if (this.#opened !== opened) return;
+    const seen = this.#daemon.table.find(this.reader);
+    this.#before = { hadCard: opened.activeProtocol !== 0, seen };
+    this.#release();
+  }
+
+  /** What a handle says whose connection broke: reset while the card is still the same, else removed. */
+  async #lostNotice(): Promise<number> {
+    if (this.#notice !== undefined) return this.#notice;
+    if (!(await this.#daemon.confirm())) return Rv.ReaderUnavailable;
+    const isSame = isSameCard(this.#before, this.#daemon.table.find(this.reader));
+    this.#notice = isSame ? Rv.ResetCard : Rv.RemovedCard;
+    return this.#notice;
+  }
+}
+
+function isSameCard(
+  before: { readonly hadCard: boolean; readonly seen: Reader | undefined } | undefined,
+  now: Reader | undefined,
+): boolean {
+  if (!before?.seen || !now || (before.hadCard && !now.atr)) return false;
+  const isSameAtr = Buffer.compare(now.atr ?? NOTHING, before.seen.atr ?? NOTHING) === 0;
+  return isSameAtr && now.eventCounter === before.seen.eventCounter;
+}
+
+const NOTHING = new Uint8Array(0);
+
+const settled = (promise: Promise<unknown>): Promise<void> =>
+  promise.then(
+    () => {},
+    () => {},
+  );
+
+const pause = (ms: number): Promise<void> =>
+  new Promise((resolve) => {
+    setTimeout(resolve, ms).unref();
+  });

@@ -1,0 +1,195 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { deferred } from "../../domain/deferred.ts";
+import { CardwireError } from "../../domain/errors.ts";
+import { Watchable } from "../../domain/watchable.ts";
+import { emit } from "../../observe/events.ts";
+import type { ReaderTable } from "./reader-table.ts";
+import type { Uplink } from "./uplink.ts";
+import { Watcher } from "./watcher.ts";
+
+/** How long after a break the readers stay listed and callers wait for the daemon to come back, ms. */
+const GRACE_MS = 10_000;
+/** Pauses between attempts to reach a daemon that went away, ms: doubled from the first up to the last. */
+const RETRY_MS = { first: 100, last: 2_000 };
+/** What a break looks like that may heal soon; anything else says that there is no such daemon. */
+const PASSING: ReadonlySet<string> = new Set(["E_PCSCD_GONE", "E_PROTOCOL"]);
+
+/**
+ * - `up`: the daemon is watched, its readers are known.
+ * - `broken`: the connection is lost; the readers are shown as they were while it may come back soon.
+ * - `gone`: nothing answers; there are no readers until something does.
+ * - `resting`: nobody wants to know; nothing is open, and the readers are those of long ago.
+ */
+export type State = "up" | "broken" | "gone" | "resting";
+
+export interface PresenceOptions {
+  readonly table: ReaderTable;
+  /** New states are in the table. */
+  readonly onSeen: () => void;
+  /** The daemon's connections are lost, or nobody needs them any more. */
+  readonly onAway: () => void;
+}
+
+/** Knows whether a daemon is there: watches it, notices when it goes, and waits for it to come back. */
+export class Presence {
+  readonly #uplink: Uplink;
+  readonly #options: PresenceOptions;
+  readonly #state = new Watchable<State>("resting");
+  /** The moment ({@link ReaderTable.now}) as of which the readers are true. */
+  readonly #trueAt = new Watchable(0);
+  #watcher: Watcher | undefined;
+  #watching: { readonly stop: AbortController; readonly done: Promise<void> } | undefined;
+  #graceTimer: NodeJS.Timeout | undefined;
+  #firstAttempt = deferred();
+
+  constructor(uplink: Uplink, options: PresenceOptions) {
+    this.#uplink = uplink;
+    this.#options = options;
+  }
+
+  get state(): State {
+    return this.#state.value;
+  }
+
+  /** Starts watching, unless it does so already. */
+  wake(): void {
+    if (this.#watching) return;
+    const stop = new AbortController();
+    this.#firstAttempt = deferred();
+    this.#firstAttempt.promise.catch(() => {}); // only start() asks for it
+    this.#giveUpLater(undefined);
+    this.#watching = { stop, done: this.#watch(stop.signal) };
+  }
+
+  /** Closes everything. The readers stay listed as they are; they are true again after {@link wake}. */
+  async rest(): Promise<void> {
+    clearTimeout(this.#graceTimer);
+    const watching = this.#watching;
+    this.#watching = undefined;
+    watching?.stop.abort();
+    this.#options.onAway();
+    this.#enter("resting");
+    await watching?.done;
+  }
+
+  /** Resolves when the first attempt after {@link wake} reached the daemon. @throws {CardwireError} why it did not. */
+  async firstAttempt(): Promise<void> {
+    await this.#firstAttempt.promise;
+  }
+
+  /** Asks for the reader states anew, although the daemon announces no change. */
+  refresh(): void {
+    this.#watcher?.refresh();
+  }
+
+  /** Waits for states newer than this call. @returns false when the daemon stays away for longer than we wait. */
+  async confirm(): Promise<boolean> {
+    const moment = this.#options.table.mark();
+    this.refresh();
+    const stop = new AbortController();
+    const timer = setTimeout(() => stop.abort(), GRACE_MS);
+    const { signal } = stop;
+    const gone = this.until("gone", signal).then(() => false);
+    const seen = reaches(this.#trueAt, (trueAt) => trueAt >= moment, signal);
+    try {
+      return await Promise.race([gone, seen]);
+    } finally {
+      clearTimeout(timer);
+      stop.abort();
+    }
+  }
+
+  /** Resolves when the state is known again, after at most the grace time. */
+  async known(signal: AbortSignal): Promise<void> {
+    await reaches(this.#state, (state) => state !== "resting", signal);
+  }
+
+  /** Resolves when it comes to `state`, or `signal` aborts. */
+  async until(state: State, signal: AbortSignal): Promise<void> {
+    await reaches(this.#state, (now) => now === state, signal);
+  }
+
+  async #watch(signal: AbortSignal): Promise<void> {
+    const backToFirst = () => {
+      pause = RETRY_MS.first;
+    };
+    let pause = RETRY_MS.first;
+    while (!signal.aborted) {
+      try {
+        await this.#watchOnce(signal, backToFirst);
+      } catch (error) {
+        if (signal.aborted) this.#firstAttempt.reject(signal.reason);
+        else this.#lose(error);
+      }
+      // Only an abort rejects, and the loop's condition sees it.
+      await sleep(pause, undefined, { signal, ref: false }).catch(() => {});
+      pause = Math.min(pause * 2, RETRY_MS.last);
+    }
+  }
+
+  async #watchOnce(signal: AbortSignal, onUp: () => void): Promise<never> {
+    const { table, onSeen } = this.#options;
+    const connection = await this.#uplink.openConnection(signal);
+    const watcher = new Watcher(connection, {
+      now: table.now,
+      onStates: (sighting) => {
+        if (table.update(sighting)) watcher.refresh();
+        this.#trueAt.set(sighting.askedAt);
+        this.#enter("up");
+        onUp();
+        onSeen();
+        this.#firstAttempt.resolve();
+      },
+    });
+    this.#watcher = watcher;
+    try {
+      return await watcher.run();
+    } finally {
+      this.#watcher = undefined;
+      connection.close();
+    }
+  }
+
+  #lose(reason: unknown): void {
+    this.#firstAttempt.reject(reason);
+    if (this.state === "up") {
+      this.#enter("broken", reason);
+      this.#giveUpLater(reason);
+    }
+    if (CardwireError.is(reason) && !PASSING.has(reason.code)) this.#giveUp(reason);
+    if (CardwireError.is(reason) && reason.code === "E_PCSCD_VERSION") this.#uplink.forget();
+    this.#options.onAway();
+  }
+
+  #giveUpLater(reason: unknown): void {
+    clearTimeout(this.#graceTimer);
+    this.#graceTimer = setTimeout(() => this.#giveUp(reason), GRACE_MS);
+    this.#graceTimer.unref();
+  }
+
+  #giveUp(reason: unknown): void {
+    if (this.state === "up" || this.state === "gone") return;
+    this.#options.table.clear();
+    this.#enter("gone", reason);
+  }
+
+  #enter(state: State, reason?: unknown): void {
+    if (state === "up") clearTimeout(this.#graceTimer);
+    if (state === this.state) return;
+    this.#state.set(state);
+    emit("cardwire:pcscd", () => ({
+      at: this.#uplink.name,
+      state,
+      ...(reason instanceof Error && { reason: reason.message }),
+    }));
+  }
+}
+
+async function reaches<T>(
+  watchable: Watchable<T>,
+  is: (value: T) => boolean,
+  signal: AbortSignal,
+): Promise<boolean> {
+  for await (const value of watchable.follow({ signal })) if (is(value)) return true;
+  return false;
+}

@@ -1,0 +1,255 @@
+import { setMaxListeners } from "node:events";
+import type { Carrier } from "../../carriers/carrier.ts";
+import type {
+  CardService,
+  CardSession,
+  ConnectOptions,
+  Reader,
+} from "../../domain/card-service.ts";
+import { CardwireError, ReturnCodeError } from "../../domain/errors.ts";
+import { Rv } from "../../domain/return-codes.ts";
+import { emit } from "../../observe/events.ts";
+import { Command, MAJOR } from "../../wire/pcsclite/constants.ts";
+import { NEWEST_MINOR } from "../../wire/pcsclite/dialects.ts";
+import { Barriers } from "./barriers.ts";
+import { Blocked } from "./blocked.ts";
+import { connect } from "./connect.ts";
+import { Contexts } from "./contexts.ts";
+import type { Abandonable, Daemon, PcscdOptions } from "./daemon.ts";
+import { Features } from "./features.ts";
+import { Handle } from "./handle.ts";
+import type { Context, DaemonTraits } from "./handshake.ts";
+import { Presence } from "./presence.ts";
+import { ReaderTable } from "./reader-table.ts";
+import { PcscdSession } from "./session.ts";
+import { Uplink } from "./uplink.ts";
+
+/** How long nobody may use the readers before the watcher and the reserve are given up, ms: an idle pcscd may end then. */
+const REST_AFTER_MS = 600_000;
+
+/**
+ * Opens the readers of a pcscd behind a carrier: a Unix socket, or one that ssh carries. The carrier stays the
+ * caller's to dispose, after the service.
+ *
+ * @throws {CardwireError} why the daemon cannot be reached, with what to do about it.
+ */
+export async function pcscdService(
+  carrier: Carrier,
+  options: PcscdOptions,
+  { signal }: { signal: AbortSignal },
+): Promise<PcscdService> {
+  const service = new PcscdService(carrier, options);
+  try {
+    await service.start({ signal });
+    return service;
+  } catch (error) {
+    await service[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+export class PcscdService implements CardService, Daemon {
+  readonly options: PcscdOptions;
+  readonly table = new ReaderTable();
+  readonly barriers = new Barriers();
+  readonly blocked: Blocked;
+  readonly contexts: Contexts;
+  readonly features = new Features();
+  readonly #uplink: Uplink;
+  readonly #presence: Presence;
+  readonly #life = new AbortController();
+  readonly #handles = new Set<Abandonable>();
+  #users = 0;
+  #restTimer: NodeJS.Timeout | undefined;
+
+  constructor(carrier: Carrier, options: PcscdOptions) {
+    this.options = options;
+    setMaxListeners(0, this.#life.signal);
+    this.#uplink = new Uplink(carrier);
+    this.contexts = new Contexts(() => this.#uplink.openContext(this.#life.signal));
+    this.blocked = new Blocked((reader, connections) =>
+      emit("cardwire:blocked", () => ({ at: carrier.name, reader, connections })),
+    );
+    this.#presence = new Presence(this.#uplink, {
+      table: this.table,
+      onSeen: () => {
+        this.features.keepOnly(this.readers);
+        this.contexts.warm();
+      },
+      onAway: () => this.contexts.rest(),
+    });
+  }
+
+  get readers(): readonly Reader[] {
+    return this.table.readers;
+  }
+
+  /** What the daemon speaks; `undefined` until one answered. */
+  get traits(): DaemonTraits | undefined {
+    return this.#uplink.traits;
+  }
+
+  /** Connects for the first time. @throws {CardwireError} why it cannot. */
+  async start({ signal }: { signal: AbortSignal }): Promise<void> {
+    const stop = () => void this.#presence.rest(); // never rejects
+    signal.addEventListener("abort", stop, { once: true });
+    try {
+      this.#use();
+      await this.#presence.firstAttempt();
+    } finally {
+      signal.removeEventListener("abort", stop);
+      this.#unuse();
+    }
+  }
+
+  async *watch({ signal }: { signal: AbortSignal }): AsyncGenerator<readonly Reader[]> {
+    const either = AbortSignal.any([signal, this.#life.signal]);
+    this.#use();
+    try {
+      await this.#presence.known(either);
+      yield* this.table.shown.follow({ signal: either });
+    } finally {
+      this.#unuse();
+    }
+  }
+
+  async connect(
+    reader: string,
+    how: ConnectOptions,
+    options: { signal: AbortSignal },
+  ): Promise<{ session: CardSession; activeProtocol: number }> {
+    this.#use();
+    try {
+      const opened = await this.open(reader, how, options);
+      const session = new PcscdSession(this, new Handle(this, reader, opened));
+      return { session, activeProtocol: opened.activeProtocol };
+    } finally {
+      this.#unuse();
+    }
+  }
+
+  async open(
+    reader: string,
+    { share, protocols }: Pick<ConnectOptions, "share" | "protocols">,
+    { signal }: { signal: AbortSignal },
+  ): ReturnType<Daemon["open"]> {
+    const leave = await this.blocked.enter(reader, signal);
+    try {
+      // A handle ends with its connection, so a connect whose connection broke may be asked again.
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await this.#open(reader, { share, protocols }, signal);
+        } catch (error) {
+          if (error instanceof ReturnCodeError || signal.aborted) throw error;
+          if (!(await this.#presence.confirm())) throw unavailable(error);
+          // pcscd is watched and well, and yet hangs up on us again: it has all the connections that it takes.
+          if (attempt > 1) throw new ReturnCodeError("SCardConnect", Rv.NoMemory, { cause: error });
+        }
+      }
+    } finally {
+      leave();
+    }
+  }
+
+  async #open(
+    reader: string,
+    how: Pick<ConnectOptions, "share" | "protocols">,
+    signal: AbortSignal,
+  ): ReturnType<Daemon["open"]> {
+    const context = await this.#takeContext(reader, signal);
+    try {
+      const opened = await connect(context, reader, how, { barriers: this.barriers, signal });
+      this.table.opened(reader, { share: how.share, activeProtocol: opened.activeProtocol });
+      return opened;
+    } catch (error) {
+      if (error instanceof ReturnCodeError) this.contexts.giveBack(context);
+      throw error;
+    }
+  }
+
+  /** How long one exchange with the daemon takes, ms: the least of three. */
+  async roundTrip({ signal }: { signal: AbortSignal }): Promise<number> {
+    const context = await this.#takeContext("", signal);
+    const version = { major: MAJOR, minor: this.traits?.minor ?? NEWEST_MINOR, rv: 0 };
+    const times: number[] = [];
+    for (let trial = 0; trial < 3; trial++) {
+      const start = performance.now();
+      await context.connection.request(Command.Version, version);
+      times.push(performance.now() - start);
+    }
+    this.contexts.giveBack(context);
+    return Math.min(...times);
+  }
+
+  began(handle: Abandonable): void {
+    this.#handles.add(handle);
+    this.#use();
+  }
+
+  ended(handle: Abandonable): void {
+    if (this.#handles.delete(handle)) this.#unuse();
+  }
+
+  refresh(): void {
+    this.#presence.refresh();
+  }
+
+  async confirm(): Promise<boolean> {
+    this.#use();
+    try {
+      return await this.#presence.confirm();
+    } finally {
+      this.#unuse();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearTimeout(this.#restTimer);
+    await Promise.all([...this.#handles].map((handle) => handle.abandon()));
+    this.#life.abort(new CardwireError("E_CLOSED", "the service was closed"));
+    await this.#presence.rest();
+  }
+
+  #use(): void {
+    this.#users += 1;
+    clearTimeout(this.#restTimer);
+    if (!this.#life.signal.aborted) this.#presence.wake();
+  }
+
+  #unuse(): void {
+    this.#users -= 1;
+    clearTimeout(this.#restTimer);
+    if (this.#users > 0 || this.options.keepWarm || this.#life.signal.aborted) return;
+    this.#restTimer = setTimeout(() => void this.#presence.rest(), REST_AFTER_MS); // never rejects
+    this.#restTimer.unref();
+  }
+
+  /** A context for a session on `reader`, best one on whose connection nothing has to be waited for. */
+  async #takeContext(reader: string, signal: AbortSignal): Promise<Context> {
+    const taken = this.contexts.take(({ connection }) => this.barriers.isClear(reader, connection));
+    const stop = new AbortController();
+    const gone = this.#presence
+      .until("gone", AbortSignal.any([stop.signal, signal]))
+      .then(() => undefined);
+    try {
+      const context = await Promise.race([taken, gone]);
+      if (context && !signal.aborted) return context;
+      taken.then(
+        (late) => this.contexts.giveBack(late),
+        () => {}, // nobody wants it any more
+      );
+    } catch (error) {
+      // pcscd is watched and well, and yet hangs up on us: it has its 200 connections.
+      if (this.#presence.state === "up")
+        throw new ReturnCodeError("SCardConnect", Rv.NoMemory, { cause: error });
+      throw unavailable(error);
+    } finally {
+      stop.abort();
+    }
+    signal.throwIfAborted();
+    throw unavailable();
+  }
+}
+
+const unavailable = (cause?: unknown): ReturnCodeError =>
+  new ReturnCodeError("SCardConnect", Rv.ReaderUnavailable, { cause });

@@ -1,0 +1,213 @@
+import type { CardSession, ConnectOptions, Reader } from "../../domain/card-service.ts";
+import { ReturnCodeError } from "../../domain/errors.ts";
+import { Rv } from "../../domain/return-codes.ts";
+import {
+  Command,
+  Disposition,
+  FEATURE_REQUEST,
+  MAX_ATTRIBUTE,
+  MAX_PAYLOAD,
+} from "../../wire/pcsclite/constants.ts";
+import type { Daemon } from "./daemon.ts";
+import type { Handle } from "./handle.ts";
+
+/** The length of a caller's SCARD_IO_REQUEST; only its value differs between word sizes, and no driver reads it. */
+const PCI_LENGTH = 16;
+
+/** PC/SC's calls on one handle, and what they mean for the state that applications see. */
+export class PcscdSession implements CardSession {
+  readonly #daemon: Daemon;
+  readonly #handle: Handle;
+  /** Begun transactions that certainly are still open: their end carries no news. */
+  #depth = 0;
+  #beganAt: number | undefined;
+
+  constructor(daemon: Daemon, handle: Handle) {
+    this.#daemon = daemon;
+    this.#handle = handle;
+  }
+
+  async begin(): Promise<void> {
+    try {
+      await this.#handle.request(Command.BeginTransaction, { card: this.#handle.card, rv: 0 });
+    } catch (error) {
+      if (!isSharingViolation(error)) this.#depth = 0;
+      throw error;
+    }
+    this.#depth += 1;
+    this.#beganAt = this.#reader?.eventCounter;
+  }
+
+  async end(disposition: number): Promise<void> {
+    const body = { card: this.#handle.card, disposition, rv: 0 };
+    if (disposition === Disposition.Leave && this.#endIsNoNews()) {
+      this.#depth -= 1;
+      await this.#handle.send(Command.EndTransaction, body);
+      return;
+    }
+    this.#depth = Math.max(0, this.#depth - 1);
+    try {
+      await this.#handle.request(Command.EndTransaction, body);
+    } finally {
+      // A reset takes place even where the end itself is refused (protocol reference, section 5.4).
+      this.#tellReset(disposition);
+    }
+  }
+
+  async transmit(
+    apdu: Uint8Array,
+    pci: { readonly send: number; readonly receive: number },
+  ): Promise<{ data: Uint8Array; receiveProtocol: number }> {
+    const { body, payload } = await this.#handle.request(
+      Command.Transmit,
+      {
+        card: this.#handle.card,
+        sendProtocol: pci.send,
+        sendPciLength: PCI_LENGTH,
+        sendLength: apdu.length,
+        receiveProtocol: pci.receive,
+        receivePciLength: PCI_LENGTH,
+        receiveLength: MAX_PAYLOAD,
+        rv: 0,
+      },
+      apdu,
+    );
+    return { data: payload, receiveProtocol: body.receiveProtocol };
+  }
+
+  async control(code: number, data: Uint8Array): Promise<Uint8Array> {
+    const reader = this.#reader;
+    const isFeatureQuery = code === FEATURE_REQUEST && data.length === 0;
+    const mayRemember = this.#daemon.options.rememberFeatures && this.#handle.isOpen;
+    if (!isFeatureQuery || !reader || !mayRemember) return await this.#control(code, data);
+    const known = this.#daemon.features.recall(reader);
+    if (!known) return await this.#askFeatures(reader);
+    if ("data" in known) return known.data;
+    throw new ReturnCodeError("SCardControl", known.rv);
+  }
+
+  async status(): Promise<void> {
+    await this.#handle.request(Command.Status, { card: this.#handle.card, rv: 0 });
+  }
+
+  async getAttribute(id: number): Promise<Uint8Array> {
+    const { body } = await this.#handle.request(Command.GetAttrib, {
+      card: this.#handle.card,
+      id,
+      value: new Uint8Array(MAX_ATTRIBUTE),
+      length: MAX_ATTRIBUTE,
+      rv: 0,
+    });
+    return body.value.subarray(0, Math.min(body.length, MAX_ATTRIBUTE));
+  }
+
+  async setAttribute(id: number, value: Uint8Array): Promise<void> {
+    const { card } = this.#handle;
+    await this.#handle.request(Command.SetAttrib, { card, id, value, length: value.length, rv: 0 });
+  }
+
+  async reconnect(
+    how: Pick<ConnectOptions, "share" | "protocols">,
+    initialization: number,
+  ): Promise<number> {
+    this.#depth = 0; // whether a transaction survives is pcscd's to say: the next end is awaited
+    if (this.#handle.isOpen) {
+      try {
+        return await this.#reconnect(how, initialization);
+      } catch (error) {
+        if (this.#handle.isOpen) throw error; // else the connection broke meanwhile
+      }
+    }
+    const activeProtocol = await this.#handle.reopen(how);
+    if (initialization === Disposition.Leave) return activeProtocol;
+    return await this.#reconnect(how, initialization);
+  }
+
+  async disconnect(disposition: number): Promise<void> {
+    const { card } = this.#handle;
+    if (disposition === Disposition.Leave && this.#reader) {
+      await this.#handle.send(Command.Disconnect, { card, disposition, rv: 0 });
+      this.#handle.giveBack();
+      return;
+    }
+    const leave = await this.#daemon.blocked.enter(this.#handle.reader, this.#handle.signal);
+    try {
+      if (this.#handle.isOpen)
+        await this.#handle.request(Command.Disconnect, { card, disposition, rv: 0 });
+    } catch (error) {
+      if (this.#handle.isOpen) throw error; // else the connection broke, which closes the handle as well
+    } finally {
+      leave();
+    }
+    this.#tellReset(disposition);
+    this.#handle.giveBack();
+  }
+
+  async abandon(): Promise<void> {
+    await this.#handle.abandon();
+  }
+
+  get #reader(): Reader | undefined {
+    return this.#daemon.table.find(this.#handle.reader);
+  }
+
+  async #control(code: number, data: Uint8Array): Promise<Uint8Array> {
+    const { payload } = await this.#handle.request(
+      Command.Control,
+      {
+        card: this.#handle.card,
+        code,
+        sendLength: data.length,
+        receiveLength: MAX_PAYLOAD,
+        returned: 0,
+        rv: 0,
+      },
+      data,
+    );
+    return payload;
+  }
+
+  async #askFeatures(reader: Reader): Promise<Uint8Array> {
+    try {
+      const data = await this.#control(FEATURE_REQUEST, NOTHING);
+      this.#daemon.features.remember(reader, { data: data.slice() });
+      return data;
+    } catch (error) {
+      if (error instanceof ReturnCodeError && this.#handle.isOpen)
+        this.#daemon.features.remember(reader, { rv: error.rv });
+      throw error;
+    }
+  }
+
+  async #reconnect(
+    how: Pick<ConnectOptions, "share" | "protocols">,
+    initialization: number,
+  ): Promise<number> {
+    const { share, protocols } = how;
+    const { card, reader } = this.#handle;
+    const asked = { card, share, protocols, initialization, activeProtocol: 0, rv: 0 };
+    const { activeProtocol } = (await this.#handle.request(Command.Reconnect, asked)).body;
+    this.#daemon.table.reshared(reader, share);
+    this.#daemon.table.negotiated(reader, activeProtocol);
+    if (initialization !== Disposition.Leave) this.#daemon.refresh();
+    return activeProtocol;
+  }
+
+  /** An end is refused only where no transaction is open, or a card that went away took it along. */
+  #endIsNoNews(): boolean {
+    const isStillThere = this.#reader !== undefined && this.#reader.eventCounter === this.#beganAt;
+    return this.#depth > 0 && this.#handle.isOpen && isStillThere;
+  }
+
+  #tellReset(disposition: number): void {
+    if (disposition === Disposition.Leave || disposition > Disposition.Eject) return;
+    const unpowered = disposition === Disposition.Unpower;
+    this.#daemon.table.wasReset(this.#handle.reader, { unpowered });
+    this.#daemon.refresh();
+  }
+}
+
+const isSharingViolation = (error: unknown): boolean =>
+  error instanceof ReturnCodeError && error.rv === Rv.SharingViolation;
+
+const NOTHING = new Uint8Array(0);

@@ -1,0 +1,50 @@
+import type { Carrier } from "../../carriers/carrier.ts";
+import type { Connection } from "./connection.ts";
+import { type Context, type DaemonTraits, negotiate, openContext, speechOf } from "./handshake.ts";
+import { findSlots } from "./watcher.ts";
+
+/** Opens connections to one daemon and remembers how it talks, so that only the first has to find out. */
+export class Uplink {
+  readonly #carrier: Carrier;
+  #traits: DaemonTraits | undefined;
+
+  constructor(carrier: Carrier) {
+    this.#carrier = carrier;
+  }
+
+  get name(): string {
+    return this.#carrier.name;
+  }
+
+  /** What the daemon speaks; `undefined` until one answered. */
+  get traits(): DaemonTraits | undefined {
+    return this.#traits;
+  }
+
+  /** A different daemon may answer next time. */
+  forget(): void {
+    this.#traits = undefined;
+  }
+
+  /** A connection that lives until somebody closes it or `signal` aborts. @throws as {@link negotiate}. */
+  async openConnection(signal: AbortSignal): Promise<Connection> {
+    if (this.#traits)
+      return (await openContext(this.#carrier, this.#traits, { signal })).connection;
+    const { connection, traits } = await negotiate(this.#carrier, { signal });
+    try {
+      this.#traits = { ...traits, slots: await findSlots(connection) };
+      connection.speech = speechOf(this.#traits);
+      return connection;
+    } catch (error) {
+      connection.close();
+      throw error;
+    }
+  }
+
+  /** The same with a context on it. */
+  async openContext(signal: AbortSignal): Promise<Context> {
+    if (!this.#traits) (await this.openConnection(signal)).close();
+    if (!this.#traits) throw new Error("unreachable: a connection was opened without traits");
+    return await openContext(this.#carrier, this.#traits, { signal });
+  }
+}
