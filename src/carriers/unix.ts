@@ -2,6 +2,7 @@ import { stat } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { userInfo } from "node:os";
 import { CardwireError } from "../domain/errors.ts";
+import { firstSignal } from "../domain/first-signal.ts";
 import { Watchable } from "../domain/watchable.ts";
 import { dial } from "../host/dial.ts";
 import { errorCode } from "../host/error-code.ts";
@@ -45,8 +46,9 @@ export function unixCarrier(path: string): Carrier {
   };
 
   const open: Carrier["open"] = async ({ signal }) => {
+    using either = firstSignal(signal, closed.signal);
     try {
-      const stream = await dial(path, { signal: AbortSignal.any([signal, closed.signal]) });
+      const stream = await dial(path, either);
       streams.add(stream);
       stream.once("close", () => streams.delete(stream));
       return stream;

@@ -1,10 +1,8 @@
-import { deferred } from "./deferred.ts";
-
 /** A value that others follow. A slow follower skips intermediate values and always gets the latest: nothing queues. */
 export class Watchable<T> {
   #value: T;
   #version = 0;
-  #changed = deferred();
+  readonly #waiting = new Set<() => void>();
 
   constructor(initial: T) {
     this.#value = initial;
@@ -17,25 +15,30 @@ export class Watchable<T> {
   set(value: T): void {
     this.#value = value;
     this.#version += 1;
-    this.#changed.resolve();
-    this.#changed = deferred();
+    for (const proceed of [...this.#waiting]) proceed();
   }
 
   /** The current value, then each later one, until `signal` aborts; aborting ends the loop, it does not throw. */
   async *follow({ signal }: { signal: AbortSignal }): AsyncGenerator<T, void, undefined> {
-    const stop = deferred();
-    const onAbort = () => stop.resolve();
-    signal.addEventListener("abort", onAbort, { once: true });
-    try {
-      for (let seen = -1; !signal.aborted; ) {
-        if (seen === this.#version) await Promise.race([this.#changed.promise, stop.promise]);
-        else {
-          seen = this.#version;
-          yield this.#value;
-        }
+    for (let seen = -1; !signal.aborted; ) {
+      if (seen === this.#version) await this.#next(signal);
+      else {
+        seen = this.#version;
+        yield this.#value;
       }
-    } finally {
-      signal.removeEventListener("abort", onAbort);
     }
+  }
+
+  /** Resolves at the next {@link set}, or when `signal` aborts. */
+  async #next(signal: AbortSignal): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const proceed = () => {
+        this.#waiting.delete(proceed);
+        signal.removeEventListener("abort", proceed);
+        resolve();
+      };
+      this.#waiting.add(proceed);
+      signal.addEventListener("abort", proceed, { once: true });
+    });
   }
 }

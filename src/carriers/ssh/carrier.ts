@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import { CardwireError } from "../../domain/errors.ts";
+import { firstSignal } from "../../domain/first-signal.ts";
 import { Watchable } from "../../domain/watchable.ts";
 import { dial } from "../../host/dial.ts";
 import { errorCode } from "../../host/error-code.ts";
@@ -118,16 +119,16 @@ class SshCarrier implements Carrier {
   }
 
   async open({ signal }: { signal: AbortSignal }): Promise<Socket> {
-    const either = AbortSignal.any([signal, this.#closing.signal]);
+    using either = firstSignal(signal, this.#closing.signal);
     for (;;) {
-      const master = await this.#up(either);
+      const master = await this.#up(either.signal);
       try {
-        const stream = await dial(master.socket, { signal: either });
+        const stream = await dial(master.socket, either);
         this.#streams.add(stream);
         stream.once("close", () => this.#streams.delete(stream));
         return stream;
       } catch (error) {
-        either.throwIfAborted();
+        either.signal.throwIfAborted();
         if (!masterIsGone.has(errorCode(error))) throw error;
         // ssh is ending, or somebody removed its socket: either way this master is of no more use.
         await master[Symbol.asyncDispose]();

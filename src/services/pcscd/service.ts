@@ -7,6 +7,7 @@ import type {
   Reader,
 } from "../../domain/card-service.ts";
 import { CardwireError, ReturnCodeError } from "../../domain/errors.ts";
+import { firstSignal } from "../../domain/first-signal.ts";
 import { Rv } from "../../domain/return-codes.ts";
 import { emit } from "../../observe/events.ts";
 import { Command, MAJOR } from "../../wire/pcsclite/constants.ts";
@@ -103,11 +104,11 @@ export class PcscdService implements CardService, Daemon {
   }
 
   async *watch({ signal }: { signal: AbortSignal }): AsyncGenerator<readonly Reader[]> {
-    const either = AbortSignal.any([signal, this.#life.signal]);
+    using either = firstSignal(signal, this.#life.signal);
     this.#use();
     try {
-      await this.#presence.known(either);
-      yield* this.table.shown.follow({ signal: either });
+      await this.#presence.known(either.signal);
+      yield* this.table.shown.follow(either);
     } finally {
       this.#unuse();
     }
@@ -228,9 +229,8 @@ export class PcscdService implements CardService, Daemon {
   async #takeContext(reader: string, signal: AbortSignal): Promise<Context> {
     const taken = this.contexts.take(({ connection }) => this.barriers.isClear(reader, connection));
     const stop = new AbortController();
-    const gone = this.#presence
-      .until("gone", AbortSignal.any([stop.signal, signal]))
-      .then(() => undefined);
+    using either = firstSignal(signal, stop.signal);
+    const gone = this.#presence.until("gone", either.signal).then(() => undefined);
     try {
       const context = await Promise.race([taken, gone]);
       if (context && !signal.aborted) return context;
