@@ -15,7 +15,7 @@ export class Watchable<T> {
   set(value: T): void {
     this.#value = value;
     this.#version += 1;
-    for (const proceed of [...this.#waiting]) proceed();
+    for (const proceed of this.#waiting) proceed();
   }
 
   /** The current value, then each later one, until `signal` aborts; aborting ends the loop, it does not throw. */

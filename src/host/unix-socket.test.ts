@@ -1,4 +1,4 @@
-import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
   mkdirSync,
@@ -185,14 +185,13 @@ describe("publishSocket", () => {
     expect(server.listening).toBe(false);
   });
 
-  test.runIf(process.getuid?.() === 0)("explains missing rights and foreign groups", () => {
-    execFileSync("chmod", ["755", directory]);
+  test("explains missing rights and foreign groups", () => {
     const script = `
-      process.setgroups([65534]); process.setgid(65534); process.setuid(65534);
+      if (process.getuid() === 0) { process.setgroups([65534]); process.setgid(65534); process.setuid(65534); }
       const { publishSocket } = await import(${JSON.stringify(new URL("unix-socket.ts", import.meta.url).href)});
       const { createServer } = await import("node:net");
       const codes = [];
-      for (const options of ${JSON.stringify([{ path: `${directory}/s` }, { path: "/tmp/cardwire-test-s", group: "root" }])})
+      for (const options of ${JSON.stringify([{ path: "/cardwire-test-s" }, { path: "/tmp/cardwire-test-s", group: "root" }])})
         await publishSocket(createServer(), options).catch((error) => codes.push(error.code));
       console.log(codes.join(" "));`;
     const args = ["--import", "tsx", "--input-type=module", "-e", script];

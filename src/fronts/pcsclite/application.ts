@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import type { Socket } from "node:net";
 import type { CardService } from "../../domain/card-service.ts";
 import { CardwireError } from "../../domain/errors.ts";
@@ -151,10 +152,8 @@ export class Application {
   }
 
   async #drained(): Promise<void> {
-    await new Promise<void>((resolve) => {
-      this.#socket.once("drain", resolve);
-      this.signal.addEventListener("abort", () => resolve(), { once: true });
-    });
+    // It rejects when the application is gone, and then nothing more is served.
+    await once(this.#socket, "drain", { signal: this.signal }).catch(() => {});
   }
 
   #refuse(error: unknown): void {
@@ -263,7 +262,10 @@ export class Application {
     }
     if (!hasArray) return;
     this.#shown = view.version;
-    this.#send(slotArray(view.readers, this.#speech));
+    // Only GET_READERS_STATE_ARRAY goes by GET_READERS_STATE_SIZE; the other arrays are of fixed length in any dialect.
+    const isList = command === Command.GetReadersStateArray;
+    const slots = isList ? slotCount(dialect) : this.#around.slots;
+    this.#send(slotArray(view.readers, slots, this.#speech));
     if (command === Command.GetReadersState) return;
     const rv = this.#registration.arrayIsOut();
     if (rv !== undefined) this.#sendEvent(rv);

@@ -13,17 +13,16 @@ export const slotCount = ({ slots }: Dialect): number => (slots === "list" ? MAX
 /** Made once for each list of readers; applications ask for it again and again. */
 const made = new WeakMap<readonly Reader[], Map<string, Uint8Array>>();
 
-/** The array of slot records as an application of that dialect expects it. Readers beyond its slots are left out. */
-export function slotArray(readers: readonly Reader[], speech: Speech): Uint8Array {
+/** The array of `slots` slot records for an application. Readers beyond its slots are left out. */
+export function slotArray(readers: readonly Reader[], slots: number, speech: Speech): Uint8Array {
   const { dialect, order } = speech;
   const ofReaders = made.get(readers) ?? new Map<string, Uint8Array>();
   made.set(readers, ofReaders);
-  const key = `${slotCount(dialect)} ${dialect.readerState.size} ${order}`;
+  const key = `${slots} ${dialect.nameBytes} ${order}`;
   const known = ofReaders.get(key);
   if (known) return known;
   const fits = ({ name }: Reader) => Buffer.byteLength(name) < dialect.nameBytes;
-  const states = readers.filter(fits).map(stateOf);
-  const array = encodeArray(states, slotCount(dialect), speech);
+  const array = encodeArray(readers.filter(fits).map(stateOf), slots, speech);
   ofReaders.set(key, array);
   return array;
 }

@@ -77,7 +77,10 @@ export class PcscdService implements CardService, Daemon {
         this.features.keepOnly(this.readers);
         this.contexts.warm();
       },
-      onAway: () => this.contexts.rest(),
+      onAway: () => {
+        this.features.keepOnly([]); // another daemon may have other readers by these names
+        this.contexts.rest();
+      },
     });
   }
 

@@ -89,7 +89,9 @@ export const calls = {
 
 type Calls = typeof calls;
 /** The struct of a command's request and reply. */
-export type Body<C extends Command> = Calls[C] extends Call<infer T> ? T : never;
+export type Body<C extends Command> = {
+  [K in C]: Calls[K] extends Call<infer T> ? T : never;
+}[C];
 
 /** Any request, told apart by `command`, so that a `switch` over it is checked for completeness. */
 export type Request = {
