@@ -11,7 +11,7 @@ export interface ReaderRecord {
   readonly atr: string;
 }
 
-/** pcsc-lite src/winscard_msg.h: protocol 4:4, little-endian as every machine that runs these tests. */
+/** pcsc-lite src/winscard_msg.h: protocol 4:4 and later, little-endian as every machine that runs these tests. */
 const VERSION = { command: 0x11, size: 12 };
 const READERS = { command: 0x12, slots: 16, size: 184 };
 
@@ -30,10 +30,11 @@ function header(command: number, size: number): Buffer {
 export async function readerStates(
   socketPath: string,
   timeoutMs = 5_000,
+  minor = 4,
 ): Promise<readonly ReaderRecord[]> {
   const version = Buffer.alloc(VERSION.size);
   version.writeInt32LE(4, 0);
-  version.writeInt32LE(4, 4);
+  version.writeInt32LE(minor, 4);
   const reply = await exchange(
     socketPath,
     Buffer.concat([header(VERSION.command, version.length), version, header(READERS.command, 0)]),
@@ -41,7 +42,10 @@ export async function readerStates(
     timeoutMs,
   );
   const rv = reply.readUInt32LE(8);
-  if (rv !== 0) throw new Error(`the daemon refused version 4:4 with 0x${rv.toString(16)}`);
+  const own = reply.readInt32LE(4);
+  // 2.3.0 to 2.4.0 take no version but their own, and serve the array all the same.
+  if (rv !== 0 && own !== minor) return await readerStates(socketPath, timeoutMs, own);
+  if (rv !== 0) throw new Error(`the daemon refused version 4:${minor} with 0x${rv.toString(16)}`);
   const records = Array.from({ length: READERS.slots }, (_, slot) =>
     decode(reply.subarray(VERSION.size + slot * READERS.size)),
   );

@@ -1,0 +1,42 @@
+/** Every code of a CardwireError that is not one of PC/SC's, and when it is thrown. Whoever throws a new one adds it here. */
+export const errorCodes = {
+  E_CANNOT_RUN: "The program that `run` was given is there but cannot be started.",
+  E_CLOSED: "Something was asked of a line or a service after its owner had closed it.",
+  E_DISK_FULL: "There is no space left for a socket or for the record of an attachment.",
+  E_GROUP: "The group does not exist here, or you are not a member of it.",
+  E_LINE_DOWN: "ssh has no connection to the card host now. It is tried again without being asked.",
+  E_LOCKED: "Another cardwire was busy with the same socket or name for more than two seconds.",
+  E_NAME: "The text cannot be the name of an attachment.",
+  E_NAME_IN_USE: "A running attachment has this name already.",
+  E_NOT_FOUND: "The program that `run` was given does not exist.",
+  E_NO_ATTACHMENT:
+    "No attachment is running, none has this name, or several run and none was named.",
+  E_NO_PCSCD: "pcscd is not installed, its socket is not there, or nobody listens at it.",
+  E_NO_SSH: "The ssh program cannot be found or may not be run.",
+  E_PCSCD_GONE: "The connection to pcscd ended before the answer came.",
+  E_PCSCD_REFUSED:
+    "pcscd closes each connection without a word: polkit refuses it, or pcscd has 200 connections already.",
+  E_PCSCD_UNREACHABLE:
+    "ssh works but does not reach pcscd's socket, and without a shell over there nobody can say why.",
+  E_PCSCD_VERSION: "pcscd speaks no version of the protocol that cardwire knows.",
+  E_PROTOCOL: "The other end broke the protocol. Its connection is closed.",
+  E_RUNTIME_DIR: "The run-time directory cannot be made, is not yours, or is open to others.",
+  E_SOCKET_DENIED:
+    "You have no right to connect to pcscd's socket, or to make one where it was asked for.",
+  E_SOCKET_IN_USE: "A program listens at this socket already.",
+  E_SOCKET_PATH:
+    "The path cannot be a socket's: it is empty or longer than 107 bytes, its directory is missing, something else is there, or ssh cannot use it.",
+  E_SSH: "ssh ended for a reason that has no code of its own. The message carries its last line.",
+  E_SSH_AUTH: "The card host refused the login.",
+  E_SSH_COMMAND:
+    "The ssh command has an unfinished quotation mark or backslash, or names no program.",
+  E_SSH_CONFIG: "ssh rejects its configuration or its arguments.",
+  E_SSH_FORWARDING: "sshd on the card host forbids forwarding to pcscd's socket.",
+  E_SSH_HOST: "ssh cannot find the host's address.",
+  E_SSH_HOST_KEY: "The host's key is unknown or has changed.",
+  E_SSH_UNREACHABLE: "ssh cannot connect to the host, or lost the connection.",
+  E_USAGE: "The command line lacks something that its parser cannot see.",
+  E_WHERE: "WHERE is neither a host for ssh nor `unix:` with an absolute path.",
+} as const satisfies Readonly<Record<`E_${string}`, string>>;
+
+export type ErrorCode = keyof typeof errorCodes;
