@@ -35,14 +35,24 @@ export class ProtocolError extends CardwireError {
   }
 }
 
+/** What a PC/SC function tells although it failed. */
+export interface ToldAnyway {
+  /** How many bytes the answer has that did not fit, or that there is none. */
+  readonly length?: number;
+  /** What a refused connect negotiated with the card all the same. */
+  readonly activeProtocol?: number;
+}
+
 /** A PC/SC function returned something other than SCARD_S_SUCCESS. */
 export class ReturnCodeError extends CardwireError {
   /** As PC/SC defines it, unsigned: `0x8010000b`. */
   readonly rv: number;
+  readonly told: ToldAnyway;
 
-  constructor(call: string, rv: number, details?: ErrorDetails) {
+  constructor(call: string, rv: number, details: ErrorDetails & ToldAnyway = {}) {
     const [code, text] = returnCodes[rv] ?? ["SCARD_UNKNOWN", "unknown return code"];
     super(code, `${call}: ${text} (0x${rv.toString(16).padStart(8, "0")})`, details);
     this.rv = rv;
+    this.told = details;
   }
 }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { rm } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -110,6 +111,7 @@ class SshCarrier implements Carrier {
     this.#directory = directory;
     this.#remoteSocket = options.remoteSocket ?? PCSCD_SOCKET;
     this.#ssh = options.ssh ?? ["ssh"];
+    setMaxListeners(0, this.#closing.signal); // every stream that waits for the line listens
   }
 
   async start(): Promise<void> {

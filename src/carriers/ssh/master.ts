@@ -12,7 +12,7 @@ import {
   tokenless,
 } from "./argv.ts";
 import { explainComplaint } from "./complaints.ts";
-import { runSsh } from "./run-ssh.ts";
+import { runSsh, type SshResult } from "./run-ssh.ts";
 
 export interface MasterOptions {
   readonly destination: string;
@@ -72,9 +72,14 @@ export async function startMaster(options: MasterOptions): Promise<RunningMaster
   const remove = () =>
     Promise.all([controlPath, socket, logPath].map((path) => rm(path, { force: true })));
 
-  const failed = async (stderr: string): Promise<CardwireError> => {
+  const failed = async ({ stderr, endedBy }: SshResult): Promise<CardwireError> => {
     const words = `${stderr}\n${await log()}`;
     if (words.trim() !== "") return explainComplaint(words, options);
+    if (endedBy !== undefined) {
+      return new CardwireError("E_SSH", `ssh to ${destination} was ended by ${endedBy}`, {
+        hint: "Something here ended it, such as a person or a lack of memory; try again.",
+      });
+    }
     // Whatever happens after ssh has read its command line is in the log; the rest it told the terminal itself.
     const message = `ssh to ${destination} did not start; its own words are above`;
     const hint = `Mend ~/.ssh/config, or what was given as the ssh command: ${ssh.join(" ")}`;
@@ -85,12 +90,12 @@ export async function startMaster(options: MasterOptions): Promise<RunningMaster
   try {
     const args = masterArguments({ ...target, logPath, canAsk });
     const started = await runSsh(ssh, args, { terminal, signal });
-    if (started.status !== 0) throw await failed(started.stderr);
+    if (started.status !== 0) throw await failed(started);
     hold = await dial(controlPath, { signal });
     const ended = followed(hold);
     const pid = processId(await control(controlArguments(target, "check")));
     const forward = await control(forwardArguments(target, { localSocket: socket, remoteSocket }));
-    if (forward.status !== 0) throw await failed(forward.stderr);
+    if (forward.status !== 0) throw await failed(forward);
     signal.throwIfAborted();
     const words = `${started.stderr}${await log()}`.trim();
     if (words !== "") notice?.(words);

@@ -5,6 +5,8 @@ import { errorCode } from "../../host/error-code.ts";
 export interface SshResult {
   /** Exit status; 255 also for an end by a signal, as ssh itself uses it for its own failures. */
   readonly status: number;
+  /** What ended it, if a signal did. */
+  readonly endedBy: NodeJS.Signals | undefined;
   readonly stdout: string;
   readonly stderr: string;
 }
@@ -64,9 +66,9 @@ export async function runSsh(
   };
   signal.addEventListener("abort", end, { once: true });
   try {
-    const status = await ended(child);
+    const exit = await ended(child);
     signal.throwIfAborted();
-    return { status, stdout: stdout(), stderr: stderr() };
+    return { ...exit, stdout: stdout(), stderr: stderr() };
   } catch (cause) {
     signal.throwIfAborted();
     throw ["ENOENT", "EACCES"].includes(errorCode(cause) ?? "") ? missing(program, cause) : cause;
@@ -78,14 +80,14 @@ export async function runSsh(
   }
 }
 
-/** Resolves with the exit status, once the pipes are at their end too or have had their time. */
-function ended(child: ReturnType<typeof spawn>): Promise<number> {
+/** Resolves with how it ended, once the pipes are at their end too or have had their time. */
+function ended(child: ReturnType<typeof spawn>): Promise<Pick<SshResult, "status" | "endedBy">> {
   return new Promise((resolve, reject) => {
     child.once("error", reject);
-    child.once("exit", (status) => {
+    child.once("exit", (status, by) => {
       const done = () => {
         clearTimeout(waiting);
-        resolve(status ?? 255);
+        resolve({ status: status ?? 255, endedBy: by ?? undefined });
       };
       const waiting = setTimeout(done, LAST_WORDS_MS);
       child.once("close", done);

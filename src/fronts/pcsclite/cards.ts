@@ -3,7 +3,7 @@ import { ProtocolError, ReturnCodeError } from "../../domain/errors.ts";
 import type { Principal } from "../../domain/principal.ts";
 import { Rv } from "../../domain/return-codes.ts";
 import type { Body } from "../../wire/pcsclite/calls.ts";
-import { Command } from "../../wire/pcsclite/constants.ts";
+import { Command, MAX_ATTRIBUTE } from "../../wire/pcsclite/constants.ts";
 import { encodeReply, type Reply, type Speech } from "../../wire/pcsclite/replies.ts";
 import type { Numbers } from "./numbers.ts";
 
@@ -51,7 +51,7 @@ export class Cards {
     try {
       return await this.#connect(body);
     } catch (error) {
-      if (error instanceof ReturnCodeError) return { ...body, rv: error.rv };
+      if (error instanceof ReturnCodeError) return { ...body, ...refusal(error) };
       throw error;
     }
   }
@@ -69,9 +69,8 @@ export class Cards {
       return encodeReply(command, body as Body<typeof command>, speech, payload);
     } catch (error) {
       if (!(error instanceof ReturnCodeError)) throw error;
-      const { rv } = error;
-      const failed = request.command === Command.Transmit ? { receiveLength: 0, rv } : { rv };
-      return encodeReply(command, { ...(request.body as Body<typeof command>), ...failed }, speech);
+      const failed = { ...(request.body as Body<typeof command>), ...failure(request, error) };
+      return encodeReply(command, failed, speech);
     }
   }
 
@@ -137,6 +136,22 @@ export class Cards {
     for (const [card] of sessions) this.#numbers.free(card);
     await Promise.all(sessions.map(([, session]) => session.abandon()));
   }
+}
+
+/** pcscd tells the protocol of a refused connect too, where it came as far as to negotiate one. */
+const refusal = ({ rv, told: { activeProtocol = 0 } }: ReturnCodeError) => ({ rv, activeProtocol });
+
+/** What changes in the struct of a request that failed: pcscd sends the rest back as it came. */
+function failure({ command, body }: CardRequest, { rv, told }: ReturnCodeError): object {
+  const length = told.length ?? 0;
+  if (command === Command.Transmit)
+    return { rv, receiveLength: rv === Rv.InsufficientBuffer ? length : 0 };
+  if (command === Command.Control)
+    return { rv, returned: rv === Rv.InsufficientBuffer ? length : body.returned };
+  // A daemon that leaves the length alone sends back that of the whole buffer, which is not what the caller asked with.
+  if (command === Command.GetAttrib)
+    return { rv, length: (told.length ?? MAX_ATTRIBUTE) === MAX_ATTRIBUTE ? body.length : length };
+  return { rv };
 }
 
 async function transmit(

@@ -31,6 +31,7 @@ export async function connect(
 ): Promise<Opened> {
   const { connection, number } = context;
   await barriers.clear(reader, connection);
+  if (signal.aborted) connection.close(); // before anything was sent, so nobody else sees to it
   signal.throwIfAborted();
   const answer = connection.request(Command.Connect, {
     context: number,
@@ -55,8 +56,9 @@ export async function connect(
     };
     answer.then(release, () => clearTimeout(timer));
   });
-  if (body.rv !== Rv.Success) throw new ReturnCodeError("SCardConnect", body.rv);
-  return { context, card: body.card, activeProtocol: body.activeProtocol };
+  const { rv, activeProtocol } = body;
+  if (rv !== Rv.Success) throw new ReturnCodeError("SCardConnect", rv, { activeProtocol });
+  return { context, card: body.card, activeProtocol };
 }
 
 /** `promise`, or the signal's reason if that comes first; then `afterwards` sees to what is still under way. */

@@ -17,13 +17,13 @@ export class Contexts {
   /**
    * A context that is the caller's from now on.
    *
-   * @param prefers tells a context that is better than the others; one of them is taken if there is any.
+   * @param rank how well a context serves; the one that ranks highest is taken.
    * @throws what opening one throws.
    */
-  async take(prefers: (context: Context) => boolean): Promise<Context> {
+  async take(rank: (context: Context) => number): Promise<Context> {
     this.#idle = this.#idle.filter(({ connection }) => connection.isOpen);
-    const at = this.#idle.findLastIndex(prefers);
-    const [taken] = this.#idle.splice(at < 0 ? this.#idle.length - 1 : at, 1);
+    const ranks = this.#idle.map(rank);
+    const [taken] = this.#idle.splice(ranks.lastIndexOf(Math.max(...ranks)), 1);
     if (taken) {
       if (this.#idle.length === 0) this.warm();
       return taken;

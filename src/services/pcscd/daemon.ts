@@ -28,6 +28,8 @@ export interface Daemon {
   readonly blocked: Blocked;
   readonly contexts: Contexts;
   readonly features: Features;
+  /** Another number each time a daemon takes the place of one that went away; not after a mere break of the line. */
+  readonly incarnation: number;
   /** Asks for the reader states anew, although pcscd announces no change. */
   refresh(): void;
   /** Waits for states newer than this call. @returns false when the daemon stays away longer than we wait. */

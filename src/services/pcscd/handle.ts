@@ -37,7 +37,7 @@ export class Handle implements Abandonable {
   #opened: Opened | undefined;
   #inFlight: Promise<unknown> | undefined;
   /** Whether there was a card, and what the reader held, when the connection broke. */
-  #before: { readonly hadCard: boolean; readonly seen: Reader | undefined } | undefined;
+  #before: Before | undefined;
   #notice: number | undefined;
   #ended = false;
 
@@ -79,6 +79,7 @@ export class Handle implements Abandonable {
     const { connection } = opened.context;
     if (!this.#daemon.barriers.isClear(this.reader, connection))
       await this.#daemon.barriers.clear(this.reader, connection);
+    if (this.#opened !== opened) throw new ReturnCodeError(name, await this.#lostNotice());
     // What a dead application still had queued is dropped, a reset above all.
     if (this.#ended) throw new ReturnCodeError(name, Rv.Cancelled);
     const answer = connection.request(command, body, payload);
@@ -93,17 +94,14 @@ export class Handle implements Abandonable {
     } finally {
       this.#inFlight = undefined;
     }
-    const { rv } = reply.body as { readonly rv: number };
-    if (rv !== Rv.Success) throw new ReturnCodeError(name, rv);
+    const result = reply.body as { readonly rv: number };
+    const { rv } = result;
+    if (rv !== Rv.Success) throw new ReturnCodeError(name, rv, lengthIn(result));
     return reply;
   }
 
-  /** Sends a request whose answer carries no news, and keeps it as a barrier; awaits the answer only where pipelining is off. */
+  /** Sends a request whose answer carries no news, and keeps it as a barrier instead of waiting for it. */
   async send<C extends CardCommand>(command: C, body: Body<C>): Promise<void> {
-    if (!this.#daemon.options.pipelining) {
-      await this.request(command, body);
-      return;
-    }
     const opened = this.#opened;
     if (!opened) return;
     const { connection } = opened.context;
@@ -178,7 +176,8 @@ export class Handle implements Abandonable {
   #break(opened: Opened): void {
     if (this.#opened !== opened) return;
     const seen = this.#daemon.table.find(this.reader);
-    this.#before = { hadCard: opened.activeProtocol !== 0, seen };
+    const { incarnation } = this.#daemon;
+    this.#before = { hadCard: opened.activeProtocol !== 0, seen, incarnation };
     this.#release();
   }
 
@@ -186,17 +185,30 @@ export class Handle implements Abandonable {
   async #lostNotice(): Promise<number> {
     if (this.#notice !== undefined) return this.#notice;
     if (!(await this.#daemon.confirm())) return Rv.ReaderUnavailable;
-    const isSame = isSameCard(this.#before, this.#daemon.table.find(this.reader));
+    const isSame =
+      this.#before?.incarnation === this.#daemon.incarnation &&
+      isSameCard(this.#before, this.#daemon.table.find(this.reader));
     this.#notice = isSame ? Rv.ResetCard : Rv.RemovedCard;
     return this.#notice;
   }
 }
 
-function isSameCard(
-  before: { readonly hadCard: boolean; readonly seen: Reader | undefined } | undefined,
-  now: Reader | undefined,
-): boolean {
-  if (!before?.seen || !now || (before.hadCard && !now.atr)) return false;
+/** What a failed call says of the length of its answer. */
+function lengthIn(body: object): { readonly length?: number } {
+  if ("returned" in body) return { length: Number(body.returned) };
+  if ("receiveLength" in body) return { length: Number(body.receiveLength) };
+  return "length" in body ? { length: Number(body.length) } : {};
+}
+
+/** What was there when the connection broke. */
+interface Before {
+  readonly hadCard: boolean;
+  readonly seen: Reader | undefined;
+  readonly incarnation: number;
+}
+
+function isSameCard(before: Before, now: Reader | undefined): boolean {
+  if (!before.seen || !now || (before.hadCard && !now.atr)) return false;
   const isSameAtr = Buffer.compare(now.atr ?? NOTHING, before.seen.atr ?? NOTHING) === 0;
   return isSameAtr && now.eventCounter === before.seen.eventCounter;
 }

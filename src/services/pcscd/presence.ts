@@ -11,8 +11,13 @@ import { Watcher } from "./watcher.ts";
 const GRACE_MS = 10_000;
 /** Pauses between attempts to reach a daemon that went away, ms: doubled from the first up to the last. */
 const RETRY_MS = { first: 100, last: 2_000 };
+/**
+ * How long to wait before asking again whether others still use a reader, ms: longer than pcscd takes to notice what
+ * it will announce (0.4 s), doubled from the first up to the last.
+ */
+const RECHECK_MS = { first: 500, last: 5_000 };
 /** What a break looks like that may heal soon; anything else says that there is no such daemon. */
-const PASSING: ReadonlySet<string> = new Set(["E_PCSCD_GONE", "E_PROTOCOL"]);
+const PASSING: ReadonlySet<string> = new Set(["E_PCSCD_GONE", "E_PROTOCOL", "E_PCSCD_VERSION"]);
 
 /**
  * - `up`: the daemon is watched, its readers are known.
@@ -37,9 +42,13 @@ export class Presence {
   readonly #state = new Watchable<State>("resting");
   /** The moment ({@link ReaderTable.now}) as of which the readers are true. */
   readonly #trueAt = new Watchable(0);
+  /** As many breaks of the line as there were when the daemon was last seen. */
+  #breaksSeen = 0;
+  #incarnation = 0;
   #watcher: Watcher | undefined;
-  #watching: { readonly stop: AbortController; readonly done: Promise<void> } | undefined;
+  #watching: { readonly stop: AbortController; readonly done: Promise<unknown> } | undefined;
   #graceTimer: NodeJS.Timeout | undefined;
+  #recheck: { readonly timer: NodeJS.Timeout; readonly pause: number } | undefined;
   #firstAttempt = deferred();
 
   constructor(uplink: Uplink, options: PresenceOptions) {
@@ -51,6 +60,11 @@ export class Presence {
     return this.#state.value;
   }
 
+  /** Another number each time a daemon takes the place of one that went away although the line was up. */
+  get incarnation(): number {
+    return this.#incarnation;
+  }
+
   /** Starts watching, unless it does so already. */
   wake(): void {
     if (this.#watching) return;
@@ -58,7 +72,9 @@ export class Presence {
     this.#firstAttempt = deferred();
     this.#firstAttempt.promise.catch(() => {}); // only start() asks for it
     this.#giveUpLater(undefined);
-    this.#watching = { stop, done: this.#watch(stop.signal) };
+    const watched = this.#watch(stop.signal);
+    const counted = this.#uplink.countBreaks(stop.signal);
+    this.#watching = { stop, done: Promise.all([watched, counted]) };
   }
 
   /** Closes everything. The readers stay listed as they are; they are true again after {@link wake}. */
@@ -134,6 +150,10 @@ export class Presence {
       now: table.now,
       onStates: (sighting) => {
         if (table.update(sighting)) watcher.refresh();
+        this.#recheckLater(watcher);
+        const wasAway = this.state === "broken" || this.state === "gone";
+        if (wasAway && this.#uplink.breaks === this.#breaksSeen) this.#incarnation += 1;
+        this.#breaksSeen = this.#uplink.breaks;
         this.#trueAt.set(sighting.askedAt);
         this.#enter("up");
         onUp();
@@ -146,8 +166,21 @@ export class Presence {
       return await watcher.run();
     } finally {
       this.#watcher = undefined;
+      clearTimeout(this.#recheck?.timer);
       connection.close();
     }
+  }
+
+  #recheckLater(watcher: Watcher): void {
+    clearTimeout(this.#recheck?.timer);
+    if (!this.#options.table.hasForeignUse) {
+      this.#recheck = undefined;
+      return;
+    }
+    const pause = Math.min((this.#recheck?.pause ?? RECHECK_MS.first / 2) * 2, RECHECK_MS.last);
+    const timer = setTimeout(() => watcher.refresh(), pause);
+    timer.unref();
+    this.#recheck = { timer, pause };
   }
 
   #lose(reason: unknown): void {
@@ -155,9 +188,8 @@ export class Presence {
     if (this.state === "up") {
       this.#enter("broken", reason);
       this.#giveUpLater(reason);
-    }
+    } else this.#uplink.forget(); // perhaps another daemon: of another version, byte order or number of slots
     if (CardwireError.is(reason) && !PASSING.has(reason.code)) this.#giveUp(reason);
-    if (CardwireError.is(reason) && reason.code === "E_PCSCD_VERSION") this.#uplink.forget();
     this.#options.onAway();
   }
 

@@ -39,6 +39,17 @@ export class ReaderTable {
     return this.#shown;
   }
 
+  /**
+   * Whether others on the card host use a reader. That they stopped may go unannounced: pcscd looks from time to time,
+   * and raises no event for what came and went in between.
+   */
+  get hasForeignUse(): boolean {
+    return [...this.#raw.values()].some(({ name, sharing }) => {
+      const own = this.#own.get(name);
+      return sharing > (own?.handles ?? 0) || (sharing < 0 && !own?.exclusive);
+    });
+  }
+
   find(name: string): Reader | undefined {
     return this.#shown.value.find((reader) => reader.name === name);
   }

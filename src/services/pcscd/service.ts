@@ -88,6 +88,10 @@ export class PcscdService implements CardService, Daemon {
     return this.table.readers;
   }
 
+  get incarnation(): number {
+    return this.#presence.incarnation;
+  }
+
   /** What the daemon speaks; `undefined` until one answered. */
   get traits(): DaemonTraits | undefined {
     return this.#uplink.traits;
@@ -125,7 +129,7 @@ export class PcscdService implements CardService, Daemon {
     this.#use();
     try {
       const opened = await this.open(reader, how, options);
-      const session = new PcscdSession(this, new Handle(this, reader, opened));
+      const session = new PcscdSession(this, new Handle(this, reader, opened), how.share);
       return { session, activeProtocol: opened.activeProtocol };
     } finally {
       this.#unuse();
@@ -166,7 +170,11 @@ export class PcscdService implements CardService, Daemon {
       this.table.opened(reader, { share: how.share, activeProtocol: opened.activeProtocol });
       return opened;
     } catch (error) {
-      if (error instanceof ReturnCodeError) this.contexts.giveBack(context);
+      if (error instanceof ReturnCodeError) {
+        this.contexts.giveBack(context);
+        const { activeProtocol } = error.told;
+        if (activeProtocol) this.table.negotiated(reader, activeProtocol);
+      }
       throw error;
     }
   }
@@ -230,7 +238,12 @@ export class PcscdService implements CardService, Daemon {
 
   /** A context for a session on `reader`, best one on whose connection nothing has to be waited for. */
   async #takeContext(reader: string, signal: AbortSignal): Promise<Context> {
-    const taken = this.contexts.take(({ connection }) => this.barriers.isClear(reader, connection));
+    // Each attempt of a program that tries again and again would else leave one that waits for the line.
+    if (this.#presence.state === "gone") throw unavailable();
+    const taken = this.contexts.take(({ connection }) => {
+      if (!this.barriers.isClear(reader, connection)) return 0;
+      return connection.inFlight > 0 ? 1 : 2;
+    });
     const stop = new AbortController();
     using either = firstSignal(signal, stop.signal);
     const gone = this.#presence.until("gone", either.signal).then(() => undefined);

@@ -7,6 +7,7 @@ import {
   FEATURE_REQUEST,
   MAX_ATTRIBUTE,
   MAX_PAYLOAD,
+  ShareMode,
 } from "../../wire/pcsclite/constants.ts";
 import type { Daemon } from "./daemon.ts";
 import type { Handle } from "./handle.ts";
@@ -21,10 +22,13 @@ export class PcscdSession implements CardSession {
   /** Begun transactions that certainly are still open: their end carries no news. */
   #depth = 0;
   #beganAt: number | undefined;
+  #isExclusive: boolean;
 
-  constructor(daemon: Daemon, handle: Handle) {
+  /** @param share the mode in which `handle` was opened. */
+  constructor(daemon: Daemon, handle: Handle, share: number) {
     this.#daemon = daemon;
     this.#handle = handle;
+    this.#isExclusive = share === ShareMode.Exclusive;
   }
 
   async begin(): Promise<void> {
@@ -49,8 +53,9 @@ export class PcscdSession implements CardSession {
     try {
       await this.#handle.request(Command.EndTransaction, body);
     } finally {
-      // A reset takes place even where the end itself is refused (protocol reference, section 5.4).
-      this.#tellReset(disposition);
+      // A reset takes place even where the end itself is refused (protocol reference, section 5.4). Unlike a
+      // disconnect, an end that takes the power leaves the state as it was (seen with 1.9.9).
+      this.#tellReset(disposition, { unpowered: false });
     }
   }
 
@@ -119,13 +124,15 @@ export class PcscdSession implements CardSession {
       }
     }
     const activeProtocol = await this.#handle.reopen(how);
+    this.#isExclusive = how.share === ShareMode.Exclusive;
     if (initialization === Disposition.Leave) return activeProtocol;
     return await this.#reconnect(how, initialization);
   }
 
   async disconnect(disposition: number): Promise<void> {
     const { card } = this.#handle;
-    if (disposition === Disposition.Leave && this.#reader) {
+    const isNoNews = disposition === Disposition.Leave && this.#reader !== undefined;
+    if (isNoNews && this.#daemon.options.pipelining) {
       await this.#handle.send(Command.Disconnect, { card, disposition, rv: 0 });
       this.#handle.giveBack();
       return;
@@ -139,12 +146,15 @@ export class PcscdSession implements CardSession {
     } finally {
       leave();
     }
-    this.#tellReset(disposition);
+    this.#tellReset(disposition, { unpowered: disposition === Disposition.Unpower });
     this.#handle.giveBack();
   }
 
   async abandon(): Promise<void> {
-    await this.#handle.abandon();
+    const held = this.#handle.isOpen && (this.#depth > 0 || this.#isExclusive);
+    const done = this.#handle.abandon();
+    if (held) this.#daemon.table.wasReset(this.#handle.reader, { unpowered: false });
+    await done;
   }
 
   get #reader(): Reader | undefined {
@@ -187,6 +197,7 @@ export class PcscdSession implements CardSession {
     const { card, reader } = this.#handle;
     const asked = { card, share, protocols, initialization, activeProtocol: 0, rv: 0 };
     const { activeProtocol } = (await this.#handle.request(Command.Reconnect, asked)).body;
+    this.#isExclusive = share === ShareMode.Exclusive;
     this.#daemon.table.reshared(reader, share);
     this.#daemon.table.negotiated(reader, activeProtocol);
     if (initialization !== Disposition.Leave) this.#daemon.refresh();
@@ -196,13 +207,13 @@ export class PcscdSession implements CardSession {
   /** An end is refused only where no transaction is open, or a card that went away took it along. */
   #endIsNoNews(): boolean {
     const isStillThere = this.#reader !== undefined && this.#reader.eventCounter === this.#beganAt;
-    return this.#depth > 0 && this.#handle.isOpen && isStillThere;
+    const { pipelining } = this.#daemon.options;
+    return pipelining && this.#depth > 0 && this.#handle.isOpen && isStillThere;
   }
 
-  #tellReset(disposition: number): void {
+  #tellReset(disposition: number, how: { readonly unpowered: boolean }): void {
     if (disposition === Disposition.Leave || disposition > Disposition.Eject) return;
-    const unpowered = disposition === Disposition.Unpower;
-    this.#daemon.table.wasReset(this.#handle.reader, { unpowered });
+    this.#daemon.table.wasReset(this.#handle.reader, how);
     this.#daemon.refresh();
   }
 }

@@ -7,6 +7,7 @@ import { findSlots } from "./watcher.ts";
 export class Uplink {
   readonly #carrier: Carrier;
   #traits: DaemonTraits | undefined;
+  #breaks = 0;
 
   constructor(carrier: Carrier) {
     this.#carrier = carrier;
@@ -19,6 +20,16 @@ export class Uplink {
   /** What the daemon speaks; `undefined` until one answered. */
   get traits(): DaemonTraits | undefined {
     return this.#traits;
+  }
+
+  /** How often the line went down, as far as {@link countBreaks} saw. */
+  get breaks(): number {
+    return this.#breaks;
+  }
+
+  /** Counts the breaks of the line until `signal` aborts. */
+  async countBreaks(signal: AbortSignal): Promise<void> {
+    for await (const { up } of this.#carrier.line.follow({ signal })) if (!up) this.#breaks += 1;
   }
 
   /** A different daemon may answer next time. */
