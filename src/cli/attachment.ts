@@ -1,16 +1,19 @@
 import { createServer, type Socket } from "node:net";
+import { join } from "node:path";
 import type { Peer } from "../fronts/pcsclite/application.ts";
 import { PcscliteServer } from "../fronts/pcsclite/server.ts";
-import { type AttachmentClaim, claimAttachment } from "../host/attachments.ts";
+import { claimAttachment } from "../host/attachments.ts";
 import { attachmentSocket, runtimeDirectory } from "../host/paths.ts";
 import { peerCredentials } from "../host/peer-credentials.ts";
 import { type PublishedSocket, publishSocket } from "../host/unix-socket.ts";
 import type { Io } from "./io.ts";
 import { type OpenOptions, type OpenReaders, openReaders } from "./open.ts";
+import { makeScratchDirectory } from "./scratch-directory.ts";
 import type { Where } from "./where.ts";
 
 export interface AttachmentOptions extends Omit<OpenOptions, "directory"> {
-  readonly name: string;
+  /** Under which others find it here; absent where nobody is to. */
+  readonly name: string | undefined;
   /** What stands in the record of the attachment. */
   readonly whereText: string;
   readonly socket: string | undefined;
@@ -21,7 +24,6 @@ export interface AttachmentOptions extends Omit<OpenOptions, "directory"> {
 
 /** A pcscd-compatible socket on this computer, and the readers behind it. */
 export interface Attachment extends AsyncDisposable {
-  readonly name: string;
   readonly socket: string;
   readonly readers: OpenReaders;
 }
@@ -37,8 +39,6 @@ export async function attach(
   context: { io: Io; signal: AbortSignal },
 ): Promise<Attachment> {
   const runtime = await runtimeDirectory();
-  const { name } = options;
-  const socket = options.socket ?? attachmentSocket(runtime, name);
   const held: AsyncDisposable[] = [];
   const release = async () => {
     for (const one of held.splice(0).toReversed()) await one[Symbol.asyncDispose]();
@@ -48,9 +48,7 @@ export async function attach(
     return one;
   };
   try {
-    const record = { name, where: [options.whereText], socket };
-    const claim: AttachmentClaim = hold(await claimAttachment(runtime, record));
-    const directory = claim.directory;
+    const { directory, socket } = hold(await place(runtime, options));
     const readers = hold(await openReaders(where, { ...options, directory }, context));
     const server = createServer();
     const { mode, group, slots } = options;
@@ -60,11 +58,32 @@ export async function attach(
     const published: PublishedSocket = await publishSocket(server, { path: socket, ...rights });
     hold(published);
     hold(front);
-    return { name, socket, readers, [Symbol.asyncDispose]: release };
+    return { socket, readers, [Symbol.asyncDispose]: release };
   } catch (error) {
     await release();
     throw error;
   }
+}
+
+interface Place extends AsyncDisposable {
+  readonly directory: string;
+  readonly socket: string;
+}
+
+/** A directory of this attachment's own, and where its socket goes. */
+async function place(
+  runtime: string,
+  { name, socket, whereText }: Pick<AttachmentOptions, "name" | "socket" | "whereText">,
+): Promise<Place> {
+  if (name === undefined) {
+    const directory = await makeScratchDirectory(runtime, "run");
+    const path = socket ?? join(directory.path, "pcscd.comm");
+    return { directory: directory.path, socket: path, [Symbol.asyncDispose]: directory.remove };
+  }
+  const path = socket ?? attachmentSocket(runtime, name);
+  const claim = await claimAttachment(runtime, { name, where: [whereText], socket: path });
+  const release = () => claim[Symbol.asyncDispose]();
+  return { directory: claim.directory, socket: path, [Symbol.asyncDispose]: release };
 }
 
 function identify(socket: Socket): Peer {

@@ -7,6 +7,9 @@ export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
+/** Tells how the process ends: with a status, or as a signal ends it. */
+export type Exit = (how: number | NodeJS.Signals) => void;
+
 /** How a command ends: what the shell sees. */
 export const ExitCode = {
   Good: 0,
@@ -15,3 +18,15 @@ export const ExitCode = {
   CannotRun: 126,
   NotFound: 127,
 } as const;
+
+const statuses: Readonly<Record<string, number>> = {
+  E_USAGE: ExitCode.WrongUsage,
+  E_WHERE: ExitCode.WrongUsage,
+  E_NAME: ExitCode.WrongUsage,
+  E_SSH_COMMAND: ExitCode.WrongUsage,
+  E_NOT_FOUND: ExitCode.NotFound,
+  E_CANNOT_RUN: ExitCode.CannotRun,
+};
+
+/** The exit status after an error with that code. */
+export const exitStatus = (code: string): number => statuses[code] ?? ExitCode.Failed;

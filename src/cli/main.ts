@@ -1,8 +1,10 @@
 #!/usr/bin/env node
-import { readFileSync } from "node:fs";
+import { closeSync, readFileSync } from "node:fs";
+import { constants } from "node:os";
+import { isatty } from "node:tty";
 import { CommanderError } from "@commander-js/extra-typings";
 import { CardwireError } from "../domain/errors.ts";
-import { ExitCode, type Io } from "./io.ts";
+import { type Exit, ExitCode, exitStatus, type Io } from "./io.ts";
 import { program } from "./program.ts";
 import { withReaders } from "./with-readers.ts";
 
@@ -12,18 +14,11 @@ const io: Io = {
   env: process.env,
 };
 
-/** Everything behind the first `--` belongs to the program that `run` runs. */
+/** Everything behind the first `--` of `run` belongs to the program that it runs; commander would mix it with WHERE. */
 function splitAtDashes(argv: readonly string[]): [own: readonly string[], rest: readonly string[]] {
-  const at = argv.indexOf("--");
+  const at = argv[0] === "run" ? argv.indexOf("--") : -1;
   return at < 0 ? [argv, []] : [argv.slice(0, at), argv.slice(at + 1)];
 }
-
-const exitCodes: Readonly<Record<string, number>> = {
-  E_USAGE: ExitCode.WrongUsage,
-  E_WHERE: ExitCode.WrongUsage,
-  E_NOT_FOUND: ExitCode.NotFound,
-  E_CANNOT_RUN: ExitCode.CannotRun,
-};
 
 function explain(error: unknown, { verbose }: { verbose: boolean }): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : ExitCode.WrongUsage;
@@ -31,7 +26,7 @@ function explain(error: unknown, { verbose }: { verbose: boolean }): number {
   io.err(`cardwire: ${message}`);
   if (CardwireError.is(error) && error.hint) io.err(`hint: ${error.hint}`);
   if (verbose && error instanceof Error) io.err(error.stack ?? "");
-  return CardwireError.is(error) ? (exitCodes[error.code] ?? ExitCode.Failed) : ExitCode.Failed;
+  return CardwireError.is(error) ? exitStatus(error.code) : ExitCode.Failed;
 }
 
 async function main(): Promise<number | NodeJS.Signals> {
@@ -40,11 +35,11 @@ async function main(): Promise<number | NodeJS.Signals> {
     readFileSync(new URL("../../package.json", import.meta.url), "utf8"),
   ) as { version: string };
   let exit: number | NodeJS.Signals = ExitCode.Good;
-  const setExit = (status: number | NodeJS.Signals) => {
-    exit = status;
+  const setExit: Exit = (how) => {
+    exit = how;
   };
   try {
-    const top = program(io, { version, rest, setExit, withReaders: withReaders(io) });
+    const top = program(io, { version, rest, setExit, withReaders: withReaders(io, setExit) });
     await top.parseAsync(own, { from: "user" });
     return exit;
   } catch (error) {
@@ -55,6 +50,16 @@ async function main(): Promise<number | NodeJS.Signals> {
 // A terminal that was closed, or a reader that has seen enough, is no reason to leave anything undone.
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
 
+// Node.js puts the terminal's modes back at its end, and aborts if the terminal is gone by then; what is closed it
+// lets alone.
+const terminals = [0, 1, 2].filter((fd) => isatty(fd));
+process.once("exit", () => {
+  for (const fd of terminals) if (!isatty(fd)) closeSync(fd);
+});
+
 const exit = await main();
 if (typeof exit === "number") process.exitCode = exit;
-else process.kill(process.pid, exit); // as the program ended, so do we: a shell tells the difference
+else {
+  process.exitCode = 128 + constants.signals[exit]; // what a shell makes of it, for those that Node.js ignores
+  process.kill(process.pid, exit); // as the program ended, so do we: a shell tells the difference
+}

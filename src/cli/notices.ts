@@ -1,5 +1,6 @@
 import { listen } from "../observe/events.ts";
 import type { Io } from "./io.ts";
+import { printable } from "./report.ts";
 
 /**
  * Tells a person what happens to an attachment while it runs.
@@ -19,7 +20,7 @@ export function printNotices(io: Io, { verbose }: { verbose: boolean }): Disposa
     }),
     listen("cardwire:blocked", ({ at, reader, connections }) =>
       io.err(
-        `${at}: ${connections} connects wait for the program that holds ${reader}; more have to queue`,
+        `${at}: ${connections} connects wait for the program that holds ${printable(reader)}; more have to queue`,
       ),
     ),
     listen("cardwire:refused", ({ application, reason }) => {

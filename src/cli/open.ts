@@ -66,6 +66,7 @@ async function openCarrier(
     directory: options.directory,
     canAsk: asks,
     canAskAgain: asks && options.canAskAgain,
+    notice: (text) => io.err(text.trimEnd()),
     signal,
   });
 }

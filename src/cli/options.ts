@@ -12,7 +12,7 @@ export const slotsOption = () =>
     .choices(["16", "48"] as const)
     .default("16" as const);
 export const strictOption = () =>
-  new Option("--strict", "take no short cut: ask the card host each time, await each answer");
+  new Option("--strict", "take no short cut that a program could notice: see ARCHITECTURE.md");
 export const noPipeliningOption = () =>
   new Option("--no-pipelining", "await the answers that carry no news, too");
 export const keepWarmOption = () =>

@@ -3,7 +3,7 @@ import { attachCommand } from "./commands/attach.ts";
 import { envCommand } from "./commands/env.ts";
 import { type ReadersDeps, readersCommand } from "./commands/readers.ts";
 import { runCommand } from "./commands/run.ts";
-import type { Io } from "./io.ts";
+import type { Exit, Io } from "./io.ts";
 
 /** The whole command line, as data: what help, completion and manual pages are made from. */
 export function program(
@@ -12,25 +12,28 @@ export function program(
     readonly version: string;
     /** What stands behind the first `--`. */
     readonly rest: readonly string[];
-    readonly setExit: (status: number | NodeJS.Signals) => void;
+    readonly setExit: Exit;
     readonly withReaders: ReadersDeps["withReaders"];
   },
 ): Command {
   const commands = [
-    attachCommand(io),
+    attachCommand(io, options.setExit),
     runCommand(io, options.rest, options.setExit),
     envCommand(io),
     readersCommand({ io, withReaders: options.withReaders }),
   ];
   const top = new Command("cardwire")
     .description("Smart card readers of another computer, for every PC/SC program here")
-    .version(options.version)
-    .showHelpAfterError("'cardwire --help' and 'cardwire COMMAND --help' tell more");
+    .version(options.version);
   for (const command of commands) top.addCommand(command);
   for (const command of [top, ...top.commands])
-    command.exitOverride().configureOutput({
-      writeOut: (text) => io.out(text.trimEnd()),
-      writeErr: (text) => io.err(text.trimEnd()),
-    });
+    command
+      .exitOverride()
+      .showHelpAfterError("hint: 'cardwire --help' and 'cardwire COMMAND --help' tell more.")
+      .configureOutput({
+        writeOut: (text) => io.out(text.trimEnd()),
+        writeErr: (text) => io.err(text.trimEnd()),
+        outputError: (text, write) => write(text.replace(/^error: /, "cardwire: ")),
+      });
   return top;
 }

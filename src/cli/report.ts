@@ -29,7 +29,7 @@ function useText({ sharing }: Reader): string {
 }
 
 /** What a terminal must not see of a name that comes from elsewhere. */
-const printable = (text: string): string => text.replaceAll(/\p{C}/gu, "?");
+export const printable = (text: string): string => text.replaceAll(/\p{C}/gu, "?");
 
 /** The readers as a table: a line each, the ATR in hexadecimal. */
 export const readersTable = (readers: readonly Reader[], head: readonly string[] = []): string =>

@@ -1,9 +1,10 @@
 import { spawn } from "node:child_process";
 import { CardwireError } from "../domain/errors.ts";
+import { isInForeground } from "../host/terminal.ts";
 
 /** Passed on to the program. */
 const FORWARDED = ["SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2"] as const;
-/** The terminal itself sends these to every process in its foreground, the program included. */
+/** What is typed at the terminal sends these to every process in its foreground, the program included. */
 const FROM_TERMINAL: ReadonlySet<string> = new Set(["SIGINT", "SIGQUIT"]);
 
 /**
@@ -17,14 +18,15 @@ export async function runProgram(
   args: readonly string[],
   { env }: { env: Readonly<Record<string, string | undefined>> },
 ): Promise<number | NodeJS.Signals> {
-  const child = spawn(program, args, { stdio: "inherit", env: { ...env } });
   const forwards = FORWARDED.map((name) => {
     const forward = () => {
-      if (!(FROM_TERMINAL.has(name) && process.stdin.isTTY)) child.kill(name);
+      if (!(FROM_TERMINAL.has(name) && isInForeground())) child.kill(name);
     };
     process.on(name, forward);
     return () => process.off(name, forward);
   });
+  // After the handlers, without which a signal that comes meanwhile would end us before our clean-up.
+  const child = spawn(program, args, { stdio: "inherit", env: { ...env } });
   try {
     return await new Promise((resolve, reject) => {
       child.once("error", (cause) => reject(cannotRun(program, cause)));

@@ -1,29 +1,28 @@
-import { rm } from "node:fs/promises";
-import { makeOwnedDirectory } from "../host/owned-directory.ts";
 import { runtimeDirectory } from "../host/paths.ts";
-import { untilSignal } from "../host/signals.ts";
 import type { ReadersDeps } from "./commands/readers.ts";
-import type { Io } from "./io.ts";
+import type { Exit, Io } from "./io.ts";
 import { openReaders } from "./open.ts";
+import { makeScratchDirectory } from "./scratch-directory.ts";
+import { untilInterrupted } from "./until-interrupted.ts";
 
 /** Opens readers without a socket of their own, for commands that only look. */
 export const withReaders =
-  (io: Io): ReadersDeps["withReaders"] =>
-  async (where, { ssh }, use) => {
-    using signals = untilSignal();
-    const directory = await makeOwnedDirectory(await runtimeDirectory(), "look");
-    try {
-      const options = {
-        pipelining: true,
-        rememberFeatures: true,
-        keepWarm: false,
-        ssh,
-        directory,
-        canAskAgain: false,
-      };
-      await using readers = await openReaders(where, options, { io, signal: signals.signal });
-      use(readers.service);
-    } finally {
-      await rm(directory, { recursive: true, force: true });
-    }
-  };
+  (io: Io, exit: Exit): ReadersDeps["withReaders"] =>
+  (where, { ssh }, use) =>
+    untilInterrupted(exit, async (signal) => {
+      const directory = await makeScratchDirectory(await runtimeDirectory(), "look");
+      try {
+        const options = {
+          pipelining: true,
+          rememberFeatures: true,
+          keepWarm: false,
+          ssh,
+          directory: directory.path,
+          canAskAgain: false,
+        };
+        await using readers = await openReaders(where, options, { io, signal });
+        use(readers.service);
+      } finally {
+        await directory.remove();
+      }
+    });

@@ -39,7 +39,7 @@ export class ProtocolError extends CardwireError {
 export interface ToldAnyway {
   /** How many bytes the answer has that did not fit, or that there is none. */
   readonly length?: number;
-  /** What a refused connect negotiated with the card all the same. */
+  /** What a refused connect or reconnect left negotiated with the card. */
   readonly activeProtocol?: number;
 }
 

@@ -1,5 +1,5 @@
-import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { lstat, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join, relative } from "node:path";
 import { CardwireError } from "../domain/errors.ts";
 import { explainFileError } from "./file-errors.ts";
 import { withLock } from "./lock.ts";
@@ -27,7 +27,8 @@ export interface AttachmentClaim extends AsyncDisposable {
 const RECORD = "attachment.json";
 
 /**
- * Takes a name below the run-time directory. What a dead process left behind under it is removed.
+ * Takes a name below the run-time directory. What a dead process left behind under it is removed, but for a socket at
+ * the place where ours will be: whoever publishes that replaces it, so that there is always one.
  *
  * @throws {CardwireError} `E_NAME` not a name; `E_NAME_IN_USE` a running process has it; `E_LOCKED`; `E_DISK_FULL`.
  */
@@ -42,8 +43,7 @@ export async function claimAttachment(
     const holder = await readRecord(runtime, name);
     if (holder !== undefined && (await isRunning(holder))) throw nameInUse(name, holder);
     try {
-      await rm(directory, { recursive: true, force: true });
-      await mkdir(directory, { mode: 0o700 });
+      await emptyDirectory(directory, { except: relative(directory, socket) });
       await write(join(directory, RECORD), record);
     } catch (cause) {
       throw explainFileError(cause, `the attachment ${name}`, runtime);
@@ -55,6 +55,17 @@ export async function claimAttachment(
     await rm(directory, { recursive: true, force: true });
   };
   return { directory, record, [Symbol.asyncDispose]: () => withLock(directory, release) };
+}
+
+/** Makes a private directory, or empties the one there is. */
+async function emptyDirectory(path: string, { except }: { except: string }): Promise<void> {
+  const found = await lstat(path).catch(() => undefined); // there is none
+  if (!found?.isDirectory() || (found.mode & 0o777) !== 0o700) {
+    await rm(path, { recursive: true, force: true });
+    await mkdir(path, { mode: 0o700 });
+  }
+  for (const name of await readdir(path))
+    if (name !== except) await rm(join(path, name), { recursive: true, force: true });
 }
 
 function nameInUse(name: string, { pid, where }: AttachmentRecord): CardwireError {

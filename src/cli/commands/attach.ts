@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import type { Io } from "../io.ts";
+import type { Exit, Io } from "../io.ts";
 import {
   keepWarmOption,
   noPipeliningOption,
@@ -10,10 +10,9 @@ import {
   strictOption,
   subcommand,
 } from "../options.ts";
-import { exportLine, readerJson, readersTable } from "../report.ts";
 import { nameOf, parseWhere } from "../where.ts";
 
-export const attachCommand = (io: Io) =>
+export const attachCommand = (io: Io, exit: Exit) =>
   subcommand("attach", "Make the readers of another computer usable by every program here", [
     "cardwire attach cardhost",
     "cardwire attach alice@cardhost --name work --mode 0660 --group staff --socket /tmp/cards/pcscd.comm",
@@ -34,16 +33,15 @@ export const attachCommand = (io: Io) =>
     .action(async (whereText, flags) => {
       const { attach } = await import("../attachment.ts");
       const { printNotices } = await import("../notices.ts");
-      const { untilSignal } = await import("../../host/signals.ts");
+      const { untilInterrupted } = await import("../until-interrupted.ts");
+      const { foundJson, foundText } = await import("../attach-screen.ts");
       const where = parseWhere(whereText);
-      using signals = untilSignal();
-      const { signal } = signals;
-      using _notices = printNotices(io, { verbose: flags.verbose ?? false });
-      await using attachment = await attach(
-        where,
-        {
+      const name = flags.name ?? nameOf(where);
+      await untilInterrupted(exit, async (signal) => {
+        using _notices = printNotices(io, { verbose: flags.verbose ?? false });
+        const options = {
           ...pcscdOptions(flags),
-          name: flags.name ?? nameOf(where),
+          name,
           whereText,
           socket: flags.socket,
           mode: flags.mode,
@@ -51,33 +49,25 @@ export const attachCommand = (io: Io) =>
           slots: Number(flags.slots),
           ssh: flags.ssh,
           canAskAgain: true,
-        },
-        { io, signal },
-      );
-      const { name, socket } = attachment;
-      const { service, carrier } = attachment.readers;
-      const { minor } = service.traits ?? {};
-      const protocol = `4:${minor}`;
-      const roundTripMs = await service.roundTrip({ signal });
-      if (flags.json) {
-        const readers = service.readers.map(readerJson);
-        io.out(JSON.stringify({ name, where: whereText, socket, protocol, roundTripMs, readers }));
-      } else {
-        const count = service.readers.length;
-        const readers = count === 1 ? "1 reader" : `${count} readers`;
-        const trip = `${roundTripMs.toFixed(1)} ms round trip`;
-        io.out(`${carrier.name}: ${readers}, pcscd protocol ${protocol}, ${trip}`);
-        if (count > 0) io.out(readersTable(service.readers).replaceAll(/^/gm, "  "));
-        io.out("");
-        io.out("Programs find them here once this is set in their environment:");
-        io.out(`  ${exportLine(socket)}`);
-        io.out("");
-        io.err(`In other terminals: eval "$(cardwire env ${name})"`);
-        if (where.kind === "ssh")
-          io.err(
-            "A plain forward: programs that compete for a card get it by chance, as pcscd gives it.",
-          );
-        io.err("Ctrl-C ends the attachment and removes the socket.");
-      }
-      if (!signal.aborted) await once(signal, "abort");
+        };
+        await using attachment = await attach(where, options, { io, signal });
+        const { service } = attachment.readers;
+        const found = {
+          name,
+          where: whereText,
+          socket: attachment.socket,
+          protocol: `4:${service.traits?.minor}`,
+          roundTripMs: await service.roundTrip({ signal }),
+          readers: service.readers,
+        };
+        if (flags.json) io.out(foundJson(found));
+        else {
+          io.out(foundText(found));
+          io.err(`In other terminals: eval "$(cardwire env ${name})"`);
+          if (where.kind === "ssh")
+            io.err("Programs that compete for a card get it by chance, as pcscd gives it.");
+          io.err("Ctrl-C ends the attachment and removes the socket.");
+        }
+        if (!signal.aborted) await once(signal, "abort");
+      });
     });

@@ -1,4 +1,5 @@
-import type { Io } from "../io.ts";
+import type { Attachment } from "../attachment.ts";
+import type { Exit, Io } from "../io.ts";
 import {
   noPipeliningOption,
   pcscdOptions,
@@ -11,11 +12,7 @@ import {
 import { parseWhere } from "../where.ts";
 
 /** @param command what stands behind `--` on the command line. */
-export const runCommand = (
-  io: Io,
-  command: readonly string[],
-  setExit: (status: number | NodeJS.Signals) => void,
-) =>
+export const runCommand = (io: Io, command: readonly string[], exit: Exit) =>
   subcommand("run", "Run one program with the readers of another computer", [
     "cardwire run cardhost -- pkcs11-tool -L",
     "cardwire run alice@cardhost -- gpg --card-status",
@@ -33,28 +30,31 @@ export const runCommand = (
         throw wrongUsage("there is nothing to run", "cardwire run WHERE -- COMMAND [ARGUMENT…]");
       const { attach } = await import("../attachment.ts");
       const { printNotices } = await import("../notices.ts");
-      const { untilSignal } = await import("../../host/signals.ts");
+      const { untilInterrupted } = await import("../until-interrupted.ts");
       const { runProgram } = await import("../run-program.ts");
       const where = parseWhere(whereText);
-      const signals = untilSignal();
       using _notices = flags.verbose ? printNotices(io, { verbose: true }) : undefined;
-      await using attachment = await attach(
-        where,
-        {
-          ...pcscdOptions(flags),
-          name: `run-${process.pid}`,
-          whereText,
-          socket: undefined,
-          mode: undefined,
-          group: undefined,
-          slots: Number(flags.slots),
-          keepWarm: false,
-          ssh: flags.ssh,
-          canAskAgain: false, // the program has the terminal
-        },
-        { io, signal: signals.signal },
-      );
-      signals[Symbol.dispose](); // from here on they are the program's
-      const env = { ...io.env, PCSCLITE_CSOCK_NAME: attachment.socket };
-      setExit(await runProgram(program, args, { env }));
+      let attachment: Attachment | undefined;
+      await untilInterrupted(exit, async (signal) => {
+        attachment = await attach(
+          where,
+          {
+            ...pcscdOptions(flags),
+            name: undefined, // nobody else needs to find it
+            whereText,
+            socket: undefined,
+            mode: undefined,
+            group: undefined,
+            slots: Number(flags.slots),
+            keepWarm: false,
+            ssh: flags.ssh,
+            canAskAgain: false, // the program has the terminal
+          },
+          { io, signal },
+        );
+      });
+      if (!attachment) return;
+      await using open = attachment; // signals are the program's from here on
+      const env = { ...io.env, PCSCLITE_CSOCK_NAME: open.socket };
+      exit(await runProgram(program, args, { env }));
     });

@@ -138,12 +138,14 @@ export class Cards {
   }
 }
 
-/** pcscd tells the protocol of a refused connect too, where it came as far as to negotiate one. */
+/** pcscd tells the protocol of a refused connect or reconnect too, where it came as far as to negotiate one. */
 const refusal = ({ rv, told: { activeProtocol = 0 } }: ReturnCodeError) => ({ rv, activeProtocol });
 
 /** What changes in the struct of a request that failed: pcscd sends the rest back as it came. */
-function failure({ command, body }: CardRequest, { rv, told }: ReturnCodeError): object {
+function failure({ command, body }: CardRequest, error: ReturnCodeError): object {
+  const { rv, told } = error;
   const length = told.length ?? 0;
+  if (command === Command.Reconnect) return refusal(error);
   if (command === Command.Transmit)
     return { rv, receiveLength: rv === Rv.InsufficientBuffer ? length : 0 };
   if (command === Command.Control)

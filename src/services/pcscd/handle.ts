@@ -1,5 +1,5 @@
 import type { ConnectOptions, Reader } from "../../domain/card-service.ts";
-import { ReturnCodeError } from "../../domain/errors.ts";
+import { ReturnCodeError, type ToldAnyway } from "../../domain/errors.ts";
 import { Rv } from "../../domain/return-codes.ts";
 import { type Body, calls } from "../../wire/pcsclite/calls.ts";
 import { Command } from "../../wire/pcsclite/constants.ts";
@@ -96,7 +96,7 @@ export class Handle implements Abandonable {
     }
     const result = reply.body as { readonly rv: number };
     const { rv } = result;
-    if (rv !== Rv.Success) throw new ReturnCodeError(name, rv, lengthIn(result));
+    if (rv !== Rv.Success) throw new ReturnCodeError(name, rv, toldIn(result));
     return reply;
   }
 
@@ -193,8 +193,9 @@ export class Handle implements Abandonable {
   }
 }
 
-/** What a failed call says of the length of its answer. */
-function lengthIn(body: object): { readonly length?: number } {
+/** What a failed call says all the same: the length of its answer, or the protocol that a reconnect left in place. */
+function toldIn(body: object): ToldAnyway {
+  if ("activeProtocol" in body) return { activeProtocol: Number(body.activeProtocol) };
   if ("returned" in body) return { length: Number(body.returned) };
   if ("receiveLength" in body) return { length: Number(body.receiveLength) };
   return "length" in body ? { length: Number(body.length) } : {};

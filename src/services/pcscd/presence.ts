@@ -79,12 +79,18 @@ export class Presence {
 
   /** Closes everything. The readers stay listed as they are; they are true again after {@link wake}. */
   async rest(): Promise<void> {
+    const closed = this.close();
+    this.#enter("resting");
+    await closed;
+  }
+
+  /** The same for good. */
+  async close(): Promise<void> {
     clearTimeout(this.#graceTimer);
     const watching = this.#watching;
     this.#watching = undefined;
     watching?.stop.abort();
     this.#options.onAway();
-    this.#enter("resting");
     await watching?.done;
   }
 

@@ -1,0 +1,18 @@
+import { rm } from "node:fs/promises";
+import { makeOwnedDirectory, sweepOwnedDirectories } from "../host/owned-directory.ts";
+
+/** A private directory for the time of one command. */
+export interface ScratchDirectory {
+  readonly path: string;
+  readonly remove: () => Promise<void>;
+}
+
+/** Makes one below `parent`, and removes those that commands of that kind left behind when they were killed. */
+export async function makeScratchDirectory(
+  parent: string,
+  kind: string,
+): Promise<ScratchDirectory> {
+  await sweepOwnedDirectories(parent, kind);
+  const path = await makeOwnedDirectory(parent, kind);
+  return { path, remove: () => rm(path, { recursive: true, force: true }) };
+}
