@@ -21,6 +21,8 @@ const program = (what: string, from: string): Need => ({
   present: () => PROGRAM_PATH.split(":").some((folder) => existsSync(`${folder}/${what}`)),
 });
 
+const header = (path: string) => () => existsSync(`/usr/include/${path}`);
+
 const needs: readonly Need[] = [
   program("pcscd", "pcscd"),
   {
@@ -54,6 +56,8 @@ const needs: readonly Need[] = [
   program("java", "default-jdk-headless"),
   program("tmux", "tmux"),
   program("cc", "gcc"),
+  { what: "the C library's headers", package: "libc6-dev", present: header("stdio.h") },
+  { what: "pcsc-lite's headers", package: "libpcsclite-dev", present: header("PCSC/winscard.h") },
 ];
 
 const missing = (): readonly Need[] => needs.filter((need) => !need.present());

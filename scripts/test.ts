@@ -104,7 +104,10 @@ async function main(args: readonly string[]): Promise<number> {
     total.failed += 1;
   }
   if (args.includes("--bench")) {
-    const bench = inNamespaces(["node", "node_modules/tsx/dist/cli.mjs", "bench/main.ts"], {});
+    const bench = inNamespaces(
+      ["node", "node_modules/tsx/dist/cli.mjs", "bench/main.ts", ...rest],
+      {},
+    );
     return total.failed > 0 ? 1 : await status(bench.argv, bench.env);
   }
   let tests = await vitest("unit", rest, false);

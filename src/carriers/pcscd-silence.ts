@@ -60,10 +60,11 @@ export function refused(
   { place, socket }: PcscdPlace,
   { user, polkit }: { user: string | undefined; polkit: boolean },
 ): CardwireError {
-  const limit = "200 connections at once are pcscd's limit; 'journalctl -u pcscd' may say more.";
+  const others =
+    "too many programs are connected (pcscd takes 200 connections), or it ends as soon as it is started; 'journalctl -u pcscd' there may say more.";
   const hint = polkit
-    ? `Most likely polkit refuses it: by default only sessions at the console may use cards. Put this file there as ${RULE_FILE} (as root):\n${polkitRule(user ?? "USER")}\nOr too many programs are connected: ${limit}`
-    : `Too many programs may be connected there (${limit}), or it ends as soon as it is started.`;
+    ? `Most likely polkit refuses it: by default only sessions at the console may use cards. Put this file there as ${RULE_FILE} (as root):\n${polkitRule(user ?? "USER")}\nOr ${others}`
+    : `Perhaps ${others}`;
   return new CardwireError(
     "E_PCSCD_REFUSED",
     `pcscd at ${socket} on ${place} hangs up on ${user ?? "this user"} without a word`,

@@ -14,6 +14,12 @@ import { answersAgain, nobodyListens, notThere, refused, socketDenied } from "./
 /** How long pcscd may take to refuse a connection, ms: it asks polkit first. */
 const REFUSAL_MS = 2_000;
 
+/** Where pcscd listens on Linux since pcsc-lite 1.9.0. */
+const PCSCD_SOCKET = "/run/pcscd/pcscd.comm";
+
+/** What to do when a socket is missing that is not pcscd's. */
+const OTHERS_SOCKET = `pcscd's own socket is ${PCSCD_SOCKET}; another, such as one of 'cardwire attach', is there only while what made it runs.`;
+
 /** Part of every package of pcsc-lite that is built with polkit. */
 const POLICY = "/usr/share/polkit-1/actions/org.debian.pcsc-lite.policy";
 
@@ -27,6 +33,7 @@ const POLICY = "/usr/share/polkit-1/actions/org.debian.pcsc-lite.policy";
 export function unixCarrier(path: string): Carrier {
   checkSocketPath(path);
   const place = { place: "this computer", socket: path };
+  const hint = path === PCSCD_SOCKET ? undefined : OTHERS_SOCKET;
   const streams = new Set<Socket>();
   const closed = new AbortController();
 
@@ -34,9 +41,9 @@ export function unixCarrier(path: string): Carrier {
     switch (errorCode(cause) ?? "") {
       case "ENOENT":
       case "ENOTDIR":
-        return notThere(place, { cause });
+        return notThere(place, { cause, ...(hint && { hint }) });
       case "ECONNREFUSED":
-        return nobodyListens(place, { cause });
+        return nobodyListens(place, { cause, ...(hint && { hint }) });
       case "EACCES":
       case "EPERM":
         return socketDenied(place, { cause });

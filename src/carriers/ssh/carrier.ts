@@ -8,6 +8,7 @@ import { firstSignal } from "../../domain/first-signal.ts";
 import { Watchable } from "../../domain/watchable.ts";
 import { dial } from "../../host/dial.ts";
 import { errorCode } from "../../host/error-code.ts";
+import { explainFileError } from "../../host/file-errors.ts";
 import { makeOwnedDirectory, sweepOwnedDirectories } from "../../host/owned-directory.ts";
 import { checkSocketPath, MAX_SOCKET_PATH_BYTES } from "../../host/socket-path.ts";
 import type { Carrier, Line } from "../carrier.ts";
@@ -51,6 +52,9 @@ const masterIsGone = new Set<string | undefined>(["ENOENT", "ECONNREFUSED", "ECO
 /** How long the far end may take to hang up when it is tried, ms: a round trip, and pcscd's question to polkit. */
 const REFUSAL_MS = 3_000;
 
+/** How long the session may take that turns Nagle's algorithm off, ms. */
+const SESSION_MS = 30_000;
+
 /** How long the far end's shell may take to answer, ms. */
 const PROBE_MS = 10_000;
 
@@ -83,6 +87,14 @@ export async function sshCarrier(options: SshCarrierOptions): Promise<Carrier> {
 }
 
 async function makeDirectory(parent: string): Promise<string> {
+  try {
+    return await makeIn(parent);
+  } catch (cause) {
+    throw explainFileError(cause, "ssh's sockets", parent);
+  }
+}
+
+async function makeIn(parent: string): Promise<string> {
   await sweepOwnedDirectories(parent, "ssh");
   const directory = await makeOwnedDirectory(parent, "ssh");
   const longest = MAX_SOCKET_PATH_BYTES - CONTROL_PATH_SUFFIX_BYTES - CONTROL_NAME_BYTES;
@@ -90,6 +102,16 @@ async function makeDirectory(parent: string): Promise<string> {
   await rm(directory, { recursive: true });
   await sweepOwnedDirectories(tmpdir(), "cardwire-ssh");
   return makeOwnedDirectory(tmpdir(), "cardwire-ssh");
+}
+
+/**
+ * Runs one empty session. sshd leaves Nagle's algorithm on until a connection has had one, and then what it sends in two
+ * pieces, such as pcscd's answer to a TRANSMIT, takes up to a round trip more: the second waits for the first to be
+ * acknowledged. An account without a shell serves as well.
+ */
+async function sendAtOnce(master: RunningMaster): Promise<void> {
+  const signal = AbortSignal.timeout(SESSION_MS);
+  await master.shell("exit\n", { signal }).catch(() => {}); // slower then, as any forward is
 }
 
 class SshCarrier implements Carrier {
@@ -187,6 +209,7 @@ class SshCarrier implements Carrier {
     });
     this.#master = master;
     this.line.set({ up: true });
+    void sendAtOnce(master); // never rejects, and nothing waits for it
     return master;
   }
 

@@ -27,6 +27,11 @@ test.each([
     "E_SSH_HOST",
     "Could not resolve hostname nosuchhost.invalid: Name or service not known",
   ],
+  [
+    "unix_listener: cannot bind to path /run/user/1000/c1.GsHcdBRtsEUuUH8p: No space left on device",
+    "E_DISK_FULL",
+    "unix_listener: cannot bind to path /run/user/1000/c1.GsHcdBRtsEUuUH8p: No space left on device",
+  ],
   ["hostname contains invalid characters", "E_SSH_HOST", "hostname contains invalid characters"],
   [
     "nobody@127.0.0.1: Permission denied (publickey,password,keyboard-interactive).",

@@ -25,6 +25,11 @@ const complaints: readonly Complaint[] = [
     hint: hostKeyHint,
   },
   {
+    code: "E_DISK_FULL",
+    line: /^(.*no space left on device|.*disk quota exceeded)$/i,
+    hint: () => "Free some space on this computer: df -h and df -i show what is short.",
+  },
+  {
     code: "E_SSH_HOST",
     line: /^(.*could not resolve hostname.*|.*hostname contains invalid characters.*)$/i,
     hint: () => "Check the name's spelling, the network and ~/.ssh/config.",

@@ -8,6 +8,8 @@ import { Event } from "../../wire/pcsclite/layouts.ts";
 import { type Reply, type Speech, takeReply } from "../../wire/pcsclite/replies.ts";
 import { encodeRequest } from "../../wire/pcsclite/requests.ts";
 
+const NOTHING = new Uint8Array(0);
+
 const UNASKED = "pcscd sent something that nobody asked for";
 
 interface Expected {
@@ -26,6 +28,8 @@ export class Connection {
   readonly #input = new ByteQueue();
   readonly #expected: Expected[] = [];
   readonly #closed = deferred<CardwireError>();
+  /** What {@link requestSoon} holds back. */
+  readonly #held: Uint8Array[] = [];
   #end: CardwireError | undefined;
   /** How this connection talks; set once the versions are agreed on. */
   speech: Speech;
@@ -67,6 +71,18 @@ export class Connection {
   }
 
   /**
+   * The same for a request whose reply nobody waits for: it goes out in one write with the next one, or else as soon as
+   * there is nothing more urgent to do, such as telling the application that it may go on.
+   */
+  requestSoon<C extends Command>(command: C, body: Body<C>): Promise<Reply<Body<C>>> {
+    if (this.#end) return Promise.reject(this.#end);
+    const reply = this.#expect((input) => takeReply(input, command, this.speech));
+    if (this.#held.push(encodeRequest(command, body, this.speech)) === 1)
+      setImmediate(() => this.#flush());
+    return reply;
+  }
+
+  /**
    * Sends ready-made bytes, possibly none, and resolves with what `take` makes of the answer.
    *
    * @throws as {@link request}, and whatever `take` throws, which ends the connection.
@@ -75,22 +91,36 @@ export class Connection {
     if (bytes.length > 0 && this.#expected.length === 0 && this.#input.length > 0)
       this.#fail(UNASKED);
     if (this.#end) return Promise.reject(this.#end);
-    const reply = new Promise<T>((resolve, reject) => {
-      this.#expected.push({ take, resolve: resolve as (reply: unknown) => void, reject });
-    });
-    if (bytes.length > 0) this.#socket.write(bytes);
+    const reply = this.#expect(take);
+    if (bytes.length > 0) this.#write(bytes);
     else this.#drain();
     return reply;
   }
 
   /** Sends bytes whose answer an earlier {@link exchange} already expects. */
   send(bytes: Uint8Array): void {
-    if (!this.#end) this.#socket.write(bytes);
+    if (!this.#end) this.#write(bytes);
   }
 
   /** Hangs up. What was written before still reaches the daemon; replies that are to come are lost. */
   close(): void {
+    this.#flush();
     this.#fail("the connection to pcscd was closed");
+  }
+
+  #expect<T>(take: (input: ByteQueue) => T | undefined): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.#expected.push({ take, resolve: resolve as (reply: unknown) => void, reject });
+    });
+  }
+
+  #write(bytes: Uint8Array): void {
+    const held = this.#held.splice(0);
+    this.#socket.write(held.length === 0 ? bytes : Buffer.concat([...held, bytes]));
+  }
+
+  #flush(): void {
+    if (this.#held.length > 0 && !this.#end) this.#write(NOTHING);
   }
 
   #read(chunk: Uint8Array): void {

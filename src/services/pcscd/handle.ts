@@ -107,7 +107,7 @@ export class Handle implements Abandonable {
     const { connection } = opened.context;
     if (!this.#daemon.barriers.isClear(this.reader, connection))
       await this.#daemon.barriers.clear(this.reader, connection);
-    this.#daemon.barriers.add(this.reader, connection, connection.request(command, body));
+    this.#daemon.barriers.add(this.reader, connection, connection.requestSoon(command, body));
   }
 
   /**

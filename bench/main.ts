@@ -1,0 +1,77 @@
+import { parseArgs } from "node:util";
+import { commands, measureCommand, type Runs } from "./commands.ts";
+import { LINE_MS } from "./limits.ts";
+import { type LineTurns, measureLineTurns } from "./line-turns.ts";
+import { measureLoopback } from "./loopback.ts";
+import { machine } from "./machine.ts";
+import { report } from "./report.ts";
+import { openStage, type Stage } from "./stage.ts";
+import { measureTcpLine, type TcpLine } from "./tcp-line.ts";
+
+// npm run bench: what cardwire costs beside plain `ssh -L` and pcscd itself, with real programs, as
+// Markdown on standard output. It judges nothing by its exit status: a benchmark is not a test.
+
+await import("../test/lab/inside.ts"); // throws outside the namespaces
+
+const { values } = parseArgs({ options: { quick: { type: "boolean", default: false } } });
+
+/** Round trips of the lines, ms. */
+const lines = values.quick ? [0, 50] : [0, 20, 50, 100];
+const laterRuns = values.quick ? 3 : 5;
+/** On the longest line, where a run through `ssh -L` takes seconds. */
+const laterRunsOfLongest = 3;
+const lineTurnRounds = values.quick ? 2 : 3;
+/** Many short rounds: what else the computer does changes from one second to the next. */
+const loopback = values.quick ? { rounds: 9, count: 500 } : { rounds: 25, count: 600 };
+
+const progress = (words: string): void => {
+  console.error(`bench: ${words} (${Math.round(performance.now() / 1_000)} s)`);
+};
+
+async function measureCommands(stage: Stage): Promise<readonly Runs[]> {
+  const runs: Runs[] = [];
+  for (const command of commands) {
+    progress(`${command.title} on the card host`);
+    const here = { ways: ["pcscd", "attach unix:"], roundTripMs: 0, later: laterRuns } as const;
+    runs.push(...(await measureCommand(stage, command, here)));
+  }
+  for (const roundTripMs of lines) {
+    const later = roundTripMs >= 100 ? laterRunsOfLongest : laterRuns;
+    for (const command of commands) {
+      progress(`${command.title} on a line of ${roundTripMs} ms`);
+      const far = { ways: ["ssh -L", "cardwire"], roundTripMs, later } as const;
+      runs.push(...(await measureCommand(stage, command, far)));
+    }
+  }
+  return runs;
+}
+
+async function measureTurns(stage: Stage): Promise<readonly LineTurns[]> {
+  const rounds = lineTurnRounds;
+  progress("turns on the card host");
+  const here = { ways: ["pcscd", "attach unix:"], roundTripMs: 0, rounds } as const;
+  const turns = [...(await measureLineTurns(stage, here))];
+  for (const roundTripMs of lines) {
+    progress(`turns on a line of ${roundTripMs} ms`);
+    const far = { ways: ["ssh -L", "cardwire"], roundTripMs, rounds } as const;
+    turns.push(...(await measureLineTurns(stage, far)));
+  }
+  return turns;
+}
+
+async function measureTcp(stage: Stage): Promise<readonly TcpLine[] | undefined> {
+  progress(`turns where TCP has a round trip of ${LINE_MS} ms`);
+  return await measureTcpLine(stage, { roundTripMs: LINE_MS, rounds: lineTurnRounds });
+}
+
+const about = await machine();
+await using stage = await openStage();
+progress("loopback");
+const measured = {
+  loopback: await measureLoopback(stage, loopback),
+  runs: await measureCommands(stage),
+  turns: await measureTurns(stage),
+  tcp: await measureTcp(stage),
+};
+progress("done");
+console.log(`${about}\n\n${report(measured)}`);
