@@ -15,6 +15,7 @@ export { type SshCarrierOptions, sshCarrier } from "./carriers/ssh/carrier.ts";
 export { unixCarrier } from "./carriers/unix.ts";
 export type { CardService, CardSession, ConnectOptions, Reader } from "./domain/card-service.ts";
 export { CardwireError, ProtocolError, ReturnCodeError } from "./domain/errors.ts";
+export { Disposition, Protocol, ReaderStateBit, ShareMode } from "./domain/pcsc.ts";
 export type { Principal } from "./domain/principal.ts";
 export { Rv, returnCodes } from "./domain/return-codes.ts";
 export type { Peer } from "./fronts/pcsclite/application.ts";

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { stat } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { userInfo } from "node:os";
@@ -36,6 +37,7 @@ export function unixCarrier(path: string): Carrier {
   const hint = path === PCSCD_SOCKET ? undefined : OTHERS_SOCKET;
   const streams = new Set<Socket>();
   const closed = new AbortController();
+  setMaxListeners(0, closed.signal); // as many as there are dials under way
 
   const explain = (cause: unknown): unknown => {
     switch (errorCode(cause) ?? "") {

@@ -1,5 +1,5 @@
 import type { Reader } from "../domain/card-service.ts";
-import { ReaderStateBit } from "../wire/pcsclite/constants.ts";
+import { ReaderStateBit } from "../domain/pcsc.ts";
 import { table } from "./table.ts";
 
 /** A value that a POSIX shell reads back as it is. */

@@ -36,13 +36,21 @@ class Direction {
   readonly #from: Readable;
   readonly #to: Writable;
   readonly #delayMs: number;
+  readonly #end: () => void;
   readonly #queue: Chunk[] = [];
   #underWay = 0;
   #waiting = false;
   #stalled: boolean;
   bytes = 0;
 
-  constructor(from: Readable, to: Writable, delayMs: number, stalled: boolean) {
+  /** @param options.end passes the end of the stream on. */
+  constructor(
+    from: Readable,
+    to: Writable,
+    options: { readonly delayMs: number; readonly stalled: boolean; readonly end: () => void },
+  ) {
+    const { delayMs, stalled, end } = options;
+    this.#end = end;
     this.#from = from;
     this.#to = to;
     this.#delayMs = delayMs;
@@ -85,7 +93,7 @@ class Direction {
       }
       this.#queue.shift();
       if (next.bytes === undefined) {
-        this.#to.end();
+        this.#end();
         continue;
       }
       this.#underWay -= next.bytes.length;
@@ -128,9 +136,11 @@ function open(stalled: boolean): void {
   const output = new Socket({ fd: 1, readable: false, writable: true });
   output.once("error", () => finish(255));
   server.once("close", () => finish(0));
+  const delayMs = Number(delay);
   directions = {
-    up: new Direction(process.stdin, server, Number(delay), stalled),
-    down: new Direction(server, output, Number(delay), stalled),
+    up: new Direction(process.stdin, server, { delayMs, stalled, end: () => server.end() }),
+    // Descriptor 1 is closed with the process only, and a server that hung up has nothing to hear either.
+    down: new Direction(server, output, { delayMs, stalled, end: () => finish(0) }),
   };
 }
 

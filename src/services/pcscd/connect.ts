@@ -4,9 +4,7 @@ import { Rv } from "../../domain/return-codes.ts";
 import { Command } from "../../wire/pcsclite/constants.ts";
 import type { Barriers } from "./barriers.ts";
 import type { Context } from "./handshake.ts";
-
-/** How long pcscd may still answer a connect that nobody waits for any more, ms; then its connection is closed. */
-const LAST_ANSWER_MS = 5_000;
+import { release } from "./release.ts";
 
 /** A handle as pcscd knows it, on a context, and so on a connection, of its own. */
 export interface Opened {
@@ -43,18 +41,7 @@ export async function connect(
     rv: 0,
   });
   const { body } = await unlessAborted(answer, signal, () => {
-    const timer = setTimeout(() => connection.close(), LAST_ANSWER_MS);
-    timer.unref();
-    const release = () => {
-      clearTimeout(timer);
-      const released = connection.request(Command.ReleaseContext, { context: number, rv: 0 });
-      barriers.add(reader, connection, released);
-      released.then(
-        () => connection.close(),
-        () => {}, // it is closed already
-      );
-    };
-    answer.then(release, () => clearTimeout(timer));
+    void release(context, reader, { barriers, inFlight: answer }); // never rejects
   });
   const { rv, activeProtocol } = body;
   if (rv !== Rv.Success) throw new ReturnCodeError("SCardConnect", rv, { activeProtocol });

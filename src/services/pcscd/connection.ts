@@ -83,18 +83,24 @@ export class Connection {
   }
 
   /**
-   * Sends ready-made bytes, possibly none, and resolves with what `take` makes of the answer.
+   * Sends ready-made bytes and resolves with what `take` makes of the answer.
    *
    * @throws as {@link request}, and whatever `take` throws, which ends the connection.
    */
   exchange<T>(bytes: Uint8Array, take: (input: ByteQueue) => T | undefined): Promise<T> {
-    if (bytes.length > 0 && this.#expected.length === 0 && this.#input.length > 0)
-      this.#fail(UNASKED);
+    if (this.#expected.length === 0 && this.#input.length > 0) this.#fail(UNASKED);
     if (this.#end) return Promise.reject(this.#end);
     const reply = this.#expect(take);
-    if (bytes.length > 0) this.#write(bytes);
-    else this.#drain();
+    this.#write(bytes);
     return reply;
+  }
+
+  /** Resolves with what comes next, unasked: an event. */
+  expect<T>(take: (input: ByteQueue) => T | undefined): Promise<T> {
+    if (this.#end) return Promise.reject(this.#end);
+    const event = this.#expect(take);
+    this.#drain();
+    return event;
   }
 
   /** Sends bytes whose answer an earlier {@link exchange} already expects. */

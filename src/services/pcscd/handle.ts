@@ -6,9 +6,7 @@ import { Command } from "../../wire/pcsclite/constants.ts";
 import type { Reply } from "../../wire/pcsclite/replies.ts";
 import type { Opened } from "./connect.ts";
 import type { Abandonable, Daemon } from "./daemon.ts";
-
-/** How long the request in flight of a dead application may still be answered before its connection is closed, ms. */
-const LAST_ANSWER_MS = 5_000;
+import { release } from "./release.ts";
 
 /**
  * Commands of which nobody knows whether they were run when the connection breaks. What the others do ends with the
@@ -145,19 +143,10 @@ export class Handle implements Abandonable {
     const opened = this.#opened;
     if (!opened) return;
     this.#release();
-    const { connection, number } = opened.context;
-    if (this.#inFlight) await Promise.race([settled(this.#inFlight), pause(LAST_ANSWER_MS)]);
-    if (this.#inFlight) {
-      connection.close();
-      return;
-    }
-    const released = connection.request(Command.ReleaseContext, { context: number, rv: 0 });
-    this.#daemon.barriers.add(this.reader, connection, released);
-    const closed = Promise.race([settled(released), pause(LAST_ANSWER_MS)]).then(() => {
-      connection.close();
-      this.#daemon.refresh(); // if this session held the card, it was reset
-    });
-    if (!this.#daemon.options.pipelining) await closed;
+    const { barriers, options } = this.#daemon;
+    const released = release(opened.context, this.reader, { barriers, inFlight: this.#inFlight });
+    const done = released.then(() => this.#daemon.refresh()); // if this session held the card, it was reset
+    if (!options.pipelining) await done;
   }
 
   #hold(opened: Opened): void {
@@ -215,14 +204,3 @@ function isSameCard(before: Before, now: Reader | undefined): boolean {
 }
 
 const NOTHING = new Uint8Array(0);
-
-const settled = (promise: Promise<unknown>): Promise<void> =>
-  promise.then(
-    () => {},
-    () => {},
-  );
-
-const pause = (ms: number): Promise<void> =>
-  new Promise((resolve) => {
-    setTimeout(resolve, ms).unref();
-  });

@@ -1,6 +1,6 @@
 import type { Reader } from "../../domain/card-service.ts";
+import { Protocol, ReaderStateBit, ShareMode } from "../../domain/pcsc.ts";
 import { Watchable } from "../../domain/watchable.ts";
-import { Protocol, ReaderStateBit, ShareMode } from "../../wire/pcsclite/constants.ts";
 import type { ReaderState } from "../../wire/pcsclite/layouts.ts";
 import type { Sighting } from "./watcher.ts";
 

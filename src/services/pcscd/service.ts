@@ -11,10 +11,10 @@ import { firstSignal } from "../../domain/first-signal.ts";
 import { Rv } from "../../domain/return-codes.ts";
 import { emit } from "../../observe/events.ts";
 import { Command, MAJOR } from "../../wire/pcsclite/constants.ts";
-import { NEWEST_MINOR } from "../../wire/pcsclite/dialects.ts";
 import { Barriers } from "./barriers.ts";
 import { Blocked } from "./blocked.ts";
 import { connect } from "./connect.ts";
+import type { Connection } from "./connection.ts";
 import { Contexts } from "./contexts.ts";
 import type { Abandonable, Daemon, PcscdOptions } from "./daemon.ts";
 import { Features } from "./features.ts";
@@ -181,17 +181,11 @@ export class PcscdService implements CardService, Daemon {
 
   /** How long one exchange with the daemon takes, ms: the least of three. `undefined` when it is not there now. */
   async roundTrip({ signal }: { signal: AbortSignal }): Promise<number | undefined> {
-    const version = { major: MAJOR, minor: this.traits?.minor ?? NEWEST_MINOR, rv: 0 };
-    const times: number[] = [];
     try {
       const context = await this.#takeContext("", signal);
-      for (let trial = 0; trial < 3; trial++) {
-        const start = performance.now();
-        await context.connection.request(Command.Version, version);
-        times.push(performance.now() - start);
-      }
+      const shortest = await roundTrip(context.connection, signal);
       this.contexts.giveBack(context);
-      return Math.min(...times);
+      return shortest;
     } catch {
       return undefined; // whoever needs the daemon for more hears why
     }
@@ -268,6 +262,23 @@ export class PcscdService implements CardService, Daemon {
     }
     signal.throwIfAborted();
     throw unavailable();
+  }
+}
+
+async function roundTrip(connection: Connection, signal: AbortSignal): Promise<number> {
+  const { minor } = connection.speech.dialect;
+  const close = () => connection.close();
+  signal.addEventListener("abort", close, { once: true });
+  try {
+    const times: number[] = [];
+    for (let trial = 0; trial < 3; trial++) {
+      const start = performance.now();
+      await connection.request(Command.Version, { major: MAJOR, minor, rv: 0 });
+      times.push(performance.now() - start);
+    }
+    return Math.min(...times);
+  } finally {
+    signal.removeEventListener("abort", close);
   }
 }
 

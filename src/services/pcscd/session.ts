@@ -1,13 +1,12 @@
 import type { CardSession, ConnectOptions, Reader } from "../../domain/card-service.ts";
 import { ReturnCodeError } from "../../domain/errors.ts";
+import { Disposition, ShareMode } from "../../domain/pcsc.ts";
 import { Rv } from "../../domain/return-codes.ts";
 import {
   Command,
-  Disposition,
   FEATURE_REQUEST,
   MAX_ATTRIBUTE,
   MAX_PAYLOAD,
-  ShareMode,
 } from "../../wire/pcsclite/constants.ts";
 import type { Daemon } from "./daemon.ts";
 import type { Handle } from "./handle.ts";
@@ -146,6 +145,7 @@ export class PcscdSession implements CardSession {
     } finally {
       leave();
     }
+    if (this.#handle.signal.aborted) return; // dropped, or cut short, by the end of the application
     this.#tellReset(disposition, { unpowered: disposition === Disposition.Unpower });
     this.#handle.giveBack();
   }

@@ -60,7 +60,7 @@ export class Watcher {
       const answer = await connection.exchange(register, (input) => takeRegistered(input, speech));
       if ("interrupted" in answer) continue;
       // One 8-byte message comes for each registration: an event, or the answer to STOP.
-      const event = connection.exchange(NOTHING, (input) => input.take(Event.size));
+      const event = connection.expect((input) => input.take(Event.size));
       this.#options.onStates({ states: answer.states, askedAt });
       if ((await Promise.race([event, this.#refresh.promise])) === undefined) {
         connection.send(stop);
@@ -69,5 +69,3 @@ export class Watcher {
     }
   }
 }
-
-const NOTHING = new Uint8Array(0);

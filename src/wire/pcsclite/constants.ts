@@ -37,20 +37,5 @@ export const ATR_NOT_INITIALISED = 34;
 /** Slots that a daemon can have at most: a reader's name ends in two hexadecimal digits. */
 export const MAX_SLOTS = 256;
 
-export const ShareMode = { Exclusive: 1, Shared: 2, Direct: 3 } as const;
-/** Protocol bits; `Any` is the old "whatever there is" of SCARD_PROTOCOL_ANY_OLD. */
-export const Protocol = { Undefined: 0, T0: 1, T1: 2, Raw: 4, T15: 8, Any: 0x1000 } as const;
-export const Disposition = { Leave: 0, Reset: 1, Unpower: 2, Eject: 3 } as const;
-/** Bits of a slot record's `state`. */
-export const ReaderStateBit = {
-  Unknown: 0x01,
-  Absent: 0x02,
-  Present: 0x04,
-  Swallowed: 0x08,
-  Powered: 0x10,
-  Negotiable: 0x20,
-  Specific: 0x40,
-} as const;
-
 /** SCARD_CTL_CODE(3400), CM_IOCTL_GET_FEATURE_REQUEST: PC/SC part 10, section 2.2. */
 export const FEATURE_REQUEST = 0x42000d48;

@@ -1,0 +1,202 @@
+import { readdir } from "node:fs/promises";
+import { setTimeout as delay } from "node:timers/promises";
+import { expect, test } from "vitest";
+import { type DelayLine, delayLine } from "../lab/delay-line.ts";
+import { readerNames, startPcscd } from "../lab/pcscd.ts";
+import { descendants, processes, signal, until } from "../lab/processes.ts";
+import { type Program, start } from "../lab/programs.ts";
+import { type Sshd, startSshd } from "../lab/sshd.ts";
+import {
+  type Attached,
+  attach,
+  files,
+  filesIn,
+  LIMIT_MS,
+  masters,
+  python,
+  type Report,
+  Reports,
+  randomOf,
+  runtimeOf,
+  upstream,
+} from "./attached.ts";
+
+const CUTS = 50;
+/** Change it to try other moments: FAULTS_SEED. */
+const SEED = process.env["FAULTS_SEED"] ?? "1";
+
+/** What a program may be told while the line breaks, and when it is back (design: lines break). */
+const ALLOWED = new Set([
+  "0x80100068", // SCARD_W_RESET_CARD
+  "0x80100069", // SCARD_W_REMOVED_CARD
+  "0x80100016", // SCARD_E_NOT_TRANSACTED
+  "0x80100017", // SCARD_E_READER_UNAVAILABLE
+  "0x80100009", // SCARD_E_UNKNOWN_READER
+  "0x8010002E", // SCARD_E_NO_READERS_AVAILABLE
+]);
+const NOT_TRANSACTED = "0x80100016";
+const TIMEOUT = "0x8010000A";
+
+/** A program that runs all the time, and what it reports. */
+class Worker implements AsyncDisposable {
+  readonly program: Program;
+  readonly #reports: Reports;
+
+  constructor(env: Attached["env"], name: string, ...args: readonly string[]) {
+    this.program = start(...python(name, ...args), { user: "alice", env });
+    this.#reports = new Reports(this.program);
+  }
+
+  get reports(): readonly Report[] {
+    return this.#reports.all;
+  }
+
+  /** The payloads of which the card said that it took them. */
+  get done(): readonly string[] {
+    return this.reports.flatMap(({ done }) => (typeof done === "string" ? [done] : []));
+  }
+
+  /** What it says at its end: how often each call failed, by code, and how long a call took at most, ms. */
+  get summary(): { readonly codes: readonly string[]; readonly longest: number } {
+    const { codes = {}, longest } = this.reports.at(-1) ?? {};
+    return { codes: Object.keys(codes as object), longest: Number(longest) };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.program[Symbol.asyncDispose]();
+  }
+}
+
+test(`a line cut ${CUTS} times: nothing is run twice, nothing hangs, nothing is left`, async () => {
+  const random = randomOf(SEED);
+  await using pcscd = await startPcscd();
+  await using sshd = await startSshd({ pcscdDirectory: pcscd.directory });
+  await using line = await delayLine({ port: sshd.port, delayMs: 3 });
+  const config = await sshd.configWith([`ProxyCommand ${line.proxyCommand}`]);
+  const before = await upstream(pcscd);
+
+  const attached = await attach(["cardhost", "--name", "cut", "--ssh", `ssh -F ${config}`]);
+  await using cardwire = attached.program;
+  const { env } = attached;
+  const [reader] = readerNames;
+  await using keeper = new Worker(env, "counting_worker", reader, "a1", "keep");
+  await using renewer = new Worker(env, "counting_worker", reader, "b2", "again");
+  await using watcher = new Worker(env, "watcher", reader);
+  await using scan = start("pcsc_scan", ["-n"], { user: "alice", env });
+  const workers = [keeper, renewer];
+
+  /** Both have used the card again after this call. */
+  const working = async (): Promise<void> => {
+    const counts = workers.map((worker) => worker.done.length);
+    const worked = () => workers.every((worker, i) => worker.done.length > (counts[i] ?? 0));
+    await until("the programs to work again", worked, 2 * LIMIT_MS).catch((cause: unknown) => {
+      const outputs = [cardwire, ...workers.map(({ program }) => program)].map(({ output }) =>
+        output.slice(-2_000),
+      );
+      throw new Error(`nobody works; they said:\n${outputs.join("\n")}`, { cause });
+    });
+  };
+  await working();
+  await scan.waitForLine(/Card inserted/);
+  const descriptors = await descriptorsOf(cardwire.pid);
+
+  const kinds = new Map<string, number>();
+  for (let cut = 0; cut < CUTS; cut += 1) {
+    // Most fall into busy programs, the others into whatever the last one left: a new line half-way up.
+    if (random() < 0.75) await working();
+    await delay(random() * 300);
+    const kind = await breakLine(random, { line, sshd });
+    kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+  }
+  line.resume();
+  await working();
+  expect(kinds.size).toBe(5);
+
+  for (const { program } of workers) program.closeInput();
+  for (const { program } of workers) {
+    expect(await program.exited).toMatchObject({ status: 0, signal: undefined });
+  }
+
+  // Those who watch still do, and know of this card.
+  const seen = watcher.reports.length;
+  await pcscd.cards[0].pull();
+  await scan.waitForLine(/Card removed/, { timeoutMs: LIMIT_MS });
+  await until("the watcher to see the card go", () =>
+    watcher.reports.slice(seen).some(({ present }) => present === false),
+  );
+  await pcscd.cards[0].insert();
+  await scan.waitForLine(/Card inserted/, { timeoutMs: LIMIT_MS });
+  watcher.program.closeInput();
+  expect(await watcher.program.exited).toMatchObject({ status: 0, signal: undefined });
+
+  // One line, and no more of anything than at the start.
+  expect((await masters()).length).toBe(1);
+  expect((await filesIn(runtimeOf("alice"))).filter((name) => /\/c\w+$/.test(name)).length).toBe(1);
+  await until("spare connections to be closed", async () => {
+    return (await descriptorsOf(cardwire.pid)) <= descriptors;
+  });
+
+  const log = await pcscd.cards[0].log();
+  const logged = new Set(log);
+  expect(logged.size).toBe(log.length);
+  for (const { done, summary } of workers) {
+    expect(done.length).toBeGreaterThan(CUTS / 2);
+    expect(done.filter((payload) => !logged.has(payload))).toEqual([]);
+    const failures = summary.codes.map((failure) => failure.split(" "));
+    expect(failures.filter(([, code = ""]) => !ALLOWED.has(code))).toEqual([]);
+    // Only a command can have an unknown fate.
+    const uncertain = failures.filter(([, code]) => code === NOT_TRANSACTED);
+    expect(uncertain.filter(([call]) => call !== "SCardTransmit")).toEqual([]);
+    expect(summary.longest).toBeLessThan(LIMIT_MS);
+  }
+  const odd = watcher.summary.codes.filter((code) => !ALLOWED.has(code) && code !== TIMEOUT);
+  expect(odd).toEqual([]);
+  expect(watcher.summary.longest).toBeLessThan(LIMIT_MS);
+  expect(scan.output).not.toMatch(/SCard\w+:/);
+
+  scan.kill("SIGKILL");
+  await scan.exited;
+  cardwire.kill("SIGINT");
+  expect(await cardwire.exited).toEqual({ status: 0, signal: undefined });
+  expect(await files()).toEqual([]);
+  await until("pcscd to have no context of ours", async () => (await upstream(pcscd)) === before);
+  await until("the logins to end", async () => (await descendants(sshd.pid)).length === 0);
+  expect(line.connections).toBe(0);
+  const left = (await processes()).filter(({ name, zombie }) => name === "ssh" && !zombie);
+  expect(left).toEqual([]);
+}, 240_000);
+
+/** One break of the line, as networks, administrators and machines make them. @returns its kind. */
+async function breakLine(
+  random: () => number,
+  { line, sshd }: { line: DelayLine; sshd: Sshd },
+): Promise<string> {
+  const drawn = random();
+  if (drawn < 0.5) {
+    await line.cut();
+    return "cut";
+  }
+  if (drawn < 0.66) {
+    for (const pid of await masters("alice")) signal(pid, "SIGKILL");
+    return "ssh killed";
+  }
+  if (drawn < 0.74) {
+    await sshd.dropConnections();
+    return "login ended";
+  }
+  if (drawn < 0.9) {
+    line.stall();
+    await delay(random() * 300);
+    await line.cut();
+    line.resume();
+    return "stalled, then cut";
+  }
+  await line.cut({ stayDown: true });
+  await delay(random() * 500);
+  line.resume();
+  return "down for a while";
+}
+
+async function descriptorsOf(pid: number): Promise<number> {
+  return (await readdir(`/proc/${pid}/fd`)).length;
+}
