@@ -3,8 +3,11 @@ import { join } from "node:path";
 import type { Peer } from "../fronts/pcsclite/application.ts";
 import { PcscliteServer } from "../fronts/pcsclite/server.ts";
 import { claimAttachment } from "../host/attachments.ts";
+import { groupId } from "../host/group.ts";
 import { attachmentSocket, runtimeDirectory } from "../host/paths.ts";
 import { peerCredentials } from "../host/peer-credentials.ts";
+import { letIn } from "../host/reach.ts";
+import { checkSocketPath } from "../host/socket-path.ts";
 import { type PublishedSocket, publishSocket } from "../host/unix-socket.ts";
 import type { Io } from "./io.ts";
 import { type OpenOptions, type OpenReaders, openReaders } from "./open.ts";
@@ -38,6 +41,9 @@ export async function attach(
   options: AttachmentOptions,
   context: { io: Io; signal: AbortSignal },
 ): Promise<Attachment> {
+  // Before anybody is asked for a password.
+  if (options.socket !== undefined) checkSocketPath(options.socket);
+  if (options.group !== undefined) await groupId(options.group);
   const runtime = await runtimeDirectory();
   const held: AsyncDisposable[] = [];
   const release = async () => {
@@ -49,20 +55,34 @@ export async function attach(
   };
   try {
     const { directory, socket } = hold(await place(runtime, options));
+    const { group, slots } = options;
+    const mode = options.mode ?? (group === undefined ? 0o600 : 0o660);
+    // Where we chose the place, those who may use the socket can get there; what the user chose is left as it is.
+    if (options.socket === undefined) await openDoors(runtime, directory, { mode, group });
     const readers = hold(await openReaders(where, { ...options, directory }, context));
     const server = createServer();
-    const { mode, group, slots } = options;
-    const rights = { ...(mode !== undefined && { mode }), ...(group !== undefined && { group }) };
     // The front accepts first: no application may connect and find nobody.
     const front = new PcscliteServer(server, readers.service, { slots, identify });
-    const published: PublishedSocket = await publishSocket(server, { path: socket, ...rights });
+    const published: PublishedSocket = await publishSocket(server, { path: socket, mode, group });
     hold(published);
     hold(front);
+    context.signal.throwIfAborted();
     return { socket, readers, [Symbol.asyncDispose]: release };
   } catch (error) {
     await release();
     throw error;
   }
+}
+
+async function openDoors(
+  runtime: string,
+  directory: string,
+  { mode, group }: { mode: number; group: string | undefined },
+): Promise<void> {
+  if ((mode & 0o077) === 0) return;
+  await letIn(directory, { mode, group });
+  // Root's lies where everybody may go; a user's is below a directory of his own that is closed anyway.
+  if (process.getuid?.() === 0) await letIn(runtime, { mode: 0o666 });
 }
 
 interface Place extends AsyncDisposable {

@@ -8,15 +8,16 @@ import { printable } from "./report.ts";
  * @param options.verbose also what concerns single applications only.
  */
 export function printNotices(io: Io, { verbose }: { verbose: boolean }): Disposable {
-  let isFirst = true;
+  let isAway = false;
   const listeners = [
     listen("cardwire:pcscd", ({ at, state, reason }) => {
       const why = reason ? `: ${reason}` : "";
-      if (state === "up" && !isFirst) io.err(`${at}: the readers are back`);
-      if (state === "broken") io.err(`${at}: the connection broke${why}; trying again`);
+      if (state === "up" && isAway) io.err(`${at}: the readers are back`);
+      if (state === "broken")
+        io.err(`${at}: the connection broke${verbose ? why : ""}; trying again`);
       if (state === "gone") io.err(`${at}: the readers are gone${why}; trying again`);
       if (state === "resting" && verbose) io.err(`${at}: nobody uses the readers; pcscd may rest`);
-      isFirst = false;
+      isAway = state === "broken" || state === "gone";
     }),
     listen("cardwire:blocked", ({ at, reader, connections }) =>
       io.err(

@@ -21,7 +21,7 @@ export const keepWarmOption = () =>
 /** A file mode in octal, as chmod takes it. */
 export function parseMode(text: string): number {
   if (!/^0?[0-7]{3}$/.test(text))
-    throw new InvalidArgumentError("wants an octal mode, such as 0660");
+    throw new InvalidArgumentError("It wants an octal mode, such as 0660.");
   return Number.parseInt(text, 8);
 }
 

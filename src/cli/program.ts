@@ -1,4 +1,4 @@
-import { Command } from "@commander-js/extra-typings";
+import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
 import { attachCommand } from "./commands/attach.ts";
 import { envCommand } from "./commands/env.ts";
 import { type ReadersDeps, readersCommand } from "./commands/readers.ts";
@@ -27,13 +27,19 @@ export function program(
     .version(options.version);
   for (const command of commands) top.addCommand(command);
   for (const command of [top, ...top.commands])
-    command
-      .exitOverride()
-      .showHelpAfterError("hint: 'cardwire --help' and 'cardwire COMMAND --help' tell more.")
-      .configureOutput({
-        writeOut: (text) => io.out(text.trimEnd()),
-        writeErr: (text) => io.err(text.trimEnd()),
-        outputError: (text, write) => write(text.replace(/^error: /, "cardwire: ")),
-      });
+    command.exitOverride().configureOutput({
+      writeOut: (text) => io.out(text.trimEnd()),
+      writeErr: (text) => io.err(text.trimEnd()),
+      outputError: (text, write) =>
+        write(usageError(text, command === top ? [top] : [top, command])),
+    });
   return top;
+}
+
+/** What is wrong in one line, and what would be right in another. */
+function usageError(text: string, commands: readonly CommandUnknownOpts[]): string {
+  const [, what = text, suggestion] = /^(?:error: )?(.*?)(?:\n\((.*)\))?\s*$/s.exec(text) ?? [];
+  const words = commands.map((command) => command.name()).join(" ");
+  const right = suggestion ?? `Usage: ${words} ${commands.at(-1)?.usage() ?? ""}.`;
+  return `cardwire: ${what}\nhint: ${right} '${words} --help' tells more.\n`;
 }

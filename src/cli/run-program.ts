@@ -39,6 +39,12 @@ export async function runProgram(
 
 function cannotRun(program: string, cause: Error): CardwireError {
   if ("code" in cause && cause.code === "ENOENT")
-    return new CardwireError("E_NOT_FOUND", `${program}: there is no such program`, { cause });
-  return new CardwireError("E_CANNOT_RUN", `${program}: ${cause.message}`, { cause });
+    return new CardwireError("E_NOT_FOUND", `there is no program ${program}`, {
+      cause,
+      hint: "Is it installed, and in a folder of PATH?",
+    });
+  return new CardwireError("E_CANNOT_RUN", `${program} cannot be run: ${cause.message}`, {
+    cause,
+    hint: `'ls -l' shows whether it is a program that you may run.`,
+  });
 }

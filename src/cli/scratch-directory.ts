@@ -1,4 +1,5 @@
 import { rm } from "node:fs/promises";
+import { explainFileError } from "../host/file-errors.ts";
 import { makeOwnedDirectory, sweepOwnedDirectories } from "../host/owned-directory.ts";
 
 /** A private directory for the time of one command. */
@@ -13,6 +14,8 @@ export async function makeScratchDirectory(
   kind: string,
 ): Promise<ScratchDirectory> {
   await sweepOwnedDirectories(parent, kind);
-  const path = await makeOwnedDirectory(parent, kind);
+  const path = await makeOwnedDirectory(parent, kind).catch((cause: unknown) => {
+    throw explainFileError(cause, "this command's own directory", parent);
+  });
   return { path, remove: () => rm(path, { recursive: true, force: true }) };
 }

@@ -19,7 +19,7 @@ export interface AttachmentRecord extends ProcessIdentity {
 
 /** The right to a name. Disposing it removes the attachment's directory with everything in it. */
 export interface AttachmentClaim extends AsyncDisposable {
-  /** Private, 0700, of this attachment alone. */
+  /** Of this attachment alone, 0700 until others are let in to its socket. */
   readonly directory: string;
   readonly record: AttachmentRecord;
 }
@@ -46,6 +46,7 @@ export async function claimAttachment(
       await emptyDirectory(directory, { except: relative(directory, socket) });
       await write(join(directory, RECORD), record);
     } catch (cause) {
+      await rm(directory, { recursive: true, force: true }).catch(() => {}); // what cannot be made may not be there
       throw explainFileError(cause, `the attachment ${name}`, runtime);
     }
   });

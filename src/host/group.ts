@@ -1,7 +1,8 @@
 import { execFile } from "node:child_process";
-import { readFile } from "node:fs/promises";
+import { chown, readFile } from "node:fs/promises";
 import { promisify } from "node:util";
 import { CardwireError } from "../domain/errors.ts";
+import { errorCode } from "./error-code.ts";
 
 /**
  * A group's number, by its name or written as a number. Asks the system's directory services (`getent`), and
@@ -17,6 +18,19 @@ export async function groupId(group: string): Promise<number> {
   throw new CardwireError("E_GROUP", `there is no group ${JSON.stringify(group)} here`, {
     hint: "'getent group' lists them; 'sudo groupadd NAME' makes one.",
   });
+}
+
+/** @throws {CardwireError} `E_GROUP` when the group is not one of ours. */
+export async function giveToGroup(path: string, gid: number, group: string): Promise<void> {
+  try {
+    await chown(path, -1, gid);
+  } catch (cause) {
+    if (errorCode(cause) !== "EPERM") throw cause;
+    throw new CardwireError("E_GROUP", `you are not a member of the group ${group}`, {
+      cause,
+      hint: `Join it with 'sudo usermod -aG ${group} "$USER"' and log in again.`,
+    });
+  }
 }
 
 async function entry(group: string): Promise<string | undefined> {

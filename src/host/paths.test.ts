@@ -72,7 +72,8 @@ test("somebody else's directory is refused", async () => {
 test("a directory that cannot be made is explained", async () => {
   await expect(makePrivateDirectory("/nonexistent/cardwire", uid)).rejects.toMatchObject({
     code: "E_RUNTIME_DIR",
-    message: "the run-time directory /nonexistent/cardwire cannot be made: ENOENT",
+    message:
+      "the run-time directory /nonexistent/cardwire cannot be made, for there is no /nonexistent",
   });
 });
 

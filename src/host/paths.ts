@@ -1,7 +1,8 @@
 import { lstat, mkdir } from "node:fs/promises";
-import { isAbsolute, join } from "node:path";
+import { dirname, isAbsolute, join } from "node:path";
 import { CardwireError } from "../domain/errors.ts";
 import { errorCode } from "./error-code.ts";
+import { explainFileError } from "./file-errors.ts";
 import { checkSocketPath } from "./socket-path.ts";
 
 /** Whose paths are asked for. The process' own unless a test says otherwise. */
@@ -43,6 +44,10 @@ export async function makePrivateDirectory(path: string, uid: number): Promise<v
   try {
     await mkdir(path, { mode: 0o700 });
   } catch (cause) {
+    if (["ENOSPC", "EDQUOT"].includes(errorCode(cause) ?? ""))
+      throw explainFileError(cause, `the run-time directory ${path}`, dirname(path));
+    if (errorCode(cause) === "ENOENT")
+      throw unusable(path, `cannot be made, for there is no ${dirname(path)}`);
     if (errorCode(cause) !== "EEXIST") throw unusable(path, "cannot be made", cause);
   }
   const found = await lstat(path).catch((cause: unknown) => {

@@ -1,12 +1,12 @@
 import { once } from "node:events";
-import { chmod, chown, link, lstat, open, realpath, rename, rm, unlink } from "node:fs/promises";
+import { chmod, link, lstat, open, realpath, rename, rm, unlink } from "node:fs/promises";
 import type { Server } from "node:net";
 import { basename, dirname, join } from "node:path";
 import { CardwireError } from "../domain/errors.ts";
 import { dial } from "./dial.ts";
 import { errorCode } from "./error-code.ts";
 import { explainFileError } from "./file-errors.ts";
-import { groupId } from "./group.ts";
+import { giveToGroup, groupId } from "./group.ts";
 import { withLock } from "./lock.ts";
 import { makeOwnedDirectory, sweepOwnedDirectories } from "./owned-directory.ts";
 import { peerCredentials, processName } from "./peer-credentials.ts";
@@ -108,18 +108,6 @@ async function linked(from: string, to: string): Promise<boolean> {
   } catch (error) {
     if (errorCode(error) === "EEXIST") return false;
     throw error;
-  }
-}
-
-async function giveToGroup(path: string, gid: number, group: string): Promise<void> {
-  try {
-    await chown(path, -1, gid);
-  } catch (cause) {
-    if (errorCode(cause) !== "EPERM") throw cause;
-    throw new CardwireError("E_GROUP", `you are not a member of the group ${group}`, {
-      cause,
-      hint: `Join it with 'sudo usermod -aG ${group} "$USER"' and log in again.`,
-    });
   }
 }
 

@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { resolve } from "node:path";
 import type { Exit, Io } from "../io.ts";
 import {
   keepWarmOption,
@@ -21,7 +22,11 @@ export const attachCommand = (io: Io, exit: Exit) =>
     .argument("<where>", "[user@]host, ssh://[user@]host[:port], or unix:PATH")
     .option("--name <name>", "what to call the attachment (default: the host)")
     .option("--socket <path>", "where to put the socket (default: in the run-time directory)")
-    .option("--mode <mode>", "rights of the socket, octal (default: 0600)", parseMode)
+    .option(
+      "--mode <mode>",
+      "rights of the socket, octal (default: 0600, with --group 0660)",
+      parseMode,
+    )
     .option("--group <group>", "group of the socket")
     .addOption(sshOption())
     .addOption(slotsOption())
@@ -35,15 +40,15 @@ export const attachCommand = (io: Io, exit: Exit) =>
       const { printNotices } = await import("../notices.ts");
       const { untilInterrupted } = await import("../until-interrupted.ts");
       const { foundJson, foundText } = await import("../attach-screen.ts");
+      const { closedDoor } = await import("../../host/reach.ts");
       const where = parseWhere(whereText);
       const name = flags.name ?? nameOf(where);
       await untilInterrupted(exit, async (signal) => {
-        using _notices = printNotices(io, { verbose: flags.verbose ?? false });
         const options = {
           ...pcscdOptions(flags),
           name,
           whereText,
-          socket: flags.socket,
+          socket: flags.socket === undefined ? undefined : resolve(flags.socket),
           mode: flags.mode,
           group: flags.group,
           slots: Number(flags.slots),
@@ -51,6 +56,8 @@ export const attachCommand = (io: Io, exit: Exit) =>
           canAskAgain: true,
         };
         await using attachment = await attach(where, options, { io, signal });
+        // What goes wrong before is told as the reason of the failure.
+        using _notices = printNotices(io, { verbose: flags.verbose ?? false });
         const { service } = attachment.readers;
         const found = {
           name,
@@ -68,6 +75,11 @@ export const attachCommand = (io: Io, exit: Exit) =>
             io.err("Programs that compete for a card get it by chance, as pcscd gives it.");
           io.err("Ctrl-C ends the attachment and removes the socket.");
         }
+        const door = await closedDoor(attachment.socket).catch(() => undefined); // removed by somebody meanwhile
+        if (door !== undefined)
+          io.err(
+            `Those whom --mode and --group admit cannot reach the socket: ${door} does not let them in. Choose another place with --socket.`,
+          );
         if (!signal.aborted) await once(signal, "abort");
       });
     });

@@ -33,7 +33,6 @@ export const runCommand = (io: Io, command: readonly string[], exit: Exit) =>
       const { untilInterrupted } = await import("../until-interrupted.ts");
       const { runProgram } = await import("../run-program.ts");
       const where = parseWhere(whereText);
-      using _notices = flags.verbose ? printNotices(io, { verbose: true }) : undefined;
       let attachment: Attachment | undefined;
       await untilInterrupted(exit, async (signal) => {
         attachment = await attach(
@@ -55,6 +54,7 @@ export const runCommand = (io: Io, command: readonly string[], exit: Exit) =>
       });
       if (!attachment) return;
       await using open = attachment; // signals are the program's from here on
+      using _notices = flags.verbose ? printNotices(io, { verbose: true }) : undefined;
       const env = { ...io.env, PCSCLITE_CSOCK_NAME: open.socket };
       exit(await runProgram(program, args, { env }));
     });

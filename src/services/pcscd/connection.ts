@@ -39,7 +39,7 @@ export class Connection {
     this.speech = speech;
     socket.on("data", (chunk) => this.#read(chunk));
     socket.on("error", (cause) => this.#fail("the connection to pcscd broke", cause));
-    socket.on("close", () => this.#fail("pcscd hung up"));
+    socket.on("close", () => this.#fail("the connection to pcscd ended"));
   }
 
   /** Resolves, with the reason, when the connection has ended. */

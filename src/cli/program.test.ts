@@ -1,0 +1,150 @@
+import { CommanderError } from "@commander-js/extra-typings";
+import { describe, expect, test } from "vitest";
+import type { CardService, Reader } from "../domain/card-service.ts";
+import { CardwireError } from "../domain/errors.ts";
+import { ReaderStateBit } from "../domain/pcsc.ts";
+import { program } from "./program.ts";
+
+const card: Reader = {
+  name: "Virtual 00 00",
+  atr: Buffer.from("3b00", "hex"),
+  stateBits: ReaderStateBit.Present,
+  sharing: 0,
+  protocol: 0,
+  eventCounter: 1,
+};
+
+interface Outcome {
+  readonly out: readonly string[];
+  readonly err: readonly string[];
+  readonly error: unknown;
+  /** What was asked for its readers. */
+  readonly asked: unknown;
+}
+
+/** Runs a command line without a process. */
+async function cardwire(
+  argv: readonly string[],
+  {
+    readers = [card],
+    env = {},
+  }: { readers?: readonly Reader[]; env?: Record<string, string> } = {},
+): Promise<Outcome> {
+  const out: string[] = [];
+  const err: string[] = [];
+  let asked: unknown;
+  const io = {
+    out: (text: string) => void out.push(...text.split("\n")),
+    err: (text: string) => void err.push(...text.split("\n")),
+    env,
+  };
+  const service = { readers } as Partial<CardService> as CardService;
+  const top = program(io, {
+    version: "1.2.3",
+    rest: [],
+    setExit: () => {},
+    withReaders: async (where, _options, use) => {
+      asked = where;
+      use(service);
+    },
+  });
+  const error: unknown = await top.parseAsync([...argv], { from: "user" }).then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  return { out, err, error, asked };
+}
+
+describe("help", () => {
+  test("names every command", async () => {
+    const { out, error } = await cardwire(["--help"]);
+    expect(error).toMatchObject({ exitCode: 0 });
+    for (const name of ["attach", "run", "env", "readers"]) {
+      expect(out.join("\n")).toMatch(new RegExp(`^  ${name} `, "m"));
+    }
+  });
+
+  test.each(["attach", "run", "env", "readers"])("of %s shows examples", async (name) => {
+    const { out, error } = await cardwire([name, "--help"]);
+    expect(error).toMatchObject({ exitCode: 0 });
+    const at = out.indexOf("Examples:");
+    expect(at).toBeGreaterThan(0);
+    expect(out.slice(at + 1).join("\n")).toMatch(new RegExp(`^  \\$ .*cardwire ${name}`, "m"));
+    // Commander folds text at 80; what we write ourselves is to fit, too.
+    expect(out.filter((line) => line.length > 110)).toEqual([]);
+  });
+
+  test("the version is the package's", async () => {
+    expect((await cardwire(["--version"])).out).toEqual(["1.2.3"]);
+  });
+});
+
+describe("wrong usage is said in one line, and what is right in another", () => {
+  test.each([
+    [["atach", "host"], "unknown command 'atach'", "Did you mean attach?"],
+    [["attach", "host", "--soket", "x"], "unknown option '--soket'", "Did you mean --socket?"],
+    [["attach"], "missing required argument 'where'", "Usage: cardwire attach [options] <where>."],
+    [["attach", "a", "b"], "too many arguments for 'attach'", "Usage: cardwire attach"],
+    [["run", "host", "ls"], "too many arguments for 'run'", "<where> -- <command...>"],
+    [["attach", "host", "--mode", "9"], "argument '9' is invalid", "Usage: cardwire attach"],
+    [["attach", "host", "--slots", "17"], "Allowed choices are 16, 48", "cardwire attach --help"],
+    [["env", "a", "b"], "too many arguments for 'env'", "cardwire env [options] [name]"],
+  ])("%j", async (argv, what, right) => {
+    const { out, err, error } = await cardwire(argv);
+    expect(error).toBeInstanceOf(CommanderError);
+    expect(out).toEqual([]);
+    expect(err).toHaveLength(2);
+    expect(err[0]).toMatch(/^cardwire: /);
+    expect(err[0]).toContain(what);
+    expect(err[1]).toMatch(/^hint: .* tells more\.$/);
+    expect(err[1]).toContain(right);
+  });
+
+  test("run without a program", async () => {
+    const { error } = await cardwire(["run", "host"]);
+    expect(CardwireError.is(error) && [error.code, error.hint]).toEqual([
+      "E_USAGE",
+      expect.stringContaining("run WHERE -- COMMAND"),
+    ]);
+  });
+
+  test.each(["ftp://x", "unix:relative"])("a WHERE like %s", async (where) => {
+    for (const command of ["attach", "readers"]) {
+      expect((await cardwire([command, where])).error).toMatchObject({ code: "E_WHERE" });
+    }
+  });
+});
+
+describe("readers", () => {
+  test("prints a table", async () => {
+    expect((await cardwire(["readers", "host"])).out).toEqual([
+      "READER         STATE  ATR",
+      "Virtual 00 00  card   3B 00",
+    ]);
+  });
+
+  test("prints a line of JSON each", async () => {
+    const { out } = await cardwire(["readers", "host", "--json"], {
+      readers: [card, { ...card, name: "B" }],
+    });
+    expect(out.map((line) => JSON.parse(line) as unknown)).toMatchObject([
+      { reader: "Virtual 00 00", atr: "3b00" },
+      { reader: "B" },
+    ]);
+  });
+
+  test("without readers says what to do, where scripts do not read it", async () => {
+    const { out, err } = await cardwire(["readers", "host"], { readers: [] });
+    expect([out, err]).toEqual([[], ["No readers. Plug one in over there."]]);
+    expect((await cardwire(["readers", "host", "--json"], { readers: [] })).out).toEqual([]);
+  });
+
+  test("looks where programs look, unless told", async () => {
+    const env = { PCSCLITE_CSOCK_NAME: "/tmp/other.comm" };
+    expect((await cardwire(["readers"])).asked).toMatchObject({ path: "/run/pcscd/pcscd.comm" });
+    expect((await cardwire(["readers"], { env })).asked).toMatchObject({ path: "/tmp/other.comm" });
+    expect((await cardwire(["readers", "me@host"], { env })).asked).toMatchObject({
+      destination: "me@host",
+    });
+  });
+});

@@ -1,0 +1,28 @@
+import { expect, test } from "vitest";
+import { nameOf, parseWhere } from "./where.ts";
+
+test.each([
+  ["cardhost", { kind: "ssh", destination: "cardhost", host: "cardhost" }, "cardhost"],
+  ["alice@cardhost", { kind: "ssh", destination: "alice@cardhost", host: "cardhost" }, "cardhost"],
+  [
+    "ssh://alice@card.example:2222",
+    { kind: "ssh", destination: "ssh://alice@card.example:2222", host: "card.example" },
+    "card.example",
+  ],
+  ["ssh://[::1]:22", { kind: "ssh", destination: "ssh://[::1]:22", host: "[::1]" }, "1-"],
+  ["unix:/run/pcscd/pcscd.comm", { kind: "unix", path: "/run/pcscd/pcscd.comm" }, "local"],
+  ["unix:///run/pcscd/pcscd.comm", { kind: "unix", path: "/run/pcscd/pcscd.comm" }, "local"],
+])("%s", (text, where, name) => {
+  const parsed = parseWhere(text);
+  expect(parsed).toEqual(where);
+  expect(nameOf(parsed)).toBe(name);
+});
+
+test.each(["", "-v", "a b", "alice@", "ssh://", "ftp://host", "unix:relative", "host\n", "demo:"])(
+  "%j is refused, with what there is",
+  (text) => {
+    expect(() => parseWhere(text)).toThrow(
+      expect.objectContaining({ code: "E_WHERE", hint: expect.stringContaining("unix:PATH") }),
+    );
+  },
+);
