@@ -210,10 +210,13 @@ describe("programs", () => {
   });
 
   test("end with their children when time is up", async () => {
-    const done = await run("sh", ["-c", "sleep 4242 & wait"], { timeoutMs: 200 });
+    const done = await run("sh", ["-c", "sleep 4242 & echo $!; wait"], { timeoutMs: 500 });
     expect(done).toMatchObject({ timedOut: true, signal: "SIGKILL", status: undefined });
     // The kernel takes a killed process away when it comes to it.
-    await until("the child to be gone", async () => (await left(/^sleep$/)).length === 0);
+    const child = Number(done.stdout);
+    const isGone = async () =>
+      !(await processes()).some(({ pid, zombie }) => pid === child && !zombie);
+    await until("the child to be gone", isGone);
   });
 
   test("are over when a daemon of theirs holds on to the output", async () => {

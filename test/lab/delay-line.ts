@@ -1,4 +1,4 @@
-import { once } from "node:events";
+import { once, setMaxListeners } from "node:events";
 import { chmod, rm } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
@@ -78,6 +78,7 @@ export class DelayLine implements AsyncDisposable {
   async stats(): Promise<LineStats> {
     const asked = [...this.#connections].map(async ({ socket, answers }) => {
       const ended = new AbortController();
+      setMaxListeners(0, ended.signal); // one for each question under way
       socket.once("close", () => ended.abort());
       const answer = once(answers, "line", { signal: ended.signal });
       socket.write('"stats"\n');

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { connect, type Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import type { VirtualCard } from "./card.ts";
@@ -38,6 +39,7 @@ export class VpcdSlot {
   insert(): void {
     if (this.#present) return;
     this.#present = new AbortController();
+    setMaxListeners(0, this.#present.signal); // one for each attempt to dial
     // It ends by `pull`, and meets every error itself.
     void this.#stay(this.#present.signal);
   }
