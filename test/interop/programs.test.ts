@@ -21,6 +21,9 @@ import {
 // Programs as they are installed, used by alice, who is nobody special. Each is run on pcscd's own socket and on
 // cardwire's, and must not notice a difference.
 
+/** Java's virtual machine otherwise leaves a directory in /tmp, whatever TMPDIR says. */
+const NO_TRACE = "-XX:-UsePerfData";
+
 let pcscd: Pcscd;
 let sshd: Sshd;
 let installed: AsyncDisposable;
@@ -38,7 +41,7 @@ beforeAll(async () => {
   overSsh = await attach(["cardhost"]);
   onSocket = await attach([`unix:${pcscd.socketPath}`]);
   classes = await mkdtemp(join(tmpdir(), "classes-"));
-  const compiled = await run("javac", ["-d", classes, here("Terminals.java")], {
+  const compiled = await run("javac", [`-J${NO_TRACE}`, "-d", classes, here("Terminals.java")], {
     timeoutMs: PATIENCE_MS,
   });
   if (compiled.status !== 0) throw new Error(compiled.stderr);
@@ -211,6 +214,7 @@ test("pyscard's monitors see readers, and cards that go and come", async () => {
 
 const java = (...args: readonly string[]): [string, ...string[]] => [
   "java",
+  NO_TRACE,
   "-Xshare:auto",
   `-Dsun.security.smartcardio.library=${library}`,
   "-cp",
