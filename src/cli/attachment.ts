@@ -7,8 +7,7 @@ import { groupId } from "../host/group.ts";
 import { attachmentSocket, runtimeDirectory } from "../host/paths.ts";
 import { peerCredentials } from "../host/peer-credentials.ts";
 import { letIn } from "../host/reach.ts";
-import { checkSocketPath } from "../host/socket-path.ts";
-import { type PublishedSocket, publishSocket } from "../host/unix-socket.ts";
+import { checkSocketPlace, type PublishedSocket, publishSocket } from "../host/unix-socket.ts";
 import type { Io } from "./io.ts";
 import { type OpenOptions, type OpenReaders, openReaders } from "./open.ts";
 import { makeScratchDirectory } from "./scratch-directory.ts";
@@ -42,7 +41,7 @@ export async function attach(
   context: { io: Io; signal: AbortSignal },
 ): Promise<Attachment> {
   // Before anybody is asked for a password.
-  if (options.socket !== undefined) checkSocketPath(options.socket);
+  if (options.socket !== undefined) await checkSocketPlace(options.socket);
   if (options.group !== undefined) await groupId(options.group);
   const runtime = await runtimeDirectory();
   const held: AsyncDisposable[] = [];

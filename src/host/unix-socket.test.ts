@@ -14,7 +14,7 @@ import { connect, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { publishSocket } from "./unix-socket.ts";
+import { checkSocketPlace, publishSocket } from "./unix-socket.ts";
 
 let directory: string;
 let servers: Server[];
@@ -49,6 +49,21 @@ function leaveStale(path: string): void {
   spawnSync(process.execPath, ["-e", answers(path, "process.kill(process.pid, 'SIGKILL')")]);
   expect(statSync(path).isSocket()).toBe(true);
 }
+
+describe("checkSocketPlace", () => {
+  test("is content with a place where a socket can go, and makes nothing", async () => {
+    await checkSocketPlace(join(directory, "s"));
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
+  test("tells early what publishSocket would say later", async () => {
+    const path = join(directory, "s");
+    await using _published = await publishSocket(greeter(), { path });
+    await expect(checkSocketPlace(path)).rejects.toMatchObject({ code: "E_SOCKET_IN_USE" });
+    const nowhere = checkSocketPlace("/nonexistent/s");
+    await expect(nowhere).rejects.toMatchObject({ code: "E_SOCKET_PATH" });
+  });
+});
 
 describe("publishSocket", () => {
   test("answers at the path, with the default mode, and leaves nothing behind", async () => {

@@ -1,5 +1,16 @@
 import { once } from "node:events";
-import { chmod, link, lstat, open, realpath, rename, rm, unlink } from "node:fs/promises";
+import {
+  access,
+  chmod,
+  constants,
+  link,
+  lstat,
+  open,
+  realpath,
+  rename,
+  rm,
+  unlink,
+} from "node:fs/promises";
 import type { Server } from "node:net";
 import { basename, dirname, join } from "node:path";
 import { CardwireError } from "../domain/errors.ts";
@@ -30,6 +41,22 @@ const PROBE_MS = 1_000;
 
 /** The socket while it is being made. Node.js unlinks the path it listened at once more at close: the name must be rare. */
 const MADE = ".cardwire";
+
+/**
+ * Whether a socket could be published at `path` now, without making anything: for those who have more to do first, such
+ * as asking a person for a password.
+ *
+ * @throws {CardwireError} as {@link publishSocket} does for its place.
+ */
+export async function checkSocketPlace(path: string): Promise<void> {
+  checkSocketPath(path);
+  try {
+    await refuseOccupied(path);
+    await access(dirname(path), constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    throw explainFileError(cause, `the socket ${path}`, dirname(path));
+  }
+}
 
 /**
  * Listens with `server` at a path, as one step: the file appears with its final rights and group, replaces a stale one
