@@ -1,3 +1,4 @@
+import { ProtocolError } from "../../domain/errors.ts";
 import type { Infer, Struct } from "../struct.ts";
 import { Command } from "./constants.ts";
 import type { Dialect } from "./dialects.ts";
@@ -30,13 +31,23 @@ export interface Call<T> {
   readonly sends?: (request: T) => number;
   /** Bytes that follow the struct in a reply. */
   readonly answers?: (reply: T) => number;
+  /** Bytes that a request uses of the buffer inside its struct. */
+  readonly fills?: (request: T) => number;
+  /** Bytes that a reply uses of it. */
+  readonly filled?: (reply: T) => number;
 }
 
 const call = <T>(
   name: string,
   layout: Struct<T>,
-  tail: Pick<Call<T>, "sends" | "answers"> = {},
-): Call<T> => ({ name, layout: () => layout, reply: "same", ...tail });
+  lengths: Pick<Call<T>, "sends" | "answers" | "fills" | "filled"> = {},
+): Call<T> => ({ name, layout: () => layout, reply: "same", ...lengths });
+
+const attribute = (name: string) =>
+  call(name, Attribute, {
+    fills: ({ length }) => length,
+    filled: ({ rv, length }) => (rv === 0 ? length : 0),
+  });
 
 type Nothing = Readonly<Record<string, never>>;
 
@@ -76,8 +87,8 @@ export const calls = {
   }),
   [Command.Status]: call("SCardStatus", CardOnly),
   [Command.Cancel]: call("SCardCancel", Cancel),
-  [Command.GetAttrib]: call("SCardGetAttrib", Attribute),
-  [Command.SetAttrib]: call("SCardSetAttrib", Attribute),
+  [Command.GetAttrib]: attribute("SCardGetAttrib"),
+  [Command.SetAttrib]: attribute("SCardSetAttrib"),
   [Command.Version]: call("version", Version),
   [Command.GetReadersState]: bare("GET_READERS_STATE", "array"),
   [Command.WaitReaderStateChange]: wait("WAIT_READER_STATE_CHANGE", "none"),
@@ -105,3 +116,14 @@ export const callOf = (command: number): Call<unknown> | undefined =>
 /** What WAIT is answered with is a matter of the dialect; every other reply is a matter of the command. */
 export const replyKind = (command: Command, { waitAnswersArray }: Dialect): ReplyKind =>
   command === Command.WaitReaderStateChange && waitAnswersArray ? "array" : calls[command].reply;
+
+/** @throws {ProtocolError} when a message of `call` is about more bytes than `limit`. */
+export function checkLength(
+  { name }: Pick<Call<unknown>, "name">,
+  verb: "announces" | "answers",
+  length: number,
+  limit: number,
+): void {
+  if (length > limit)
+    throw new ProtocolError(`${name} ${verb} ${length} bytes; ${limit} is the limit`);
+}

@@ -1,16 +1,10 @@
 import { ProtocolError } from "../../domain/errors.ts";
 import type { ByteQueue } from "../byte-queue.ts";
 import type { ByteOrder, Infer } from "../struct.ts";
-import { type Body, type Call, callOf } from "./calls.ts";
-import { Command, MAX_ATR, MAX_ATTRIBUTE, MAX_PAYLOAD, MAX_SLOTS } from "./constants.ts";
+import { type Body, type Call, callOf, checkLength } from "./calls.ts";
+import { type Command, MAX_ATR, MAX_ATTRIBUTE, MAX_PAYLOAD, MAX_SLOTS } from "./constants.ts";
 import type { Dialect } from "./dialects.ts";
-import {
-  type Attribute,
-  Event,
-  ReaderEvents,
-  type ReaderState,
-  ReadersStateSize,
-} from "./layouts.ts";
+import { Event, ReaderEvents, type ReaderState, ReadersStateSize } from "./layouts.ts";
 
 /** The dialect and byte order of one connection. */
 export interface Speech {
@@ -56,19 +50,12 @@ export function takeReply<C extends Command>(
   const start = input.peek(layout.size);
   if (!start) return undefined;
   const body = layout.decode(start, order);
-  if (command === Command.GetAttrib) checkAttribute(call.name, body);
   const length = call.answers?.(body) ?? 0;
-  if (length > MAX_PAYLOAD)
-    throw new ProtocolError(`${call.name} answers ${length} bytes; ${MAX_PAYLOAD} is the limit`);
+  checkLength(call, "answers", length, MAX_PAYLOAD);
+  // A client's library would copy that many bytes out of its buffer.
+  checkLength(call, "answers", call.filled?.(body) ?? 0, MAX_ATTRIBUTE);
   const whole = input.take(layout.size + length);
   return whole && { body, payload: whole.subarray(layout.size) };
-}
-
-/** A client's library would copy that many bytes out of a buffer of {@link MAX_ATTRIBUTE}. */
-function checkAttribute(name: string, body: unknown): void {
-  const { rv, length } = body as Infer<typeof Attribute>;
-  if (rv === 0 && length > MAX_ATTRIBUTE)
-    throw new ProtocolError(`${name} answers ${length} bytes; ${MAX_ATTRIBUTE} is the limit`);
 }
 
 /** An event, or the reply to STOP; both are alike. */

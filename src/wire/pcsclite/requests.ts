@@ -1,10 +1,10 @@
 import { ProtocolError } from "../../domain/errors.ts";
 import { ByteQueue } from "../byte-queue.ts";
-import type { ByteOrder, Infer } from "../struct.ts";
-import { type Body, type Call, callOf, type Request } from "./calls.ts";
+import type { ByteOrder } from "../struct.ts";
+import { type Body, type Call, callOf, checkLength, type Request } from "./calls.ts";
 import { Command, MAX_ATTRIBUTE, MAX_PAYLOAD } from "./constants.ts";
 import { type Dialect, dialectOf, withShortNames } from "./dialects.ts";
-import { type Attribute, Connect100, Header } from "./layouts.ts";
+import { Connect100, Header } from "./layouts.ts";
 
 /** The longest request, bytes: header, TRANSMIT's struct and its payload. */
 export const MAX_REQUEST = 8 + 32 + MAX_PAYLOAD;
@@ -77,21 +77,11 @@ export class RequestDecoder {
     if (!start) return undefined;
     const body = layout.decode(start.subarray(Header.size), this.#order);
     const length = call.sends?.(body) ?? 0;
-    if (length > MAX_PAYLOAD)
-      throw new ProtocolError(
-        `${call.name} announces ${length} bytes; ${MAX_PAYLOAD} is the limit`,
-      );
-    if (command === Command.GetAttrib || command === Command.SetAttrib)
-      checkAttribute(call.name, body);
+    checkLength(call, "announces", length, MAX_PAYLOAD);
+    checkLength(call, "announces", call.fills?.(body) ?? 0, MAX_ATTRIBUTE);
     const whole = this.#input.take(fixed + length);
     return whole && ({ command, body, payload: whole.subarray(fixed) } as Request);
   }
-}
-
-function checkAttribute(name: string, body: unknown): void {
-  const { length } = body as Infer<typeof Attribute>;
-  if (length > MAX_ATTRIBUTE)
-    throw new ProtocolError(`${name} announces ${length} bytes; ${MAX_ATTRIBUTE} is the limit`);
 }
 
 const NOTHING = new Uint8Array(0);
