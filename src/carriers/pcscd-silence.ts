@@ -63,7 +63,7 @@ export function refused(
   const others =
     "too many programs are connected (pcscd takes 200 connections), or it ends as soon as it is started; 'journalctl -u pcscd' there may say more.";
   const hint = polkit
-    ? `Most likely polkit refuses it: by default only sessions at the console may use cards. Put this file there as ${RULE_FILE} (as root):\n${polkitRule(user ?? "USER")}\nOr ${others}`
+    ? `Most likely polkit refuses it: by default only sessions at the console may use cards. Put this file there as ${RULE_FILE} (as root):\n${polkitRule(user ?? "USER").replaceAll(/^/gm, "    ")}\nOr ${others}`
     : `Perhaps ${others}`;
   return new CardwireError(
     "E_PCSCD_REFUSED",
@@ -72,14 +72,28 @@ export function refused(
   );
 }
 
-const RULE_FILE = "/etc/polkit-1/rules.d/50-cardwire.rules";
+/** Where an administrator's own polkit rules are (polkit(8)). */
+export const RULE_FILE = "/etc/polkit-1/rules.d/50-cardwire.rules";
 
-/** A polkit(8) rule that lets `user` use pcscd and its cards from any session. Both actions are needed. */
+/** The actions of pcscd's polkit policy. A session needs both. */
+export const POLKIT_ACTIONS = [
+  "org.debian.pcsc-lite.access_pcsc",
+  "org.debian.pcsc-lite.access_card",
+] as const;
+
+/**
+ * A polkit(8) rule that lets `user` use pcscd and its cards from any session, and says nothing about anybody else.
+ *
+ * In the JavaScript of 2009: polkitd up to 0.120 runs rules in mozjs, later ones in Duktape, which refuses a whole file
+ * for one arrow function.
+ */
 export function polkitRule(user: string): string {
   return [
-    "    polkit.addRule((action, subject) => {",
-    '      const ids = ["org.debian.pcsc-lite.access_pcsc", "org.debian.pcsc-lite.access_card"];',
-    `      if (ids.includes(action.id) && subject.user === ${JSON.stringify(user)}) return polkit.Result.YES;`,
-    "    });",
+    "polkit.addRule(function (action, subject) {",
+    `  var ids = [${POLKIT_ACTIONS.map((id) => JSON.stringify(id)).join(", ")}];`,
+    `  if (ids.indexOf(action.id) >= 0 && subject.user === ${JSON.stringify(user)}) {`,
+    "    return polkit.Result.YES;",
+    "  }",
+    "});",
   ].join("\n");
 }
