@@ -11,7 +11,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   services: ["carriers", "domain", "observe", "wire"],
   fronts: ["domain", "host", "observe", "wire"],
   testing: ["domain"],
-  cli: ["carriers", "domain", "fronts", "host", "observe", "services", "wire"],
+  doctor: ["carriers", "domain", "host", "observe", "services", "wire"],
+  cli: ["carriers", "doctor", "domain", "fronts", "host", "observe", "services", "wire"],
   // The library's public names.
   "index.ts": ["carriers", "domain", "fronts", "observe", "services"],
 };

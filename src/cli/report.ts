@@ -1,10 +1,7 @@
 import type { Reader } from "../domain/card-service.ts";
 import { ReaderStateBit } from "../domain/pcsc.ts";
+import { shellWord } from "../domain/shell-word.ts";
 import { table } from "./table.ts";
-
-/** A value that a POSIX shell reads back as it is. */
-export const shellWord = (text: string): string =>
-  /^[A-Za-z0-9_./:@%+,=-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 
 export const exportLine = (socket: string): string =>
   `export PCSCLITE_CSOCK_NAME=${shellWord(socket)}`;

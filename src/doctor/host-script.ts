@@ -79,15 +79,13 @@ done 2>/dev/null
  */
 const HOLDERS = `
 ss -xpnH state connected 2>/dev/null | awk -v s="$s" '
-  { for (i = 1; i <= NF; i++) if ($i == s) peer[$NF ~ /^users:/ ? $(NF-1) : $NF] = 1; line[NR] = $0 }
+  { line[NR] = $0; if ($4 == s || $5 == s) for (i = 5; i <= NF; i++) if ($i == "*") peer[$(i+1)] = 1 }
   END {
     for (n = 1; n <= NR; n++) {
       k = split(line[n], f, " ")
-      if (f[k] !~ /^users:/) continue
-      for (i = 1; i < k; i++) if (f[i] in peer && f[i-1] == "*") {
-        if (match(f[k], /pid=[0-9]+/)) print substr(f[k], RSTART + 4, RLENGTH - 4)
-        break
-      }
+      for (i = 4; i < k && f[i] != "*"; i++);
+      if (f[i] == "*" && f[i+1] in peer && i <= 5 && match(f[k], /pid=[0-9]+/))
+        print substr(f[k], RSTART + 4, RLENGTH - 4)
     }
   }' | sort -un | head -n 20 | while read -r pid; do
     read -r c <"/proc/$pid/comm" && echo "client=$pid $(stat -c %U "/proc/$pid" 2>/dev/null) $c"

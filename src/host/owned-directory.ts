@@ -16,12 +16,23 @@ export async function makeOwnedDirectory(parent: string, prefix: string): Promis
  * Processes of another PID namespace count as dead.
  */
 export async function sweepOwnedDirectories(parent: string, prefix: string): Promise<void> {
+  for (const path of await abandonedDirectories(parent, prefix)) {
+    // Another user's, in a shared parent: the system refuses, and it is not ours to remove.
+    await rm(path, { recursive: true, force: true }).catch(() => {});
+  }
+}
+
+/** What dead processes left behind of `makeOwnedDirectory`: paths. Never throws. */
+export async function abandonedDirectories(
+  parent: string,
+  prefix: string,
+): Promise<readonly string[]> {
+  const abandoned: string[] = [];
   for (const name of await readdir(parent).catch(() => [])) {
     const owner = ownerOf(name, prefix);
-    if (owner === undefined || (await isRunning(owner))) continue;
-    // Another user's, in a shared parent: the system refuses, and it is not ours to remove.
-    await rm(join(parent, name), { recursive: true, force: true }).catch(() => {});
+    if (owner !== undefined && !(await isRunning(owner))) abandoned.push(join(parent, name));
   }
+  return abandoned;
 }
 
 function ownerOf(name: string, prefix: string): { pid: number; startTime: number } | undefined {

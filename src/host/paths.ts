@@ -50,9 +50,18 @@ export async function makePrivateDirectory(path: string, uid: number): Promise<v
       throw unusable(path, `cannot be made, for there is no ${dirname(path)}`);
     if (errorCode(cause) !== "EEXIST") throw unusable(path, "cannot be made", cause);
   }
-  const found = await lstat(path).catch((cause: unknown) => {
-    throw unusable(path, "cannot be looked at", cause);
+  await checkPrivateDirectory(path, uid).catch((cause: unknown) => {
+    throw CardwireError.is(cause) ? cause : unusable(path, "cannot be looked at", cause);
   });
+}
+
+/**
+ * Looks, without making anything, whether `path` would do for `makePrivateDirectory`.
+ *
+ * @throws {CardwireError} `E_RUNTIME_DIR`; the system's own error when it cannot be looked at, such as `ENOENT`.
+ */
+export async function checkPrivateDirectory(path: string, uid: number): Promise<void> {
+  const found = await lstat(path);
   if (!found.isDirectory()) throw unusable(path, "is not a directory");
   if (found.uid !== uid) throw unusable(path, `belongs to uid ${found.uid}`);
   const forbidden = path.startsWith("/tmp/") ? 0o077 : 0o022;

@@ -64,7 +64,8 @@ export function explainComplaint(words: string, attempt: Attempt): CardwireError
   const lines = words
     .split("\n")
     .map((line) => line.replaceAll(/\p{C}/gu, "").trim())
-    .filter((line) => line !== "" && !line.startsWith("@"));
+    // `ssh -v` tells more: a try at one address of several that failed, for example, is no complaint.
+    .filter((line) => line !== "" && !/^(@|debug\d: )/.test(line));
   for (const { code, line, hint } of complaints) {
     const decisive = lines.find((text) => line.test(text));
     if (decisive === undefined) continue;

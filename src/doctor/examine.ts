@@ -1,0 +1,225 @@
+import { rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { setTimeout as delay } from "node:timers/promises";
+import { unixCarrier } from "../carriers/unix.ts";
+import { CardwireError } from "../domain/errors.ts";
+import { makeOwnedDirectory, sweepOwnedDirectories } from "../host/owned-directory.ts";
+import { type CheckName, checks, groups } from "./checks.ts";
+import { type Finding, finding, type Place } from "./finding.ts";
+import { lookAtDaemon } from "./gather/daemon.ts";
+import { lookAtPrograms, lookAtSession } from "./gather/environment.ts";
+import { lookAtFarHost } from "./gather/far-host.ts";
+import { lookAtLibraries, lookAtRoot } from "./gather/libraries.ts";
+import { lookAtNearHost } from "./gather/near-host.ts";
+import { lookAtNode } from "./gather/node.ts";
+import { lookAtService, lookAtSocket } from "./gather/socket-place.ts";
+import { lookAtSockets } from "./gather/sockets.ts";
+import type { HostFacts } from "./host-facts.ts";
+import { judgeEnvironment } from "./judge/environment.ts";
+import { judgeLibraries, type LibrariesCase } from "./judge/libraries.ts";
+import { judgeLine } from "./judge/line.ts";
+import { judgeNode } from "./judge/node.ts";
+import { type DaemonFacts, judgePcscd } from "./judge/pcscd.ts";
+import { judgeReaders, judgeSameReaders } from "./judge/readers.ts";
+import { judgeSockets, type SocketFacts } from "./judge/sockets.ts";
+import { judgeSsh } from "./judge/ssh.ts";
+import { judgeSshd } from "./judge/sshd.ts";
+
+export interface ExamineOptions {
+  /** The computer with the readers: another one, or this one. */
+  readonly cardHost:
+    | {
+        readonly kind: "ssh";
+        readonly destination: string;
+        /** The program and the arguments to begin with. */
+        readonly ssh: readonly string[];
+        readonly canAsk: boolean;
+      }
+    | {
+        readonly kind: "unix";
+        readonly socket: string;
+        /** Whether a person asked for this socket. */
+        readonly asked: boolean;
+      };
+  /** Where pcscd's socket is on every Linux. */
+  readonly standardSocket: string;
+  /** PCSCLITE_CSOCK_NAME. */
+  readonly variable: string | undefined;
+  /** The run-time directory, which need not exist. */
+  readonly runtime: string;
+  /** Programs that a person asks about. */
+  readonly programs: readonly string[];
+  /** Roots of other systems, such as containers, to look for libraries in. */
+  readonly roots: readonly string[];
+  readonly signal: AbortSignal;
+}
+
+/** How long a part of the examination may take, ms. Where a person has to answer ssh's questions, it is longer. */
+const PART_MS = 45_000;
+const ASKING_MS = 150_000;
+
+/**
+ * Examines a card host and this computer, and says what it found, by groups. Changes nothing; a part that fails or does
+ * not come to an end is a finding of its own.
+ *
+ * @throws {CardwireError} `E_WHERE` no destination for ssh.
+ * @throws the signal's reason, when it aborts.
+ */
+export async function examine(options: ExamineOptions): Promise<readonly Finding[]> {
+  const { runtime, roots, signal } = options;
+  const sockets = lookAtSockets(runtime, { signal });
+  const libraries = lookAtLibraries({ signal });
+  const asking = options.cardHost.kind === "ssh" && options.cardHost.canAsk;
+  const parts = await Promise.all([
+    part("the card host", cardHost(options, sockets), asking ? ASKING_MS : PART_MS),
+    part("sockets", sockets.then(judgeSockets)),
+    part("the environment", environment(options, sockets, libraries)),
+    part("libraries", libraries.then(judgeLibraries)),
+    ...roots.map((root) => part(`libraries in ${root}`, libraryRoot(root, signal))),
+    part("Node.js", node()),
+  ]);
+  signal.throwIfAborted();
+  return byGroup(parts.flat());
+}
+
+/** The findings of one part, or one that says why there are none. */
+async function part(
+  name: string,
+  findings: Promise<readonly Finding[]>,
+  limitMs = PART_MS,
+): Promise<readonly Finding[]> {
+  const stop = new AbortController();
+  const late = delay(limitMs, "late" as const, { signal: stop.signal });
+  late.catch(() => {}); // it is stopped when it is not needed
+  try {
+    const outcome = await Promise.race([findings, late]);
+    if (outcome !== "late") return outcome;
+    return [finding("check-failed", "note", `${name}: this did not come to an end in time`)];
+  } catch (error) {
+    if (CardwireError.is(error) && error.code === "E_WHERE") throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    return [finding("check-failed", "note", `${name} could not be examined: ${why}`)];
+  } finally {
+    stop.abort();
+  }
+}
+
+async function cardHost(
+  options: ExamineOptions,
+  sockets: Promise<SocketFacts>,
+): Promise<readonly Finding[]> {
+  const { cardHost: target, signal } = options;
+  if (target.kind === "unix") return await nearHost(target, options, sockets);
+  const { destination } = target;
+  await sweepOwnedDirectories(tmpdir(), PREFIX);
+  const directory = await makeOwnedDirectory(tmpdir(), PREFIX);
+  try {
+    const far = { ...target, socket: options.standardSocket, directory, signal };
+    const { ssh, forwards, daemon, host } = await lookAtFarHost(far);
+    const place: Place = { name: destination, remote: true };
+    return [
+      ...judgeSsh(ssh),
+      ...(forwards ? judgeSshd(destination, forwards, host) : []),
+      ...(daemon
+        ? judgeDaemon({ place, socket: options.standardSocket, needed: true, daemon, host })
+        : []),
+      ...(daemon ? judgeSame(place, daemon, await sockets) : []),
+    ];
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** Of directories for ssh's sockets, in the system's place for temporary files: those paths are short. */
+const PREFIX = "cardwire-doctor";
+
+async function nearHost(
+  { socket, asked }: { socket: string; asked: boolean },
+  { variable, signal }: ExamineOptions,
+  sockets: Promise<SocketFacts>,
+): Promise<readonly Finding[]> {
+  const carrier = unixCarrier(socket);
+  try {
+    const [daemon, host] = await Promise.all([
+      lookAtDaemon(carrier, { signal }),
+      lookAtNearHost(socket, { signal }),
+    ]);
+    const { attachments } = await sockets;
+    const needed = asked || (variable === undefined && attachments.length === 0);
+    const place = { name: "this computer", remote: false };
+    return judgeDaemon({ place, socket, needed, daemon, host });
+  } finally {
+    await carrier[Symbol.asyncDispose]();
+  }
+}
+
+interface DaemonCase {
+  readonly place: Place;
+  readonly socket: string;
+  readonly needed: boolean;
+  readonly daemon: DaemonFacts;
+  readonly host: HostFacts | undefined;
+}
+
+function judgeDaemon(given: DaemonCase): readonly Finding[] {
+  const { place, daemon, host } = given;
+  if (daemon.state !== "answers") return judgePcscd(given);
+  return [
+    ...judgePcscd(given),
+    ...judgeReaders({ place, readers: daemon.readers, host }),
+    ...judgeLine(place, daemon.roundTripMs),
+  ];
+}
+
+/** Attachments here to the very host that was examined must show what it has. */
+function judgeSame(
+  place: Place,
+  daemon: DaemonFacts,
+  { attachments }: SocketFacts,
+): readonly Finding[] {
+  if (daemon.state !== "answers") return [];
+  const there = { place, readers: daemon.readers.map(({ name }) => name) };
+  return attachments.flatMap(({ name, where, readers }) =>
+    readers !== undefined && where.length === 1 && where[0] === place.name
+      ? judgeSameReaders({ name, readers }, there)
+      : [],
+  );
+}
+
+async function environment(
+  options: ExamineOptions,
+  sockets: Promise<SocketFacts>,
+  libraries: Promise<LibrariesCase>,
+): Promise<readonly Finding[]> {
+  const { variable, standardSocket, programs, signal } = options;
+  const [{ attachments }, place, standard, session, found, known] = await Promise.all([
+    sockets,
+    variable === undefined ? undefined : lookAtService(variable, { signal }),
+    lookAtSocket(standardSocket, { signal }),
+    variable === undefined ? undefined : lookAtSession({ signal }),
+    lookAtPrograms(programs, { signal }),
+    libraries.then(({ libraries: all }) => all).catch(() => []), // told by its own part
+  ]);
+  const isOurs = attachments.some(({ socket }) => socket === standardSocket);
+  return judgeEnvironment({
+    variable,
+    place,
+    standardSocket,
+    localPcscd: standard === "answers" && !isOurs,
+    attachments,
+    session,
+    programs: found,
+    librarySecure: known.some(({ secure }) => secure),
+  });
+}
+
+const libraryRoot = async (root: string, signal: AbortSignal): Promise<readonly Finding[]> =>
+  judgeLibraries(await lookAtRoot(root, { signal }));
+
+const node = async (): Promise<readonly Finding[]> => judgeNode(lookAtNode());
+
+function byGroup(findings: readonly Finding[]): readonly Finding[] {
+  const order = Object.keys(groups);
+  const rank = (check: CheckName): number => order.indexOf(checks[check].group);
+  return findings.toSorted((a, b) => rank(a.check) - rank(b.check));
+}

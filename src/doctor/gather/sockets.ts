@@ -1,0 +1,106 @@
+import { lstat, readdir } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { unixCarrier } from "../../carriers/unix.ts";
+import { CardwireError } from "../../domain/errors.ts";
+import { shellWord } from "../../domain/shell-word.ts";
+import { type AttachmentRecord, runningAttachments } from "../../host/attachments.ts";
+import { errorCode } from "../../host/error-code.ts";
+import { abandonedDirectories } from "../../host/owned-directory.ts";
+import { checkPrivateDirectory } from "../../host/paths.ts";
+import type { AttachmentFacts, SocketFacts } from "../judge/sockets.ts";
+import { lookAtDaemon } from "./daemon.ts";
+import { lookAtSocket } from "./socket-place.ts";
+
+/** Beginnings of the names of directories that commands of cardwire make for the time they run. */
+const KINDS = ["ssh", "look", "run", ".cardwire"];
+
+/** Looks at the run-time directory and at whatever is in it. Makes nothing, removes nothing, never throws. */
+export async function lookAtSockets(
+  runtime: string,
+  { signal }: { signal: AbortSignal },
+): Promise<SocketFacts> {
+  const nothing = { directory: runtime, attachments: [], dead: [], stale: [], left: [] };
+  try {
+    await checkPrivateDirectory(runtime, process.getuid?.() ?? 0);
+  } catch (error) {
+    const isMissing = errorCode(error) === "ENOENT";
+    if (isMissing && (await isDirectory(dirname(runtime)))) return nothing; // nothing was ever attached
+    return { ...nothing, unusable: unusable(runtime, error) };
+  }
+  try {
+    const running = await runningAttachments(runtime);
+    const names = await readdir(runtime);
+    const attachments = await Promise.all(running.map((one) => ask(one, signal)));
+    const alive = new Set(running.map(({ name }) => name));
+    const left = await leftIn([runtime, ...running.map(({ socket }) => dirname(socket))]);
+    const others = names.filter(
+      (name) => !alive.has(name) && !left.includes(join(runtime, name)),
+    );
+    return { directory: runtime, attachments, left, ...(await leftovers(runtime, others, signal)) };
+  } catch (error) {
+    return { ...nothing, unread: errorCode(error) ?? String(error) };
+  }
+}
+
+const isDirectory = (path: string): Promise<boolean> =>
+  lstat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+
+function unusable(runtime: string, error: unknown): NonNullable<SocketFacts["unusable"]> {
+  if (CardwireError.is(error)) {
+    const remedy = `chmod 700 ${shellWord(runtime)}   # if it is yours; else remove it, or set XDG_RUNTIME_DIR to a directory of your own`;
+    return { why: error.message, remedy };
+  }
+  const why = `the run-time directory ${runtime} cannot be made: ${errorCode(error) ?? String(error)} at ${dirname(runtime)}`;
+  return { why, remedy: "export XDG_RUNTIME_DIR=…   # a directory of your own, mode 0700" };
+}
+
+async function ask(record: AttachmentRecord, signal: AbortSignal): Promise<AttachmentFacts> {
+  const { name, where, socket, pid } = record;
+  const facts = { name, where, socket, pid };
+  try {
+    await using carrier = unixCarrier(socket);
+    const daemon = await lookAtDaemon(carrier, { signal });
+    const readers = daemon.state === "answers" ? daemon.readers.map((one) => one.name) : undefined;
+    return { ...facts, readers };
+  } catch {
+    return { ...facts, readers: undefined }; // a record with a path that is none
+  }
+}
+
+async function leftIn(places: readonly string[]): Promise<readonly string[]> {
+  const found = await Promise.all(
+    [...new Set(places)].flatMap((place) => KINDS.map((kind) => abandonedDirectories(place, kind))),
+  );
+  return found.flat();
+}
+
+/** Of the names that belong to no running attachment: directories of dead ones, and sockets at which nobody listens. */
+async function leftovers(
+  runtime: string,
+  names: readonly string[],
+  signal: AbortSignal,
+): Promise<Pick<SocketFacts, "dead" | "stale">> {
+  const dead: { name: string; path: string }[] = [];
+  const stale: string[] = [];
+  for (const name of names) {
+    const path = join(runtime, name);
+    const found = await lstat(path).catch(() => undefined); // removed meanwhile
+    if (found?.isSocket() && (await isStale(path, signal))) stale.push(path);
+    if (!found?.isDirectory()) continue;
+    const inside = await readdir(path).catch((): string[] => []); // another user's
+    if (inside.includes("attachment.json")) dead.push({ name: basename(path), path });
+    else
+      for (const file of inside) {
+        const socket = join(path, file);
+        if ((await lstat(socket).catch(() => undefined))?.isSocket())
+          if (await isStale(socket, signal)) stale.push(socket);
+      }
+  }
+  return { dead, stale };
+}
+
+const isStale = async (path: string, signal: AbortSignal): Promise<boolean> =>
+  (await lookAtSocket(path, { signal })) === "refused";

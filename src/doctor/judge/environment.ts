@@ -1,0 +1,172 @@
+import { shellWord } from "../../domain/shell-word.ts";
+import { type Finding, finding } from "../finding.ts";
+
+/** What is at the place that PCSCLITE_CSOCK_NAME names. */
+export type SocketPlace =
+  | "answers"
+  | "silent"
+  | "missing"
+  | "not-a-socket"
+  | "refused"
+  | "denied"
+  | "too-long";
+
+/** Why a program runs with other rights than those of whoever started it. */
+export type Privilege = "set-user-ID" | "set-group-ID" | "file capabilities";
+
+export interface ProgramFacts {
+  readonly path: string;
+  /** Whether a person asked for this one. */
+  readonly asked: boolean;
+  readonly privilege: Privilege | undefined;
+  /** Whether libpcsclite is compiled into it. */
+  readonly bundled: boolean;
+  /** Why it could not be looked at. */
+  readonly unknown?: string;
+}
+
+/** The environment in which doctor runs, and so do the programs that are started beside it. */
+export interface EnvironmentFacts {
+  readonly variable: string | undefined;
+  /** Undefined without the variable. */
+  readonly place: SocketPlace | undefined;
+  readonly standardSocket: string;
+  /** Whether a pcscd answers at the standard place. */
+  readonly localPcscd: boolean;
+  readonly attachments: readonly { readonly name: string; readonly socket: string }[];
+  /** What the user's service manager sets; undefined where there is none to ask. */
+  readonly session: { readonly variable: string | undefined } | undefined;
+  readonly programs: readonly ProgramFacts[];
+  /** Whether some libpcsclite here leaves the variable out of account in programs with other rights. */
+  readonly librarySecure: boolean;
+}
+
+export function judgeEnvironment(facts: EnvironmentFacts): readonly Finding[] {
+  return [
+    ...(facts.variable === undefined ? unset(facts) : set(facts, facts.variable)),
+    ...session(facts),
+    ...facts.programs.flatMap((program) => judgeProgram(facts, program)),
+  ];
+}
+
+function unset(facts: EnvironmentFacts): readonly Finding[] {
+  const { attachments, standardSocket, localPcscd } = facts;
+  const [first] = attachments;
+  if (attachments.some(({ socket }) => socket === standardSocket)) {
+    const what = `programs find the attachment at ${standardSocket} without a variable`;
+    return [finding("variable", "good", what)];
+  }
+  if (first === undefined) {
+    const what = `PCSCLITE_CSOCK_NAME is not set: programs use ${standardSocket}`;
+    return [finding("variable", "good", what)];
+  }
+  const remedy = `eval "$(cardwire env${attachments.length > 1 ? ` ${first.name}` : ""})"`;
+  const what = `the attachment ${first.name} runs, but PCSCLITE_CSOCK_NAME is not set here`;
+  return [
+    localPcscd
+      ? finding(
+          "local-pcscd-in-the-way",
+          "warning",
+          `${what}: programs see the readers of the pcscd on this computer only`,
+          remedy,
+        )
+      : finding("variable-unset", "warning", `${what}: programs do not find it`, remedy),
+  ];
+}
+
+function set(facts: EnvironmentFacts, variable: string): readonly Finding[] {
+  const { attachments, place, standardSocket } = facts;
+  const at = `PCSCLITE_CSOCK_NAME=${variable}`;
+  const remedy = repair(facts);
+  switch (place) {
+    case "missing":
+      return [finding("variable-missing-socket", "fault", `${at}: there is no such file`, remedy)];
+    case "not-a-socket":
+      return [finding("variable-not-a-socket", "fault", `${at}: that is not a socket`, remedy)];
+    case "refused":
+      return [
+        finding("variable-dead-socket", "fault", `${at}: nobody listens there any more`, remedy),
+      ];
+    case "denied":
+      return [
+        finding("variable-denied", "fault", `${at}: this user has no right to it`, [
+          `ls -l ${shellWord(variable)}   # its owner can attach with --group and --mode`,
+          ...remedy,
+        ]),
+      ];
+    case "silent":
+      return [finding("variable-silent", "fault", `${at}: what listens there does not answer`, remedy)];
+    case "too-long":
+      return [
+        finding(
+          "variable-too-long",
+          "fault",
+          `${at} has ${Buffer.byteLength(variable)} bytes; a socket's path has 107 at most`,
+          ["cardwire attach HOST --socket /a/shorter/path", ...remedy],
+        ),
+      ];
+    case "answers":
+    case undefined: {
+      const own = attachments.find(({ socket }) => socket === variable);
+      if (own) return [finding("variable", "good", `programs here find the attachment ${own.name}`)];
+      if (attachments.length === 0 || variable === standardSocket)
+        return [finding("variable", "good", `programs here find what answers at ${variable}`)];
+      const what = `${at}: that answers, but is none of the attachments here`;
+      return [finding("variable-elsewhere", "note", what, remedy)];
+    }
+    default:
+      return place satisfies never;
+  }
+}
+
+/** The line that points programs to where somebody answers. */
+function repair({ attachments, localPcscd }: EnvironmentFacts): readonly string[] {
+  const [first, another] = attachments;
+  if (first) return [`eval "$(cardwire env${another ? ` ${first.name}` : ""})"`];
+  return [
+    `unset PCSCLITE_CSOCK_NAME   # ${localPcscd ? "pcscd runs on this computer" : "in every shell and profile that sets it"}`,
+    "# or, for the readers of another computer:",
+    "cardwire attach HOST",
+  ];
+}
+
+function session({ variable, session: manager }: EnvironmentFacts): readonly Finding[] {
+  if (variable === undefined || manager === undefined || manager.variable === variable) return [];
+  const has =
+    manager.variable === undefined ? "do not have it" : `have ${manager.variable} there instead`;
+  return [
+    finding(
+      "session-environment",
+      "note",
+      `PCSCLITE_CSOCK_NAME is set in this shell; programs that systemd or the desktop starts ${has}`,
+      [
+        "systemctl --user import-environment PCSCLITE_CSOCK_NAME",
+        "dbus-update-activation-environment PCSCLITE_CSOCK_NAME",
+      ],
+    ),
+  ];
+}
+
+function judgeProgram(facts: EnvironmentFacts, program: ProgramFacts): readonly Finding[] {
+  const { path, asked, privilege, bundled, unknown } = program;
+  if (unknown !== undefined) return [finding("program-unknown", "note", `${path}: ${unknown}`)];
+  if (privilege !== undefined) {
+    const sure = facts.librarySecure ? "ignores" : "would ignore, with libpcsclite 2.0 and later,";
+    const level = asked && facts.librarySecure ? "warning" : "note";
+    return [
+      finding(
+        "variable-ignored",
+        level,
+        `${path} has ${privilege}: it ${sure} PCSCLITE_CSOCK_NAME`,
+        [
+          `sudo cardwire attach HOST --mode 0666 --socket ${facts.standardSocket}   # where no pcscd has that place`,
+        ],
+      ),
+    ];
+  }
+  const copy = bundled
+    ? [finding("library-bundled", "note", `${path} has libpcsclite compiled in`)]
+    : [];
+  if (!asked) return copy;
+  return [...copy, finding("program-follows", "good", `${path} follows PCSCLITE_CSOCK_NAME`)];
+}
