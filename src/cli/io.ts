@@ -5,6 +5,8 @@ export interface Io {
   /** Everything else. */
   readonly err: (text: string) => void;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Which of the two a person looks at. Absent: neither. */
+  readonly isTerminal?: { readonly out: boolean; readonly err: boolean };
 }
 
 /** Tells how the process ends: with a status, or as a signal ends it. */

@@ -12,6 +12,7 @@ const io: Io = {
   out: (text) => void process.stdout.write(`${text}\n`),
   err: (text) => void process.stderr.write(`${text}\n`),
   env: process.env,
+  isTerminal: { out: isatty(1), err: isatty(2) },
 };
 
 /** Everything behind the first `--` of `run` belongs to the program that it runs; commander would mix it with WHERE. */
