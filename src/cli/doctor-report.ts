@@ -1,7 +1,7 @@
-import { styleText } from "node:util";
 import { checks, type Group, groups, type Level } from "../doctor/checks.ts";
 import type { Finding } from "../doctor/finding.ts";
 import { printable } from "./report.ts";
+import type { Style } from "./style.ts";
 
 const marks: Readonly<Record<Level, string>> = {
   good: "ok",
@@ -10,7 +10,7 @@ const marks: Readonly<Record<Level, string>> = {
   fault: "FAULT",
 };
 
-const colours = { good: "green", note: "cyan", warning: "yellow", fault: "red" } as const;
+const dress = { good: "green", note: "dim", warning: "yellow", fault: "red" } as const;
 
 /** Wide enough for every mark. */
 const MARK_WIDTH = 9;
@@ -18,7 +18,7 @@ const MARK_WIDTH = 9;
 export interface ReportOptions {
   /** Also the names of the checks, and what each means. */
   readonly verbose: boolean;
-  readonly colour: boolean;
+  readonly style: Style;
 }
 
 /** What doctor found, for a person: a line each, by groups; what mends it below, further in. */
@@ -27,23 +27,24 @@ export function findingsText(findings: readonly Finding[], options: ReportOption
     .flatMap(([group, title]) => {
       const own = findings.filter(({ check }) => checks[check].group === (group as Group));
       if (own.length === 0) return [];
-      return [[title, ...own.map((one) => findingText(one, options))].join("\n")];
+      return [
+        [options.style.bold(title), ...own.map((one) => findingText(one, options))].join("\n"),
+      ];
     })
     .join("\n\n");
 }
 
 function findingText(
   { check, level, what, remedy }: Finding,
-  { verbose, colour }: ReportOptions,
+  { verbose, style }: ReportOptions,
 ): string {
   const mark = marks[level].padEnd(MARK_WIDTH);
-  const shown = colour ? styleText(colours[level], mark, { validateStream: false }) : mark;
   const indented = (text: string): string => " ".repeat(MARK_WIDTH + 4) + text;
   // Remedies have lines of their own; whatever else came from elsewhere stays one line of text.
   const lines = (remedy ?? "").split("\n").filter(Boolean).map(printable);
   const name = level === "good" ? "" : ` [${check}]`;
   return [
-    `  ${shown}${printable(what)}${verbose ? ` [${check}]` : name}`,
+    `  ${style[dress[level]](mark)}${printable(what)}${verbose ? ` [${check}]` : name}`,
     ...(verbose ? [indented(checks[check].means)] : []),
     ...lines.map(indented),
   ].join("\n");

@@ -16,7 +16,12 @@ export const doctorCommand = (io: Io, exit: Exit) =>
       "the card host: [user@]host, ssh://[user@]host[:port], or unix:PATH (default: this computer)",
     )
     .addOption(sshOption())
-    .option("--program <path>", "whether this program follows the variable; repeatable", collect, [])
+    .option(
+      "--program <path>",
+      "whether this program follows the variable; repeatable",
+      collect,
+      [],
+    )
     .option(
       "--root <path>",
       "look for libraries in the root of a container or sandbox, too; repeatable",
@@ -29,6 +34,7 @@ export const doctorCommand = (io: Io, exit: Exit) =>
       const { examine } = await import("../../doctor/examine.ts");
       const { findingsText, summary } = await import("../doctor-report.ts");
       const { runtimePath } = await import("../../host/paths.ts");
+      const { styled } = await import("../style.ts");
       const { untilInterrupted } = await import("../until-interrupted.ts");
       await untilInterrupted(exit, async (signal) => {
         const findings = await examine({
@@ -43,7 +49,7 @@ export const doctorCommand = (io: Io, exit: Exit) =>
         if (flags.json) for (const finding of findings) io.out(JSON.stringify(finding));
         else {
           const verbose = flags.verbose ?? false;
-          io.out(findingsText(findings, { verbose, colour: io.colour ?? false }));
+          io.out(findingsText(findings, { verbose, style: styled(io) }));
           io.err(summary(findings));
         }
         if (findings.some(({ level }) => level === "fault")) exit(ExitCode.Failed);

@@ -67,8 +67,7 @@ async function lookAtProgram(
     const { mode } = await stat(file);
     const privilege = setId(mode) ?? (await capabilities(file, signal));
     // pcscd's socket and the variable's name stand together in libpcsclite alone.
-    const bundled =
-      asked && (await mentions(file, ["PCSCLITE_CSOCK_NAME", "/pcscd"], { signal }));
+    const bundled = asked && (await mentions(file, ["PCSCLITE_CSOCK_NAME", "/pcscd"], { signal }));
     return { ...facts, privilege, bundled };
   } catch (error) {
     return { ...facts, unknown: errorCode(error) ?? "it could not be read" };

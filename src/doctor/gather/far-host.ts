@@ -140,7 +140,7 @@ async function daemonThrough(
 /** Whether sshd refused a channel to a Unix socket. It refuses those of sessions in the same words. */
 function streamRefused(log: string): boolean {
   const kinds = new Map<string, string>();
-  for (const line of log.split("\n")) {
+  for (const line of log.split(/\r?\n/)) {
     const [, made, kind = ""] = /channel (\d+): new (.*)$/.exec(line) ?? [];
     if (made !== undefined) kinds.set(made, kind);
     const [, refused] = /channel (\d+): open failed/.exec(line) ?? [];
@@ -151,8 +151,7 @@ function streamRefused(log: string): boolean {
 
 /** sshd tells the client, in debugging messages, which options authorized_keys gave to its key. */
 function keyOptions(log: string): ForwardFacts["key"] {
-  const [, file, line, options] =
-    /Remote: (\/.*):(\d+): key options: ?(.*)$/m.exec(log.replaceAll("\r", "")) ?? [];
+  const [, file, line, options] = /Remote: (\/.*):(\d+): key options: ?(.*)$/m.exec(log) ?? [];
   if (file === undefined || options === undefined) return undefined;
   return { file, line: Number(line), options: options.split(" ").filter(Boolean) };
 }

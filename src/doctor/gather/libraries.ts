@@ -12,7 +12,15 @@ const NAME = /^libpcsclite(_real)?\.so\.1$/;
 const REAL = "libpcsclite_real.so.1";
 
 /** Where libraries are in the root of a system, of a Flatpak runtime (`files`), or of an application in a sandbox. */
-const SYSTEM_PLACES = ["usr/lib", "usr/lib64", "lib", "lib64", "usr/local/lib", "files/lib", "lib32"];
+const SYSTEM_PLACES = [
+  "usr/lib",
+  "usr/lib64",
+  "lib",
+  "lib64",
+  "usr/local/lib",
+  "files/lib",
+  "lib32",
+];
 
 /** Where programs bring libraries of their own. */
 const BUNDLE_PLACES = ["opt", "usr/local", "snap", "app", "var/lib/flatpak/app"];
@@ -59,7 +67,9 @@ async function inPlaces(
   depth = 3,
 ): Promise<readonly string[]> {
   const base = await realpath(root).catch(() => root);
-  const real = await Promise.all(places.map((place) => realpath(join(root, place)).catch(() => "")));
+  const real = await Promise.all(
+    places.map((place) => realpath(join(root, place)).catch(() => "")),
+  );
   // A link from the root of another system may lead to ours.
   const inside = [...new Set(real)].filter((path) => path.startsWith(base));
   return await findFiles(inside, { name: NAME, depth, signal });

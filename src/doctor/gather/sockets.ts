@@ -33,9 +33,7 @@ export async function lookAtSockets(
     const attachments = await Promise.all(running.map((one) => ask(one, signal)));
     const alive = new Set(running.map(({ name }) => name));
     const left = await leftIn([runtime, ...running.map(({ socket }) => dirname(socket))]);
-    const others = names.filter(
-      (name) => !alive.has(name) && !left.includes(join(runtime, name)),
-    );
+    const others = names.filter((name) => !alive.has(name) && !left.includes(join(runtime, name)));
     return { directory: runtime, attachments, left, ...(await leftovers(runtime, others, signal)) };
   } catch (error) {
     return { ...nothing, unread: errorCode(error) ?? String(error) };

@@ -45,7 +45,8 @@ export function judgeEnvironment(facts: EnvironmentFacts): readonly Finding[] {
   return [
     ...(facts.variable === undefined ? unset(facts) : set(facts, facts.variable)),
     ...session(facts),
-    ...facts.programs.flatMap((program) => judgeProgram(facts, program)),
+    ...facts.programs.filter(({ asked }) => asked).flatMap((one) => judgeProgram(facts, one)),
+    ...wellKnown(facts),
   ];
 }
 
@@ -95,7 +96,9 @@ function set(facts: EnvironmentFacts, variable: string): readonly Finding[] {
         ]),
       ];
     case "silent":
-      return [finding("variable-silent", "fault", `${at}: what listens there does not answer`, remedy)];
+      return [
+        finding("variable-silent", "fault", `${at}: what listens there does not answer`, remedy),
+      ];
     case "too-long":
       return [
         finding(
@@ -108,7 +111,8 @@ function set(facts: EnvironmentFacts, variable: string): readonly Finding[] {
     case "answers":
     case undefined: {
       const own = attachments.find(({ socket }) => socket === variable);
-      if (own) return [finding("variable", "good", `programs here find the attachment ${own.name}`)];
+      if (own)
+        return [finding("variable", "good", `programs here find the attachment ${own.name}`)];
       if (attachments.length === 0 || variable === standardSocket)
         return [finding("variable", "good", `programs here find what answers at ${variable}`)];
       const what = `${at}: that answers, but is none of the attachments here`;
@@ -148,25 +152,37 @@ function session({ variable, session: manager }: EnvironmentFacts): readonly Fin
 }
 
 function judgeProgram(facts: EnvironmentFacts, program: ProgramFacts): readonly Finding[] {
-  const { path, asked, privilege, bundled, unknown } = program;
+  const { path, privilege, bundled, unknown } = program;
   if (unknown !== undefined) return [finding("program-unknown", "note", `${path}: ${unknown}`)];
-  if (privilege !== undefined) {
-    const sure = facts.librarySecure ? "ignores" : "would ignore, with libpcsclite 2.0 and later,";
-    const level = asked && facts.librarySecure ? "warning" : "note";
-    return [
-      finding(
-        "variable-ignored",
-        level,
-        `${path} has ${privilege}: it ${sure} PCSCLITE_CSOCK_NAME`,
-        [
-          `sudo cardwire attach HOST --mode 0666 --socket ${facts.standardSocket}   # where no pcscd has that place`,
-        ],
-      ),
-    ];
-  }
   const copy = bundled
     ? [finding("library-bundled", "note", `${path} has libpcsclite compiled in`)]
     : [];
-  if (!asked) return copy;
-  return [...copy, finding("program-follows", "good", `${path} follows PCSCLITE_CSOCK_NAME`)];
+  if (privilege === undefined)
+    return [...copy, finding("program-follows", "good", `${path} follows PCSCLITE_CSOCK_NAME`)];
+  return [
+    ...copy,
+    facts.librarySecure
+      ? finding("variable-ignored", "warning", `${path} ${ignores(privilege)}`, atStandard(facts))
+      : finding(
+          "variable-ignored",
+          "note",
+          `${path} has ${privilege}; with libpcsclite 2.0 and later it would ignore PCSCLITE_CSOCK_NAME`,
+        ),
+  ];
 }
+
+/** Worth a word only where the variable is in use, and would be ignored. */
+function wellKnown(facts: EnvironmentFacts): readonly Finding[] {
+  const found = facts.programs.filter(({ asked }) => !asked).map(({ path }) => path);
+  const matters = facts.variable !== undefined || facts.attachments.length > 0;
+  if (found.length === 0 || !matters || !facts.librarySecure) return [];
+  const what = `programs with other rights than yours ignore PCSCLITE_CSOCK_NAME: ${found.join(", ")}`;
+  return [finding("variable-ignored", "note", what, atStandard(facts))];
+}
+
+const ignores = (privilege: Privilege): string =>
+  `has ${privilege}, and so ignores PCSCLITE_CSOCK_NAME`;
+
+/** They use pcscd's own place, whatever the environment says. */
+const atStandard = ({ standardSocket }: EnvironmentFacts): string =>
+  `sudo cardwire attach HOST --mode 0666 --socket ${standardSocket}   # where no pcscd has that place`;

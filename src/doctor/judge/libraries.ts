@@ -39,7 +39,8 @@ function judgeLibrary(
 ): readonly Finding[] {
   const { path, version, knowsVariable, slots, socket, bundled } = library;
   const protocol = version === undefined ? undefined : protocolOf(version);
-  const release = version === undefined ? "a libpcsclite of unknown release" : `libpcsclite ${version}`;
+  const release =
+    version === undefined ? "a libpcsclite of unknown release" : `libpcsclite ${version}`;
   const speaks = protocol === undefined ? "" : `, protocol ${protocol}`;
   const what = `${path} is ${release}${speaks}`;
   const problems = [

@@ -66,7 +66,11 @@ export function judgePcscd(given: PcscdCase): readonly Finding[] {
 
 function answers({ place, host }: PcscdCase, protocol: string): Finding {
   const release = host?.version === undefined ? "pcscd" : `pcscd ${host.version}`;
-  return finding("pcscd-answers", "good", `${release} on ${place.name} speaks protocol ${protocol}`);
+  return finding(
+    "pcscd-answers",
+    "good",
+    `${release} on ${place.name} speaks protocol ${protocol}`,
+  );
 }
 
 function activation({ place, host }: PcscdCase): readonly Finding[] {

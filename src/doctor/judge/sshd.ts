@@ -64,8 +64,7 @@ function judgeListening(
   }
   if (facts.listens)
     return [finding("sshd-listens", "good", `sshd on ${place} opens a socket there for 'share'`)];
-  if (isRestricted(facts))
-    return facts.opened ? [keyRestricted(place, facts, "warning")] : []; // told already
+  if (isRestricted(facts)) return facts.opened ? [keyRestricted(place, facts, "warning")] : []; // told already
   const what = `sshd on ${place} opens no socket there: 'cardwire share ${place}' will fail`;
   const remedy = serverRemedy(place, host, "remote");
   return [finding("sshd-forbids-listening", "warning", what, remedy)];
@@ -116,11 +115,7 @@ function isRestricted({ key }: ForwardFacts, limits: readonly string[] = []): bo
   return !options.includes("port-forwarding") || limits.some((limit) => options.includes(limit));
 }
 
-function keyRestricted(
-  place: string,
-  { key }: ForwardFacts,
-  level: "fault" | "warning",
-): Finding {
+function keyRestricted(place: string, { key }: ForwardFacts, level: "fault" | "warning"): Finding {
   const remedy = key?.options.includes("port-forwarding")
     ? "Remove the 'permitopen=…' options: no value of theirs lets a Unix socket through."
     : "Put 'port-forwarding' behind 'restrict', or remove 'no-port-forwarding'.";
@@ -177,10 +172,7 @@ const where = (place: string, found: readonly ConfigLine[]): readonly string[] =
         ...found.map(({ file, line, text }) => `#   ${file}:${line}: ${text}`),
       ];
 
-const linesOf = (
-  host: HostFacts | undefined,
-  keywords: readonly string[],
-): readonly ConfigLine[] =>
+const linesOf = (host: HostFacts | undefined, keywords: readonly string[]): readonly ConfigLine[] =>
   (host?.sshdConfig ?? []).filter(({ text }) => keywords.includes(keywordOf(text)));
 
 const keywordOf = (line: string): string => (line.split(/[\s=]/)[0] ?? "").toLowerCase();
