@@ -310,7 +310,7 @@ describe("pcscd over there", () => {
     try {
       await until("pcscd to hang up on somebody", async () => {
         held.push(await dialled(pcscd.socketPath)); // its queue is short, and may be full
-        return held.some((socket) => socket.closed);
+        return held.some(({ closed }) => closed);
       });
       expectTrouble(await doctor(["cardhost"]), "pcscd-full", {
         what: /20\d connections/,
@@ -387,7 +387,7 @@ describe("readers and cards", () => {
       expect(taken.stdout).toContain("OK");
       expectTrouble(await doctor([], { user: "bob" }), "reader-exclusive", {
         level: "warning",
-        what: /"Virtual PCD 00 00" on this computer is held exclusively by scdaemon \(process \d+ of bob\)$/,
+        what: /"Virtual PCD 00 00" on this computer is held exclusively by scdaemon \(process \d+\)$/,
         remedy: /^gpgconf --kill scdaemon .*\necho pcsc-shared >> ~\/\.gnupg\/scdaemon\.conf/,
       });
       await mounted[Symbol.asyncDispose]();
@@ -494,11 +494,12 @@ describe("PCSCLITE_CSOCK_NAME", () => {
     });
   });
 
-  test.each([
+  const leads: readonly (readonly [check: string, path: () => string, remedy: RegExp])[] = [
     ["variable-missing-socket", () => join(place, "none.comm"), /unset PCSCLITE_CSOCK_NAME/],
     ["variable-not-a-socket", () => "/etc/passwd", /unset PCSCLITE_CSOCK_NAME/],
     ["variable-too-long", () => `/run/tmp/${"x".repeat(120)}`, /--socket \/a\/shorter\/path/],
-  ] as const)("%s", async (check, path, remedy) => {
+  ];
+  test.each(leads)("%s", async (check, path, remedy) => {
     expectTrouble(await doctor(["cardhost"], { env: using(path()) }), check, { remedy });
   });
 
@@ -609,7 +610,7 @@ async function pcscdWithoutReaders(): Promise<AsyncDisposable & { readonly direc
   });
   return {
     directory,
-    async [Symbol.asyncDispose]() {
+    async [Symbol.asyncDispose](): Promise<void> {
       await daemon.stop();
       await rm(directory, { recursive: true, force: true });
     },

@@ -73,11 +73,14 @@ const between = new Set(["sshd", "sshd-session", "ssh"]);
 
 function exclusive({ place, host }: ReadersCase, { name }: Reader): Finding {
   const suspects = (host?.clients ?? []).filter(({ program }) => !between.has(program));
-  const isScdaemon =
-    suspects.some(({ program }) => program === "scdaemon") ||
-    (suspects.length === 0 && (host?.scdaemons.length ?? 0) > 0);
-  const who = suspects.map(({ pid, user, program }) => `${program} (process ${pid} of ${user})`);
-  const by = who.length === 0 ? (isScdaemon ? "scdaemon" : "one program") : who.join(" or ");
+  // It hides its open files even from its own user, and so from us.
+  const hidden = suspects.length === 0 ? (host?.scdaemons ?? []) : [];
+  const isScdaemon = hidden.length > 0 || suspects.some(({ program }) => program === "scdaemon");
+  const who = [
+    ...suspects.map(({ pid, user, program }) => `${program} (process ${pid} of ${user})`),
+    ...hidden.map((pid) => `scdaemon (process ${pid})`),
+  ];
+  const by = who.join(" or ") || "one program";
   const what = `${JSON.stringify(name)} on ${place.name} is held exclusively by ${by}`;
   if (isScdaemon)
     return finding(
