@@ -4,20 +4,11 @@ import { ExitCode } from "../src/cli/io.ts";
 import { program } from "../src/cli/program.ts";
 import { errorCodes } from "../src/domain/error-codes.ts";
 import { Rv, returnCodes } from "../src/domain/return-codes.ts";
+import { doctorPage } from "./doctor-page.ts";
+import { NOTE, page, table } from "./markdown.ts";
 
-// Writes docs/cli.md and docs/errors.md from the objects that the program runs on. With --check it
+// Writes docs/cli.md, docs/doctor.md and docs/errors.md from the objects that the program runs on. With --check it
 // writes nothing and fails when a page is not what it would write.
-
-const NOTE = "<!-- Made by `npm run docs`. Change the sources, not this file. -->";
-
-const cell = (text: string): string => text.replaceAll("|", "\\|").replaceAll("\n", " ");
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string => `| ${cells.map(cell).join(" | ")} |`;
-  return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
-}
-
-const page = (...parts: readonly string[]): string => `${parts.filter(Boolean).join("\n\n")}\n`;
 
 /** The program itself, whose output goes nowhere but into `printed`. */
 function commandLine(printed: string[]): ReturnType<typeof program> {
@@ -143,6 +134,7 @@ export function errorsPage(): string {
 
 export const pages: Readonly<Record<string, () => string>> = {
   "docs/cli.md": commandsPage,
+  "docs/doctor.md": doctorPage,
   "docs/errors.md": errorsPage,
 };
 

@@ -43,6 +43,8 @@ const needs: readonly Need[] = [
   program("yubico-piv-tool", "yubico-piv-tool"),
   program("gpg", "gnupg"),
   { what: "scdaemon", package: "scdaemon", present: () => existsSync("/usr/lib/gnupg/scdaemon") },
+  program("dbus-daemon", "dbus-daemon"),
+  { what: "polkitd", package: "polkitd", present: () => existsSync("/usr/lib/polkit-1/polkitd") },
   program("ip", "iproute2"),
   program("unshare", "util-linux"),
   program("nsenter", "util-linux"),

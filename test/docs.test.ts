@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { pages } from "../scripts/docs.ts";
+import { checks } from "../src/doctor/checks.ts";
 import { errorCodes } from "../src/domain/error-codes.ts";
 import { returnCodes } from "../src/domain/return-codes.ts";
 
@@ -38,6 +39,13 @@ describe("error codes", () => {
     const hex = `0x${Number(rv).toString(16).padStart(8, "0")}`;
     expect(read("docs/errors.md")).toContain(`| \`${code}\` | \`${hex}\` |`);
   });
+});
+
+test.each(Object.keys(checks))("doctor reports %s somewhere", (name) => {
+  const judges = files("src/doctor", ".ts").filter(
+    (path) => !path.endsWith(".test.ts") && !path.endsWith("checks.ts"),
+  );
+  expect(judges.filter((path) => read(path).includes(`"${name}"`))).not.toEqual([]);
 });
 
 test.each(Object.entries(pages))("%s is what `npm run docs` makes", (path, make) => {

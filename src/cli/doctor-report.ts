@@ -1,4 +1,5 @@
-import { checks, type Group, groups, type Level } from "../doctor/checks.ts";
+import { type Group, groups, type Level } from "../doctor/check.ts";
+import { checks } from "../doctor/checks.ts";
 import type { Finding } from "../doctor/finding.ts";
 import { printable } from "./report.ts";
 import type { Style } from "./style.ts";

@@ -4,7 +4,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { unixCarrier } from "../carriers/unix.ts";
 import { CardwireError } from "../domain/errors.ts";
 import { makeOwnedDirectory, sweepOwnedDirectories } from "../host/owned-directory.ts";
-import { type CheckName, checks, groups } from "./checks.ts";
+import { groups } from "./check.ts";
+import { type CheckName, checks } from "./checks.ts";
 import { type Finding, finding, type Place } from "./finding.ts";
 import { lookAtDaemon } from "./gather/daemon.ts";
 import { lookAtPrograms, lookAtSession } from "./gather/environment.ts";
@@ -14,12 +15,11 @@ import { lookAtNearHost } from "./gather/near-host.ts";
 import { lookAtNode } from "./gather/node.ts";
 import { lookAtService, lookAtSocket } from "./gather/socket-place.ts";
 import { lookAtSockets } from "./gather/sockets.ts";
-import type { HostFacts } from "./host-facts.ts";
 import { judgeEnvironment } from "./judge/environment.ts";
 import { judgeLibraries, type LibrariesCase } from "./judge/libraries.ts";
 import { judgeLine } from "./judge/line.ts";
 import { judgeNode } from "./judge/node.ts";
-import { type DaemonFacts, judgePcscd } from "./judge/pcscd.ts";
+import { type DaemonFacts, judgePcscd, type PcscdCase } from "./judge/pcscd.ts";
 import { judgeReaders, judgeSameReaders } from "./judge/readers.ts";
 import { judgeSockets, type SocketFacts } from "./judge/sockets.ts";
 import { judgeSsh } from "./judge/ssh.ts";
@@ -117,13 +117,15 @@ async function cardHost(
     const far = { ...target, socket: options.standardSocket, directory, signal };
     const { ssh, forwards, daemon, host } = await lookAtFarHost(far);
     const place: Place = { name: destination, remote: true };
+    const sshd = forwards ? judgeSshd(destination, forwards, host) : [];
+    if (daemon === undefined) return judgeSsh(ssh);
+    const sshdForbids = sshd.some(({ level }) => level === "fault");
+    const { socket } = far;
     return [
       ...judgeSsh(ssh),
-      ...(forwards ? judgeSshd(destination, forwards, host) : []),
-      ...(daemon
-        ? judgeDaemon({ place, socket: options.standardSocket, needed: true, daemon, host })
-        : []),
-      ...(daemon ? judgeSame(place, daemon, await sockets) : []),
+      ...sshd,
+      ...judgeDaemon({ place, socket, needed: true, daemon, host, sshdForbids }),
+      ...judgeSame(place, daemon, await sockets),
     ];
   } finally {
     await rm(directory, { recursive: true, force: true });
@@ -153,15 +155,7 @@ async function nearHost(
   }
 }
 
-interface DaemonCase {
-  readonly place: Place;
-  readonly socket: string;
-  readonly needed: boolean;
-  readonly daemon: DaemonFacts;
-  readonly host: HostFacts | undefined;
-}
-
-function judgeDaemon(given: DaemonCase): readonly Finding[] {
+function judgeDaemon(given: PcscdCase): readonly Finding[] {
   const { place, daemon, host } = given;
   if (daemon.state !== "answers") return judgePcscd(given);
   return [

@@ -1,4 +1,5 @@
-import type { CheckName, Level, LevelOf } from "./checks.ts";
+import type { Level } from "./check.ts";
+import type { CheckName, LevelOf } from "./checks.ts";
 
 /** One thing that doctor found out. */
 export interface Finding {

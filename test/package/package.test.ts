@@ -106,9 +106,9 @@ describe("the tarball", () => {
     }
   });
 
-  test("has the program, its declarations and documents, and nothing else", () => {
+  test("has the program, its declarations, documents and templates, and nothing else", () => {
     const expected =
-      /^(dist\/.+(?<!\.test)\.(js|d\.ts)(\.map)?|docs\/[^/]+\.md|[A-Z]+(\.md)?|package\.json)$/;
+      /^(dist\/.+(?<!\.test)\.(js|d\.ts)(\.map)?|docs\/[^/]+\.md|templates\/polkit\/50-cardwire\.rules|[A-Z]+(\.md)?|package\.json)$/;
     expect(files.filter((file) => !expected.test(file))).toEqual([]);
   });
 

@@ -47,34 +47,40 @@ const END_MS = 2_000;
 
 /** Looks at a card host through one ssh connection of its own, and leaves nothing there. Never throws but for `signal`. */
 export async function lookAtFarHost(options: FarHostOptions): Promise<FarHost> {
-  const { destination, ssh, directory, canAsk, signal } = options;
-  const [client, started] = await Promise.all([clientVersion(ssh, signal), connect()]);
+  const { destination, ssh, signal } = options;
+  const since = performance.now();
+  const [client, connected] = await Promise.all([clientVersion(ssh, signal), logIn(options)]);
   const facts = { destination, command: ssh, client };
-  if (!("master" in started)) return { ssh: { ...facts, failure: started.failure } };
-  await using master = started.master;
+  if ("failure" in connected) return { ssh: { ...facts, ...connected } };
+  await using master = connected.master;
+  const tookMs = performance.now() - since;
   const found = await lookThrough(master, options);
-  const log = await master.log();
-  return { ssh: { ...facts, tookMs: started.tookMs, server: serverVersion(log) }, ...found };
+  return { ssh: { ...facts, tookMs, server: serverVersion(await master.log()) }, ...found };
+}
 
-  async function connect() {
-    const limit = AbortSignal.timeout(canAsk ? LOGIN_MS.asking : LOGIN_MS.alone);
-    const since = performance.now();
-    try {
-      const master = await startMaster({
-        destination,
-        ssh: [...ssh, "-v"], // its log then tells sshd's version, and what it says of the key
-        directory,
-        serial: 1,
-        canAsk,
-        signal: AbortSignal.any([signal, limit]),
-      });
-      return { master, tookMs: performance.now() - since };
-    } catch (error) {
-      signal.throwIfAborted();
-      if (limit.aborted) return { failure: "silent" as const };
-      if (CardwireError.is(error)) return { failure: error };
-      throw error;
-    }
+async function logIn({
+  destination,
+  ssh,
+  directory,
+  canAsk,
+  signal,
+}: FarHostOptions): Promise<{ master: RunningMaster } | { failure: CardwireError | "silent" }> {
+  const limit = AbortSignal.timeout(canAsk ? LOGIN_MS.asking : LOGIN_MS.alone);
+  try {
+    const master = await startMaster({
+      destination,
+      ssh: [...ssh, "-v"], // its log then tells sshd's version, and what it says of the key
+      directory,
+      serial: 1,
+      canAsk,
+      signal: AbortSignal.any([signal, limit]),
+    });
+    return { master };
+  } catch (error) {
+    signal.throwIfAborted();
+    if (limit.aborted) return { failure: "silent" };
+    if (CardwireError.is(error)) return { failure: error };
+    throw error;
   }
 }
 

@@ -109,8 +109,8 @@ async function library(
   try {
     const { size, dev, ino } = await stat(file);
     if (size > MAX_BYTES) return undefined;
-    const facts = { path: file, ...known, ...readLibrary(await readFile(file)) };
-    return { inode: `${dev}:${ino}`, facts };
+    const told = readLibrary(await readFile(file));
+    return { inode: `${dev}:${ino}`, facts: { path: file, ...known, ...told } };
   } catch {
     return undefined; // a link to nowhere, as in the root of another system, whose file is found by itself
   }

@@ -30,6 +30,8 @@ export interface PcscdCase {
   readonly daemon: DaemonFacts;
   /** Undefined when there is no shell on its computer. */
   readonly host: HostFacts | undefined;
+  /** Whether sshd was found in the way already, so that nobody can say more of pcscd. */
+  readonly sshdForbids?: boolean;
 }
 
 /** pcscd serves so many connections at once (PCSC_MAX_CONTEXT_THREADS), and hangs up on the next. */
@@ -58,7 +60,7 @@ export function judgePcscd(given: PcscdCase): readonly Finding[] {
       return [denied(given)];
     case "nobody":
       // With a listener over there, sshd is to blame and is told of.
-      return host?.connect === "ok" ? [] : [nobody(given)];
+      return host?.connect === "ok" || given.sshdForbids ? [] : [nobody(given)];
     default:
       return daemon satisfies never;
   }
