@@ -16,7 +16,7 @@ export const REPOSITORY_INSIDE = "/run/repository";
 const NODE_INSIDE = "/run/node/node";
 
 /**
- * Runs inside fresh namespaces, as their first process: gives them a /run of their own with the
+ * Runs inside fresh namespaces, as their first process: gives them a /tmp and a /run of their own with the
  * directories that pcscd and sshd want, accounts for the tests' users, and homes for these and
  * for root. Nothing of it is seen outside, and all of it ends with the namespaces. It waits for
  * the command instead of becoming it, because a first process has to reap orphans.
@@ -35,6 +35,7 @@ mkdir -m 700 /run/home/root
 mount --bind "$repository" ${REPOSITORY_INSIDE}
 touch ${NODE_INSIDE}
 mount --bind "$node" ${NODE_INSIDE}
+mount -t tmpfs -o mode=1777 tmpfs /tmp
 for file in passwd group shadow; do
   cp -p /etc/$file /run/accounts/
   sed -i '/^\\(alice\\|bob\\|carol\\|cards\\):/d' /run/accounts/$file
