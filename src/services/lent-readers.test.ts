@@ -4,14 +4,15 @@ import { lentReaders } from "./lent-readers.ts";
 
 const atr = Uint8Array.of(0x3b, 0x80, 0x80, 0x01, 0x01);
 const open = fakeReader("Open 00 00", { atr });
+const empty = fakeReader("Open 00 01");
 const kept = fakeReader("Kept 00 00", { atr });
 const how = { share: 2, protocols: 3, principal: { name: "test" } };
 const { signal } = new AbortController();
 
 describe("lentReaders", () => {
   cardServiceContract(test, async () => {
-    const inner = fakeService([open, kept]);
-    const service = lentReaders(inner, (name) => name === open.name);
+    const inner = fakeService([kept, open, empty]);
+    const service = lentReaders(inner, (name) => name !== kept.name);
     return {
       service,
       attribute: 0x90303,
