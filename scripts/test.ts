@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { inNamespaces } from "./namespaces.ts";
 import { ensurePackages, PROGRAM_PATH } from "./packages.ts";
+import { ensureSuites } from "./suites.ts";
 
 // npm test: formatting, lint, types, the build, the plain tests, and then the tests with real
 // programs inside namespaces of their own. `--long` adds the long ones, `--bench` measures instead;
@@ -94,6 +95,7 @@ async function stop(): Promise<void> {
 async function main(args: readonly string[]): Promise<number> {
   const rest = args.filter((arg) => arg !== "--long" && arg !== "--bench");
   ensurePackages();
+  if (!args.includes("--bench")) ensureSuites(rest);
   if (rest.length === 0 && !args.includes("--bench")) {
     await check("biome format", node("@biomejs/biome/bin/biome", "format", "."));
     await check("oxlint", node("oxlint/bin/oxlint", "--type-aware"));
