@@ -5,7 +5,7 @@ import {
   MAX_LABEL_BYTES,
   MAX_NAME_BYTES,
   outerName,
-  readerLabel,
+  shownLabel,
 } from "./reader-name.ts";
 
 const size = (text: string) => Buffer.byteLength(text);
@@ -65,7 +65,7 @@ describe("outerName", () => {
         expect(size(outer)).toBeLessThanOrEqual(MAX_NAME_BYTES);
         expect(isWellFormed(outer)).toBe(true);
         const [end = ""] = / [0-9A-F]{2} [0-9A-F]{2}$/i.exec(inner) ?? [];
-        expect(outer.endsWith(` (${readerLabel(host)})${end}`)).toBe(true);
+        expect(outer.endsWith(` (${shownLabel(host)})${end}`)).toBe(true);
       }),
       { numRuns: 2_000 },
     );
@@ -81,9 +81,9 @@ describe("outerName", () => {
         fc.tuple(hosts, fc.constant(inner)),
         fc.constantFrom<[string, string][]>(
           [host, outerName(host, inner)],
-          [readerLabel(host), inner],
+          [shownLabel(host), inner],
           // What, with its label put in again, would be the outer name of the first.
-          [host, outerName(host, inner).replace(` (${readerLabel(host)})`, "")],
+          [host, outerName(host, inner).replace(` (${shownLabel(host)})`, "")],
           [host, inner.slice(0, -1)],
         ),
       ),
@@ -112,14 +112,14 @@ describe("outerName", () => {
   });
 });
 
-describe("readerLabel", () => {
+describe("shownLabel", () => {
   test.each([
     ["alice", "alice"],
     ["bob@10.0.0.1", "bob@10.0.0.1"],
     ["ssh://bob@[fe80::1]:2222", "ssh://bob@[fe80::1]:2222"],
     ["/run/user/1000/cardwire/a/pcscd.comm", "/run/user/1000/cardwire/a/pcscd.comm"],
   ])("%s stays as it is", (text, label) => {
-    expect(readerLabel(text)).toBe(label);
+    expect(shownLabel(text)).toBe(label);
   });
 
   test.each([
@@ -128,17 +128,17 @@ describe("readerLabel", () => {
     ["ö".repeat(21), /^ö{15}~[0-9a-f]{8}$/],
     ["host~0123abcd", /^host~0123abcd~[0-9a-f]{8}$/],
   ])("%j is made fit", (text, label) => {
-    expect(readerLabel(text)).toMatch(label);
+    expect(shownLabel(text)).toMatch(label);
   });
 
   test("is short, prints, and differs for different texts", () => {
     fc.assert(
       fc.property(hosts, hosts, (one, other) => {
-        const label = readerLabel(one);
+        const label = shownLabel(one);
         expect(size(label)).toBeLessThanOrEqual(MAX_LABEL_BYTES);
         expect(label).not.toMatch(/[\p{C}\p{Z}()]/u);
         expect(isWellFormed(label)).toBe(true);
-        expect(readerLabel(other) === label).toBe(other === one);
+        expect(shownLabel(other) === label).toBe(other === one);
       }),
       { numRuns: 2_000 },
     );
