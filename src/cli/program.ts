@@ -20,7 +20,7 @@ export function program(
     attachCommand(io, options.setExit),
     runCommand(io, options.rest, options.setExit),
     envCommand(io),
-    readersCommand({ io, withReaders: options.withReaders }),
+    readersCommand({ io, exit: options.setExit, withReaders: options.withReaders }),
   ];
   const top = new Command("cardwire")
     .description("Smart card readers of another computer, for every PC/SC program here")
