@@ -22,7 +22,7 @@ export function program(
     runCommand(io, options.rest, options.setExit),
     shareCommand(io, options.setExit),
     envCommand(io),
-    readersCommand({ io, withReaders: options.withReaders }),
+    readersCommand({ io, exit: options.setExit, withReaders: options.withReaders }),
   ];
   const top = new Command("cardwire")
     .description("Smart card readers of another computer, for every PC/SC program here")
