@@ -124,7 +124,6 @@ export const clientHostChecks = {
     ["note"],
     "A program brings its own copy of libpcsclite, or has it compiled in.",
   ),
-  "libraries-unknown": check("libraries", ["note"], "It could not be looked for libraries."),
 
   node: check("cardwire", ["good"], "Node.js is 20.19 or later."),
   "node-old": check("cardwire", ["fault"], "Node.js is older than 20.19, which cardwire needs."),

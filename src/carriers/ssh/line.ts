@@ -3,6 +3,7 @@ import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import { CardwireError } from "../../domain/errors.ts";
+import { firstSignal } from "../../domain/first-signal.ts";
 import { Watchable } from "../../domain/watchable.ts";
 import { explainFileError } from "../../host/file-errors.ts";
 import { makeOwnedDirectory, sweepOwnedDirectories } from "../../host/owned-directory.ts";
@@ -109,6 +110,7 @@ export class SshLine implements AsyncDisposable {
   #serial = 0;
   #master: RunningMaster | undefined;
   #keeping: Promise<void> = Promise.resolve();
+  #pausing = new AbortController();
 
   /** Use `sshLine`. */
   constructor(options: SshLineOptions, directory: string, prepare: Prepare) {
@@ -160,6 +162,11 @@ export class SshLine implements AsyncDisposable {
     throw signal.reason;
   }
 
+  /** Ends the present pause between two attempts. */
+  hurry(): void {
+    this.#pausing.abort();
+  }
+
   /** This connection is of no more use: ends it, so that the next one is tried. */
   async giveUp(master: RunningMaster): Promise<void> {
     await master[Symbol.asyncDispose]();
@@ -198,13 +205,14 @@ export class SshLine implements AsyncDisposable {
     return master;
   }
 
-  #down(reason: string): void {
+  #down(reason: string, error?: CardwireError): void {
     this.#master = undefined;
-    this.state.set({ up: false, reason });
+    this.state.set({ up: false, reason, error });
   }
 
   #lose(error: unknown): void {
-    this.#down(error instanceof Error ? error.message : String(error));
+    if (CardwireError.is(error)) this.#down(error.message, error);
+    else this.#down(String(error));
   }
 
   /** Waits for the end of one master after the other, and starts the next, until the line is closed. */
@@ -234,7 +242,7 @@ export class SshLine implements AsyncDisposable {
     let waitMs = pause(after);
     for (let attempt = 0; !signal.aborted; attempt += 1) {
       try {
-        await delay(Math.max(waitMs, backOffMs(attempt, Math.random())), undefined, { signal });
+        await this.#pause(Math.max(waitMs, backOffMs(attempt, Math.random())));
         const canAsk = this.#options.canAskAgain;
         return await this.#connect({ canAsk, notice: undefined, signal });
       } catch (error) {
@@ -244,6 +252,12 @@ export class SshLine implements AsyncDisposable {
       }
     }
     return undefined;
+  }
+
+  async #pause(limitMs: number): Promise<void> {
+    this.#pausing = new AbortController();
+    using either = firstSignal(this.closing, this.#pausing.signal);
+    await delay(limitMs, undefined, either).catch(() => this.closing.throwIfAborted());
   }
 }
 
