@@ -19,6 +19,16 @@ export const clientHostChecks = {
     ["warning"],
     "Several attachments lead to the same place.",
   ),
+  "shared-socket": check(
+    "sockets",
+    ["good"],
+    "A socket that `cardwire share` on another computer put here, and it answers.",
+  ),
+  "shared-socket-silent": check(
+    "sockets",
+    ["warning"],
+    "A socket that `cardwire share` on another computer put here takes connections and does not answer: the line to that computer is dead.",
+  ),
   "socket-stale": check(
     "sockets",
     ["warning"],

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import { unixCarrier } from "../carriers/unix.ts";
 import { CardwireError } from "../domain/errors.ts";
+import { shellWord } from "../domain/shell-word.ts";
 import { makeOwnedDirectory, sweepOwnedDirectories } from "../host/owned-directory.ts";
 import { groups } from "./check.ts";
 import { type CheckName, checks } from "./checks.ts";
@@ -15,7 +16,7 @@ import { lookAtNearHost } from "./gather/near-host.ts";
 import { lookAtNode } from "./gather/node.ts";
 import { lookAtService, lookAtSocket } from "./gather/socket-place.ts";
 import { lookAtSockets } from "./gather/sockets.ts";
-import { judgeEnvironment } from "./judge/environment.ts";
+import { judgeEnvironment, type Source } from "./judge/environment.ts";
 import { judgeLibraries, type LibrariesCase } from "./judge/libraries.ts";
 import { judgeLine } from "./judge/line.ts";
 import { judgeNode } from "./judge/node.ts";
@@ -186,7 +187,7 @@ async function environment(
   libraries: Promise<LibrariesCase>,
 ): Promise<readonly Finding[]> {
   const { variable, standardSocket, programs, signal } = options;
-  const [{ attachments }, place, standard, session, found, known] = await Promise.all([
+  const [here, place, standard, session, found, known] = await Promise.all([
     sockets,
     variable === undefined ? undefined : lookAtService(variable, { signal }),
     lookAtSocket(standardSocket, { signal }),
@@ -194,17 +195,37 @@ async function environment(
     lookAtPrograms(programs, { signal }),
     libraries.then(({ libraries: all }) => all).catch(() => []), // told by its own part
   ]);
-  const isOurs = attachments.some(({ socket }) => socket === standardSocket);
+  const sources = sourcesOf(here);
+  const isOurs = sources.some(({ socket }) => socket === standardSocket);
   return judgeEnvironment({
     variable,
     place,
     standardSocket,
     localPcscd: standard === "answers" && !isOurs,
-    attachments,
+    sources,
     session,
     programs: found,
     librarySecure: known.some(({ secure }) => secure),
   });
+}
+
+/** Those that answer, attachments first. */
+function sourcesOf({ attachments, shared }: SocketFacts): readonly Source[] {
+  const name = (one: string): string => (attachments.length > 1 ? ` ${one}` : "");
+  return [
+    ...attachments.map((one) => ({
+      socket: one.socket,
+      title: `the attachment ${one.name}`,
+      line: `eval "$(cardwire env${name(one.name)})"`,
+    })),
+    ...shared
+      .filter(({ answers }) => answers)
+      .map(({ path, lender }) => ({
+        socket: path,
+        title: `a socket that ${lender} shares`,
+        line: `export PCSCLITE_CSOCK_NAME=${shellWord(path)}`,
+      })),
+  ];
 }
 
 const libraryRoot = async (root: string, signal: AbortSignal): Promise<readonly Finding[]> =>

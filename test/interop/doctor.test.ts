@@ -7,7 +7,16 @@ import { publicDirectory, signal, until } from "../lab/processes.ts";
 import { PATH, run, start } from "../lab/programs.ts";
 import { mountAsSystemSocket, type Sshd, startSshd } from "../lab/sshd.ts";
 import { users } from "../lab/users.ts";
-import { attach, cardwire, leftIn, RUNTIME, sshMasters, using } from "./programs/cardwire.ts";
+import {
+  attach,
+  cardwire,
+  leftIn,
+  MAIN,
+  PATIENCE_MS,
+  RUNTIME,
+  sshMasters,
+  using,
+} from "./programs/cardwire.ts";
 import { doctor, expectTrouble, troubles } from "./programs/doctor.ts";
 
 // `cardwire doctor` with real faults: each is made in a real ssh, sshd, pcscd or environment, and must be recognised
@@ -473,6 +482,39 @@ describe("attachments and sockets here", () => {
     } finally {
       await rm(RUNTIME, { recursive: true });
     }
+  });
+});
+
+describe("a socket that another computer shares here", () => {
+  test("answers, and the line that uses it is given; or its line is dead", async () => {
+    // Alice lends to herself: bob's account over there is hers here.
+    const config = await sshd.configWith(["User alice"]);
+    const argv = [MAIN, "share", "cardhost", "--ssh", `ssh -F ${config}`, "--name", "lent"];
+    const env = using(pcscd.socketPath);
+    await using lending = start("node", argv, { user: "carol", env });
+    const [, socket = ""] =
+      /(\/\S*lent\/pcscd\.comm)/.exec(
+        await lending.waitForLine(/lent\/pcscd\.comm/, { timeoutMs: PATIENCE_MS }),
+      ) ?? [];
+    // Her login over there has no XDG_RUNTIME_DIR.
+    const there = { XDG_RUNTIME_DIR: "" };
+    const found = await doctor(["cardhost"], { env: there });
+    expectTrouble(found, "variable-unset", {
+      level: "warning",
+      remedy: new RegExp(`^export PCSCLITE_CSOCK_NAME=${socket}$`),
+    });
+    expect(found.find("shared-socket").what).toContain(socket);
+    lending.kill("SIGSTOP");
+    try {
+      expectTrouble(await doctor(["cardhost"], { env: there }), "shared-socket-silent", {
+        level: "warning",
+        remedy: /start 'cardwire share' anew/,
+      });
+    } finally {
+      lending.kill("SIGCONT");
+    }
+    lending.kill("SIGINT");
+    await lending.exited;
   });
 });
 

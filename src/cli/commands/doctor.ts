@@ -63,7 +63,11 @@ async function cardHost(
 ): Promise<ExamineOptions["cardHost"]> {
   if (whereText === undefined) return { kind: "unix", socket: SYSTEM_SOCKET, asked: false };
   const where = parseWhere(whereText);
-  if (where.kind === "unix") return { kind: "unix", socket: where.path, asked: true };
+  if (where.kind === "unix") {
+    const { checkSocketPath } = await import("../../host/socket-path.ts");
+    checkSocketPath(where.path);
+    return { kind: "unix", socket: where.path, asked: true };
+  }
   const { splitCommand } = await import("../../carriers/ssh/split-command.ts");
   const { checkDestination } = await import("../../carriers/ssh/destination.ts");
   const { canAsk } = await import("../../host/terminal.ts");

@@ -103,12 +103,14 @@ async function lookThrough(
   { directory, socket, signal }: FarHostOptions,
 ): Promise<Pick<FarHost, "forwards" | "daemon" | "host">> {
   const daemon = daemonThrough(master, socket, signal);
+  daemon.catch(() => {}); // awaited below, perhaps only after it has failed
   const shell = openShell(master, hostScript(socket, { scratch: true }));
   try {
     const output = await shell.output;
     const host = parseHost(output);
     const listening = await tryListening(master, host?.scratch, join(directory, "nobody"));
-    const second = host && (await master.shell("echo second\n", { signal }).catch(() => ""));
+    const within = { signal: AbortSignal.any([signal, AbortSignal.timeout(SHELL_MS)]) };
+    const second = host && (await master.shell("echo second\n", within).catch(() => ""));
     const { opened, ...known } = await daemon;
     const forwards: ForwardFacts = {
       ...listening,

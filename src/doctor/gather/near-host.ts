@@ -16,8 +16,12 @@ export async function lookAtNearHost(
 ): Promise<HostFacts | undefined> {
   const child = spawn("sh", [], { stdio: ["pipe", "pipe", "ignore"], detached: true });
   const end = () => {
-    // Its whole group: it may be waiting for a program that it started.
-    if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+    try {
+      // Its whole group: it may be waiting for a program that it started.
+      if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+    } catch {
+      // It has just ended.
+    }
   };
   const limit = AbortSignal.any([signal, AbortSignal.timeout(LIMIT_MS)]);
   let output = "";

@@ -1,5 +1,5 @@
-import { lstat, readdir } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { lstat, readdir, readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { unixCarrier } from "../../carriers/unix.ts";
 import { CardwireError } from "../../domain/errors.ts";
 import { shellWord } from "../../domain/shell-word.ts";
@@ -7,19 +7,29 @@ import { type AttachmentRecord, runningAttachments } from "../../host/attachment
 import { errorCode } from "../../host/error-code.ts";
 import { abandonedDirectories } from "../../host/owned-directory.ts";
 import { checkPrivateDirectory } from "../../host/paths.ts";
-import type { AttachmentFacts, SocketFacts } from "../judge/sockets.ts";
+import type { AttachmentFacts, SharedSocket, SocketFacts } from "../judge/sockets.ts";
 import { lookAtDaemon } from "./daemon.ts";
-import { lookAtSocket } from "./socket-place.ts";
+import { lookAtService, lookAtSocket } from "./socket-place.ts";
 
 /** Beginnings of the names of directories that commands of cardwire make for the time they run. */
-const KINDS = ["ssh", "look", "run", ".cardwire"];
+const KINDS = ["ssh", "look", "run", "share", ".cardwire"];
+
+/** Longest text about a lender that is taken over, characters. */
+const MAX_LENDER = 120;
 
 /** Looks at the run-time directory and at whatever is in it. Makes nothing, removes nothing, never throws. */
 export async function lookAtSockets(
   runtime: string,
   { signal }: { signal: AbortSignal },
 ): Promise<SocketFacts> {
-  const nothing = { directory: runtime, attachments: [], dead: [], stale: [], left: [] };
+  const nothing = {
+    directory: runtime,
+    attachments: [],
+    shared: [],
+    dead: [],
+    stale: [],
+    left: [],
+  };
   try {
     await checkPrivateDirectory(runtime, process.getuid?.() ?? 0);
   } catch (error) {
@@ -75,30 +85,33 @@ async function leftIn(places: readonly string[]): Promise<readonly string[]> {
   return found.flat();
 }
 
-/** Of the names that belong to no running attachment: directories of dead ones, and sockets at which nobody listens. */
+/** Of the names that belong to no running attachment: what dead ones left, and what other computers share here. */
 async function leftovers(
   runtime: string,
   names: readonly string[],
   signal: AbortSignal,
-): Promise<Pick<SocketFacts, "dead" | "stale">> {
+): Promise<Pick<SocketFacts, "dead" | "stale" | "shared">> {
   const dead: { name: string; path: string }[] = [];
   const stale: string[] = [];
+  const shared: SharedSocket[] = [];
   for (const name of names) {
     const path = join(runtime, name);
-    const found = await lstat(path).catch(() => undefined); // removed meanwhile
-    if (found?.isSocket() && (await isStale(path, signal))) stale.push(path);
-    if (!found?.isDirectory()) continue;
-    const inside = await readdir(path).catch((): string[] => []); // another user's
-    if (inside.includes("attachment.json")) dead.push({ name: basename(path), path });
+    const inside = await readdir(path).catch((): string[] => []); // a file, or another user's
+    if (inside.includes("attachment.json")) dead.push({ name, path });
     else
-      for (const file of inside) {
-        const socket = join(path, file);
-        if ((await lstat(socket).catch(() => undefined))?.isSocket())
-          if (await isStale(socket, signal)) stale.push(socket);
+      for (const socket of [path, ...inside.map((file) => join(path, file))]) {
+        const place = await lookAtSocket(socket, { signal });
+        if (place === "refused") stale.push(socket);
+        if (place === "answers") shared.push(...(await share(socket, signal)));
       }
   }
-  return { dead, stale };
+  return { dead, stale, shared };
 }
 
-const isStale = async (path: string, signal: AbortSignal): Promise<boolean> =>
-  (await lookAtSocket(path, { signal })) === "refused";
+/** None where no `cardwire share` says that the socket is its. */
+async function share(path: string, signal: AbortSignal): Promise<readonly SharedSocket[]> {
+  const record = await readFile(`${path}.owner`, "utf8").catch(() => ""); // somebody else's socket
+  const lender = record.split("\n")[1]?.slice(0, MAX_LENDER);
+  if (!lender) return [];
+  return [{ path, lender, answers: (await lookAtService(path, { signal })) === "answers" }];
+}

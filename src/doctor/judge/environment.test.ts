@@ -6,13 +6,16 @@ const facts: EnvironmentFacts = {
   place: undefined,
   standardSocket: "/run/pcscd/pcscd.comm",
   localPcscd: false,
-  attachments: [],
+  sources: [],
   session: undefined,
   programs: [],
   librarySecure: true,
 };
-const work = { name: "work", socket: "/run/user/1/cardwire/work/pcscd.comm" };
-const home = { name: "home", socket: "/run/user/1/cardwire/home/pcscd.comm" };
+const work = {
+  socket: "/run/user/1/cardwire/work/pcscd.comm",
+  title: "the attachment work",
+  line: 'eval "$(cardwire env)"',
+};
 
 const judge = (changed: Partial<EnvironmentFacts>) => judgeEnvironment({ ...facts, ...changed });
 const names = (changed: Partial<EnvironmentFacts>) =>
@@ -24,35 +27,34 @@ describe("without the variable", () => {
   });
 
   test("an attachment is not found, and the one line that changes it is given", () => {
-    const [found] = judge({ attachments: [work] });
+    const [found] = judge({ sources: [work] });
     expect(found).toMatchObject({ check: "variable-unset", remedy: 'eval "$(cardwire env)"' });
-    expect(judge({ attachments: [work, home] })[0]?.remedy).toBe('eval "$(cardwire env work)"');
-    expect(names({ attachments: [work], localPcscd: true })).toEqual([
+    expect(names({ sources: [work], localPcscd: true })).toEqual([
       "local-pcscd-in-the-way warning",
     ]);
   });
 
   test("one at pcscd's own place is found", () => {
-    const system = { name: "system", socket: facts.standardSocket };
-    expect(names({ attachments: [system] })).toEqual(["variable good"]);
+    const system = { ...work, socket: facts.standardSocket };
+    expect(names({ sources: [system] })).toEqual(["variable good"]);
   });
 });
 
 describe("with the variable", () => {
   test("that leads to an attachment", () => {
-    const found = names({ variable: work.socket, place: "answers", attachments: [work] });
+    const found = names({ variable: work.socket, place: "answers", sources: [work] });
     expect(found).toEqual(["variable good"]);
   });
 
   test("that leads elsewhere", () => {
-    const given = { variable: "/elsewhere", place: "answers", attachments: [work] } as const;
+    const given = { variable: "/elsewhere", place: "answers", sources: [work] } as const;
     expect(names(given)).toEqual(["variable-elsewhere note"]);
     expect(judge(given)[0]?.remedy).toBe('eval "$(cardwire env)"');
   });
 
   test("that leads to nobody: the remedy depends on what there is", () => {
     const given = { variable: "/gone", place: "missing" } as const;
-    expect(judge({ ...given, attachments: [work] })[0]?.remedy).toBe('eval "$(cardwire env)"');
+    expect(judge({ ...given, sources: [work] })[0]?.remedy).toBe('eval "$(cardwire env)"');
     expect(judge({ ...given, localPcscd: true })[0]?.remedy).toMatch(/^unset PCSCLITE_CSOCK_NAME/);
   });
 });

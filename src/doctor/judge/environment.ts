@@ -25,6 +25,15 @@ export interface ProgramFacts {
   readonly unknown?: string;
 }
 
+/** A socket here with readers of another computer. */
+export interface Source {
+  readonly socket: string;
+  /** In words: `the attachment work`. */
+  readonly title: string;
+  /** The line that sets the variable. */
+  readonly line: string;
+}
+
 /** The environment in which doctor runs, and so do the programs that are started beside it. */
 export interface EnvironmentFacts {
   readonly variable: string | undefined;
@@ -33,7 +42,8 @@ export interface EnvironmentFacts {
   readonly standardSocket: string;
   /** Whether a pcscd answers at the standard place. */
   readonly localPcscd: boolean;
-  readonly attachments: readonly { readonly name: string; readonly socket: string }[];
+  /** Sockets with readers of other computers: of attachments, and shared from over there. */
+  readonly sources: readonly Source[];
   /** What the user's service manager sets; undefined where there is none to ask. */
   readonly session: { readonly variable: string | undefined } | undefined;
   readonly programs: readonly ProgramFacts[];
@@ -51,32 +61,25 @@ export function judgeEnvironment(facts: EnvironmentFacts): readonly Finding[] {
 }
 
 function unset(facts: EnvironmentFacts): readonly Finding[] {
-  const { attachments, standardSocket, localPcscd } = facts;
-  const [first] = attachments;
-  if (attachments.some(({ socket }) => socket === standardSocket)) {
-    const what = `programs find the attachment at ${standardSocket} without a variable`;
+  const { sources, standardSocket, localPcscd } = facts;
+  const [first] = sources;
+  if (sources.some(({ socket }) => socket === standardSocket)) {
+    const what = `programs find ${standardSocket} without a variable`;
     return [finding("variable", "good", what)];
   }
   if (first === undefined) {
     const what = `PCSCLITE_CSOCK_NAME is not set: programs use ${standardSocket}`;
     return [finding("variable", "good", what)];
   }
-  const remedy = `eval "$(cardwire env${attachments.length > 1 ? ` ${first.name}` : ""})"`;
-  const what = `the attachment ${first.name} runs, but PCSCLITE_CSOCK_NAME is not set here`;
-  return [
-    localPcscd
-      ? finding(
-          "local-pcscd-in-the-way",
-          "warning",
-          `${what}: programs see the readers of the pcscd on this computer only`,
-          remedy,
-        )
-      : finding("variable-unset", "warning", `${what}: programs do not find it`, remedy),
-  ];
+  const what = `there is ${first.title}, but PCSCLITE_CSOCK_NAME is not set here`;
+  if (!localPcscd)
+    return [finding("variable-unset", "warning", `${what}: programs do not find it`, first.line)];
+  const instead = `${what}: programs see the readers of the pcscd on this computer only`;
+  return [finding("local-pcscd-in-the-way", "warning", instead, first.line)];
 }
 
 function set(facts: EnvironmentFacts, variable: string): readonly Finding[] {
-  const { attachments, place, standardSocket } = facts;
+  const { sources, place, standardSocket } = facts;
   const at = `PCSCLITE_CSOCK_NAME=${variable}`;
   const remedy = repair(facts);
   switch (place) {
@@ -110,12 +113,11 @@ function set(facts: EnvironmentFacts, variable: string): readonly Finding[] {
       ];
     case "answers":
     case undefined: {
-      const own = attachments.find(({ socket }) => socket === variable);
-      if (own)
-        return [finding("variable", "good", `programs here find the attachment ${own.name}`)];
-      if (attachments.length === 0 || variable === standardSocket)
+      const own = sources.find(({ socket }) => socket === variable);
+      if (own) return [finding("variable", "good", `programs here find ${own.title}`)];
+      if (sources.length === 0 || variable === standardSocket)
         return [finding("variable", "good", `programs here find what answers at ${variable}`)];
-      const what = `${at}: that answers, but is none of the attachments here`;
+      const what = `${at}: that answers, but is no attachment of yours`;
       return [finding("variable-elsewhere", "note", what, remedy)];
     }
     default:
@@ -124,9 +126,9 @@ function set(facts: EnvironmentFacts, variable: string): readonly Finding[] {
 }
 
 /** The line that points programs to where somebody answers. */
-function repair({ attachments, localPcscd }: EnvironmentFacts): readonly string[] {
-  const [first, another] = attachments;
-  if (first) return [`eval "$(cardwire env${another ? ` ${first.name}` : ""})"`];
+function repair({ sources, localPcscd }: EnvironmentFacts): readonly string[] {
+  const [first] = sources;
+  if (first) return [first.line];
   return [
     `unset PCSCLITE_CSOCK_NAME   # ${localPcscd ? "pcscd runs on this computer" : "in every shell and profile that sets it"}`,
     "# or, for the readers of another computer:",
@@ -174,7 +176,7 @@ function judgeProgram(facts: EnvironmentFacts, program: ProgramFacts): readonly 
 /** Worth a word only where the variable is in use, and would be ignored. */
 function wellKnown(facts: EnvironmentFacts): readonly Finding[] {
   const found = facts.programs.filter(({ asked }) => !asked).map(({ path }) => path);
-  const matters = facts.variable !== undefined || facts.attachments.length > 0;
+  const matters = facts.variable !== undefined || facts.sources.length > 0;
   if (found.length === 0 || !matters || !facts.librarySecure) return [];
   const what = `programs with other rights than yours ignore PCSCLITE_CSOCK_NAME: ${found.join(", ")}`;
   return [finding("variable-ignored", "note", what, atStandard(facts))];

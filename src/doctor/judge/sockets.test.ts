@@ -11,6 +11,7 @@ const attached = {
 const facts: SocketFacts = {
   directory: "/run/user/1/cardwire",
   attachments: [attached],
+  shared: [],
   dead: [],
   stale: [],
   left: [],
@@ -38,6 +39,16 @@ test("several hosts in one attachment are a place of their own", () => {
 test("paths in remedies are safe in a shell", () => {
   const [, found] = judgeSockets({ ...facts, stale: ["/run/it's $HOME"] });
   expect(found?.remedy).toBe(`rm '/run/it'\\''s $HOME'`);
+});
+
+test.each([
+  [true, "shared-socket good"],
+  [false, "shared-socket-silent warning"],
+])("a socket that another computer shares here, answering: %s", (answers, expected) => {
+  const one = { path: "/run/user/1/cardwire/a/pcscd.comm", lender: "eve at other", answers };
+  const found = judgeSockets({ ...facts, shared: [one] }).at(-1);
+  expect(`${found?.check} ${found?.level}`).toBe(expected);
+  expect(found?.what).toContain("eve at other");
 });
 
 test("a directory that cannot be read is told", () => {

@@ -11,6 +11,14 @@ export interface AttachmentFacts {
   readonly readers: readonly string[] | undefined;
 }
 
+/** A socket that `cardwire share` on another computer put here. */
+export interface SharedSocket {
+  readonly path: string;
+  /** Who lends, in the words of whoever lends. */
+  readonly lender: string;
+  readonly answers: boolean;
+}
+
 /** What the run-time directory holds. */
 export interface SocketFacts {
   readonly directory: string;
@@ -19,6 +27,7 @@ export interface SocketFacts {
   /** Why it could not be looked into. */
   readonly unread?: string;
   readonly attachments: readonly AttachmentFacts[];
+  readonly shared: readonly SharedSocket[];
   /** Directories of attachments whose process is gone. */
   readonly dead: readonly { readonly name: string; readonly path: string }[];
   /** Sockets at which nobody listens, of no dead attachment. */
@@ -35,6 +44,7 @@ export function judgeSockets(facts: SocketFacts): readonly Finding[] {
   return [
     ...facts.attachments.map(attachment),
     ...duplicates(facts.attachments),
+    ...facts.shared.map(shared),
     ...facts.dead.map(({ name, path }) =>
       finding(
         "attachment-dead",
@@ -71,6 +81,16 @@ function attachment(one: AttachmentFacts): Finding {
   const count = readers.length === 1 ? "1 reader" : `${readers.length} readers`;
   return finding("attachment", "good", `${name}: ${count} of ${to(one)} at ${socket}`);
 }
+
+const shared = ({ path, lender, answers }: SharedSocket): Finding =>
+  answers
+    ? finding("shared-socket", "good", `${lender} lends readers at ${path}`)
+    : finding(
+        "shared-socket-silent",
+        "warning",
+        `${path}, lent by ${lender}, does not answer`,
+        `# where the readers are, start 'cardwire share' anew: it takes the place of this socket`,
+      );
 
 function duplicates(attachments: readonly AttachmentFacts[]): readonly Finding[] {
   const byPlace = new Map<string, AttachmentFacts[]>();
