@@ -2,7 +2,6 @@ import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import { unixCarrier } from "../carriers/unix.ts";
-import { CardwireError } from "../domain/errors.ts";
 import { shellWord } from "../domain/shell-word.ts";
 import { makeOwnedDirectory, sweepOwnedDirectories } from "../host/owned-directory.ts";
 import { groups } from "./check.ts";
@@ -63,7 +62,6 @@ const ASKING_MS = 150_000;
  * Examines a card host and this computer, and says what it found, by groups. Changes nothing; a part that fails or does
  * not come to an end is a finding of its own.
  *
- * @throws {CardwireError} `E_WHERE` no destination for ssh.
  * @throws the signal's reason, when it aborts.
  */
 export async function examine(options: ExamineOptions): Promise<readonly Finding[]> {
@@ -97,7 +95,6 @@ async function part(
     if (outcome !== "late") return outcome;
     return [finding("check-failed", "note", `${name}: this did not come to an end in time`)];
   } catch (error) {
-    if (CardwireError.is(error) && error.code === "E_WHERE") throw error;
     const why = error instanceof Error ? error.message : String(error);
     return [finding("check-failed", "note", `${name} could not be examined: ${why}`)];
   } finally {
@@ -141,19 +138,15 @@ async function nearHost(
   { variable, signal }: ExamineOptions,
   sockets: Promise<SocketFacts>,
 ): Promise<readonly Finding[]> {
-  const carrier = unixCarrier(socket);
-  try {
-    const [daemon, host] = await Promise.all([
-      lookAtDaemon(carrier, { signal }),
-      lookAtNearHost(socket, { signal }),
-    ]);
-    const { attachments } = await sockets;
-    const needed = asked || (variable === undefined && attachments.length === 0);
-    const place = { name: "this computer", remote: false };
-    return judgeDaemon({ place, socket, needed, daemon, host });
-  } finally {
-    await carrier[Symbol.asyncDispose]();
-  }
+  await using carrier = unixCarrier(socket);
+  const [daemon, host, { attachments }] = await Promise.all([
+    lookAtDaemon(carrier, { signal }),
+    lookAtNearHost(socket, { signal }),
+    sockets,
+  ]);
+  const needed = asked || (variable === undefined && attachments.length === 0);
+  const place = { name: "this computer", remote: false };
+  return judgeDaemon({ place, socket, needed, daemon, host });
 }
 
 function judgeDaemon(given: PcscdCase): readonly Finding[] {

@@ -95,6 +95,8 @@ export async function descendants(pid: number): Promise<readonly ProcessEntry[]>
 
 /** Sends a signal to a process, or to a process group if negative; one that is gone is fine. */
 export function signal(pid: number, name: NodeJS.Signals): void {
+  // To kill(2) that is the test's own process group.
+  if (pid === 0) throw new Error(`${name} for a process that does not run`);
   try {
     process.kill(pid, name);
   } catch (error) {

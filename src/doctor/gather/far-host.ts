@@ -111,7 +111,7 @@ async function lookThrough(
     const listening = await tryListening(master, host?.scratch, join(directory, "nobody"));
     const within = { signal: AbortSignal.any([signal, AbortSignal.timeout(SHELL_MS)]) };
     const second = host && (await master.shell("echo second\n", within).catch(() => ""));
-    const { opened, ...known } = await daemon;
+    const { opened, facts } = await daemon;
     const forwards: ForwardFacts = {
       ...listening,
       key: keyOptions(await master.log()),
@@ -120,7 +120,7 @@ async function lookThrough(
       secondSession: second === undefined ? undefined : second.includes("second"),
       opened,
     };
-    return { forwards, daemon: known.facts, host };
+    return { forwards, daemon: facts, host };
   } finally {
     await daemon;
     await shell.close();
