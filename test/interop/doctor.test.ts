@@ -2,6 +2,7 @@ import { chmod, copyFile, mkdir, readFile, rm, symlink, writeFile } from "node:f
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { runInMountsOf } from "../lab/mounts.ts";
 import { type Pcscd, startPcscd } from "../lab/pcscd.ts";
 import { publicDirectory, signal, until } from "../lab/processes.ts";
 import { PATH, run, start } from "../lab/programs.ts";
@@ -53,12 +54,6 @@ const withConfig = async (lines: readonly string[]) => [
   "--ssh",
   `ssh -F ${await sshd.configWith(lines)}`,
 ];
-
-/** Runs a command in the mount namespace of the card host. */
-async function overThere(host: Sshd, ...argv: readonly string[]): Promise<void> {
-  const done = await run("nsenter", ["--mount", "--target", `${host.pid}`, "--", ...argv]);
-  if (done.status !== 0) throw new Error(done.stderr);
-}
 
 describe("a healthy setup", () => {
   const healthy = ["ssh-client", "ssh-connects", "sshd-version", "sshd-forwards", "sshd-listens"];
@@ -191,7 +186,7 @@ describe("sshd", () => {
     });
     const file = join(place, "sshd_config");
     await writeFile(file, "Port 22\nAllowTcpForwarding yes\nAllowStreamLocalForwarding no\n");
-    await overThere(other, "mount", "--bind", file, "/etc/ssh/sshd_config");
+    await runInMountsOf(other.pid, ["mount", "--bind", file, "/etc/ssh/sshd_config"]);
     const found = await doctor(["cardhost", "--ssh", `ssh -F ${other.clientConfig}`]);
     expect(found.find("sshd-forbids-forwarding").remedy).toBe(
       [
@@ -262,10 +257,10 @@ describe("sshd", () => {
 
 describe("pcscd over there", () => {
   test("that is not installed", async () => {
-    await using bare = await startSshd();
+    await using bare = await startSshd({ pcscdDirectory: place }); // no socket is there
     const nothing = join(place, "nothing");
     await writeFile(nothing, "");
-    await overThere(bare, "mount", "--bind", nothing, "/usr/sbin/pcscd");
+    await runInMountsOf(bare.pid, ["mount", "--bind", nothing, "/usr/sbin/pcscd"]);
     const found = await doctor(["cardhost", "--ssh", `ssh -F ${bare.clientConfig}`]);
     expectTrouble(found, "pcscd-not-installed", {
       remedy: /^# on cardhost:\nsudo apt install pcscd\nsudo systemctl enable --now pcscd\.socket$/,
@@ -273,7 +268,7 @@ describe("pcscd over there", () => {
   });
 
   test("that does not run", async () => {
-    await using bare = await startSshd();
+    await using bare = await startSshd({ pcscdDirectory: place }); // no socket is there
     const found = await doctor(["cardhost", "--ssh", `ssh -F ${bare.clientConfig}`]);
     expectTrouble(found, "pcscd-not-running", {
       remedy: /^# on cardhost:\nsudo systemctl enable --now pcscd\.socket$/,
@@ -336,7 +331,7 @@ describe("pcscd over there", () => {
     await using other = await startSshd({ pcscdDirectory: empty.directory });
     const args = ["cardhost", "--ssh", `ssh -F ${other.clientConfig}`];
     expectTrouble(await doctor(args), "readers-none", { level: "warning", remedy: /lsusb/ });
-    await overThere(other, "mount", "-t", "tmpfs", "none", "/usr/lib/pcsc/drivers");
+    await runInMountsOf(other.pid, ["mount", "-t", "tmpfs", "none", "/usr/lib/pcsc/drivers"]);
     expectTrouble(await doctor(args), "ccid-driver-missing", {
       level: "warning",
       remedy: /apt install libccid/,
@@ -386,7 +381,7 @@ describe("readers and cards", () => {
   });
 
   test("GnuPG's scdaemon is named, and how it lets go", async () => {
-    await using mounted = await mountAsSystemSocket(pcscd.directory);
+    await using _mounted = await mountAsSystemSocket(pcscd.directory);
     await run("mkdir", ["-m", "700", "-p", `${users.bob.home}/.gnupg`], { user: "bob" });
     try {
       // No application of a card: scdaemon then takes any card at all.
@@ -399,7 +394,6 @@ describe("readers and cards", () => {
         what: /"Virtual PCD 00 00" on this computer is held exclusively by scdaemon \(process \d+\)$/,
         remedy: /^gpgconf --kill scdaemon .*\necho pcsc-shared >> ~\/\.gnupg\/scdaemon\.conf/,
       });
-      await mounted[Symbol.asyncDispose]();
       expectTrouble(await doctor(["cardhost"]), "reader-exclusive", {
         level: "warning",
         what: /on cardhost is held exclusively by scdaemon/,

@@ -1,10 +1,10 @@
 import { chmod, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { runInMountsOf } from "../lab/mounts.ts";
 import { type Pcscd, startPcscd } from "../lab/pcscd.ts";
 import { type Polkit, RULES_DIRECTORY, startPolkit } from "../lab/polkit.ts";
 import { publicDirectory } from "../lab/processes.ts";
-import { run } from "../lab/programs.ts";
 import { type Sshd, startSshd } from "../lab/sshd.ts";
 import { daemonOf, type Suite, suite } from "../lab/suites.ts";
 import { attach, cardwire } from "./programs/cardwire.ts";
@@ -46,9 +46,7 @@ describe.each(suites)("pcscd of Debian %s, which asks polkit", (_name, load) => 
     const file = join(place, "pcscd");
     await writeFile(file, `#!/bin/sh\nexec ${words.join(" ")} "$@"\n`);
     await chmod(file, 0o755);
-    const mount = ["mount", "--bind", file, "/usr/sbin/pcscd"];
-    const done = await run("nsenter", ["--mount", "--target", `${sshd.pid}`, "--", ...mount]);
-    expect(done).toMatchObject({ status: 0 });
+    await runInMountsOf(sshd.pid, ["mount", "--bind", file, "/usr/sbin/pcscd"]);
   }
 
   /** WHERE and `--ssh` for alice, who logs in there as somebody. */

@@ -1,7 +1,8 @@
 import { copyFile, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { runInMountsOf } from "./mounts.ts";
 import { publicDirectory, until } from "./processes.ts";
-import { PATH, run, start } from "./programs.ts";
+import { PATH, start } from "./programs.ts";
 
 /** Where every Linux has polkit's actions, and its administrator's rules (polkit(8)). */
 const ACTIONS = "/usr/share/polkit-1/actions";
@@ -41,14 +42,10 @@ export async function startPolkit(policies: string): Promise<Polkit> {
   const unshare = ["--mount", "--propagation", "private", "--", "/bin/sh", "-ec", setup, "polkit"];
   const daemon = start("unshare", [...unshare, actions, rules], { env: { PATH } });
   await daemon.waitForLine(/Acquired the name org\.freedesktop\.PolicyKit1/);
-  const inside = (pid: number, argv: readonly string[]) =>
-    run("nsenter", ["--mount", "--target", `${pid}`, "--", ...argv]).then((done) => {
-      if (done.status !== 0) throw new Error(`${argv.join(" ")}: ${done.stderr}`);
-    });
   const loads = (): number => daemon.output.split("Finished loading").length;
   return {
-    script: (text) => inside(daemon.pid, ["/bin/sh", "-ec", text]),
-    showIn: (pid) => inside(pid, ["mount", "--bind", actions, ACTIONS]),
+    script: (text) => runInMountsOf(daemon.pid, ["/bin/sh", "-ec", text]),
+    showIn: (pid) => runInMountsOf(pid, ["mount", "--bind", actions, ACTIONS]),
     reloaded: async (change) => {
       const before = loads();
       await change();
