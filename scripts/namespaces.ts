@@ -21,7 +21,7 @@ const NODE_INSIDE = "/run/node/node";
 export const SUITES_INSIDE = "/run/suites";
 
 /**
- * Runs inside fresh namespaces, as their first process: gives them a /run of their own with the
+ * Runs inside fresh namespaces, as their first process: gives them a /tmp and a /run of their own with the
  * directories that pcscd and sshd want, accounts for the tests' users, and homes for these and
  * for root. Nothing of it is seen outside, and all of it ends with the namespaces. It waits for
  * the command instead of becoming it, because a first process has to reap orphans.
@@ -42,6 +42,7 @@ touch ${NODE_INSIDE}
 mount --bind "$node" ${NODE_INSIDE}
 mount --bind "$suites" ${SUITES_INSIDE}
 mount -o remount,bind,ro ${SUITES_INSIDE}
+mount -t tmpfs -o mode=1777 tmpfs /tmp
 for file in passwd group shadow; do
   cp -p /etc/$file /run/accounts/
   sed -i '/^\\(alice\\|bob\\|carol\\|cards\\):/d' /run/accounts/$file

@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inNamespaces } from "./namespaces.ts";
 import { ensurePackages, PROGRAM_PATH } from "./packages.ts";
@@ -15,7 +14,8 @@ const GRACE_MS = 3_000;
 
 const total = { passed: 0, failed: 0, skipped: 0 };
 const children = new Set<ChildProcess>();
-const counts = mkdtempSync(join(tmpdir(), "cardwire-test-"));
+/** Not in /tmp: the namespaces have one of their own. */
+const counts = mkdtempSync("/var/tmp/cardwire-test-");
 let stopping = false;
 
 const node = (script: string, ...args: readonly string[]): readonly string[] => [
