@@ -1,8 +1,6 @@
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { startComputers } from "../lab/computers.ts";
-import { atrs } from "../lab/card.ts";
 import { type Pcscd, startPcscd } from "../lab/pcscd.ts";
 import { type Program, run, start } from "../lab/programs.ts";
 import { type Sshd, startSshd } from "../lab/sshd.ts";
@@ -265,25 +263,4 @@ describe("Podman without root", () => {
       expect(await sandbox.list()).toEqual(LISTED);
     }
   });
-});
-
-test("thin clients: each user has the reader before him", async () => {
-  const section = "Thin clients";
-  await using first = await startPcscd({ cards: [{ atr: atrs.t0 }] });
-  await using second = await startPcscd({ cards: [{ atr: atrs.t1 }] });
-  await using lab = await startComputers(["server", "thin1", "thin2"]);
-  await lab.thin1.plugIn(first);
-  await lab.thin2.plugIn(second);
-  const on = lab.server;
-  const attachTo = line(section, "cardwire attach");
-  await using alices = await attachAs(attachTo, { user: "alice", on });
-  await using _bobs = await attachAs(attachTo.replace("thin1", "thin2"), { user: "bob", on });
-
-  const use = `${line(section, "eval")}; opensc-tool -a`;
-  const seenByAlice = await shell(use, { user: "alice", on });
-  expect(seenByAlice).toMatchObject({ status: 0, stdout: "3b:00\n" });
-  const seenByBob = await shell(use.replace("thin1", "thin2"), { user: "bob", on });
-  expect(seenByBob).toMatchObject({ status: 0, stdout: "3b:80:01:81\n" });
-  const taken = { user: "bob", env: using(alices.socket), on } as const;
-  expect(await run("opensc-tool", ["-l"], taken)).toMatchObject({ stdout: NOTHING });
 });

@@ -10,21 +10,16 @@ import { type Attached, attach, MAIN, PATIENCE_MS } from "./cardwire.ts";
 
 const page = readFileSync(new URL("../../../docs/sandboxes.md", import.meta.url), "utf8");
 
-/** The lines of code in a section of the page that begin so. */
-function lines(section: string, begin: string): readonly string[] {
-  const [, rest = ""] = page.split(`\n## ${section}\n`);
-  const [text = ""] = rest.split("\n## ");
-  const code = [...text.matchAll(/^ {4}(\S.*)$/gm)].map(([, found = ""]) => found);
-  return code.filter((found) => found.startsWith(begin));
-}
-
 /**
- * One line of code of the page.
+ * A line of code in a section of the page that begins with `begin`.
  *
  * @param n which of several, 0 the first.
  */
 export function line(section: string, begin: string, n = 0): string {
-  const found = lines(section, begin)[n];
+  const [, rest = ""] = page.split(`\n## ${section}\n`);
+  const [text = ""] = rest.split("\n## ");
+  const code = [...text.matchAll(/^ {4}(\S.*)$/gm)].map(([, found = ""]) => found);
+  const found = code.filter((words) => words.startsWith(begin))[n];
   if (found === undefined) throw new Error(`docs/sandboxes.md: no "${begin}…" under "${section}"`);
   return found;
 }
