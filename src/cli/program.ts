@@ -3,6 +3,7 @@ import { attachCommand } from "./commands/attach.ts";
 import { envCommand } from "./commands/env.ts";
 import { type ReadersDeps, readersCommand } from "./commands/readers.ts";
 import { runCommand } from "./commands/run.ts";
+import { shareCommand } from "./commands/share.ts";
 import type { Exit, Io } from "./io.ts";
 
 /** The whole command line, as data: what help, completion and manual pages are made from. */
@@ -19,6 +20,7 @@ export function program(
   const commands = [
     attachCommand(io, options.setExit),
     runCommand(io, options.rest, options.setExit),
+    shareCommand(io, options.setExit),
     envCommand(io),
     readersCommand({ io, exit: options.setExit, withReaders: options.withReaders }),
   ];

@@ -13,6 +13,10 @@ export interface Source {
 /** This computer's pcscd, for `--local`. */
 const HERE = { text: "local", where: { kind: "unix", path: SYSTEM_SOCKET } } as const;
 
+/** Where programs find readers that are started with `env`. */
+export const whereHere = (env: Readonly<Record<string, string | undefined>>): string =>
+  `unix:${env["PCSCLITE_CSOCK_NAME"] ?? SYSTEM_SOCKET}`;
+
 /** Longest name that is made of several hosts' names, characters. The socket's path has to bear it. */
 const MAX_NAME = 40;
 

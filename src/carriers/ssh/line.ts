@@ -3,6 +3,7 @@ import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import { CardwireError } from "../../domain/errors.ts";
+import { firstSignal } from "../../domain/first-signal.ts";
 import { Watchable } from "../../domain/watchable.ts";
 import { explainFileError } from "../../host/file-errors.ts";
 import { makeOwnedDirectory, sweepOwnedDirectories } from "../../host/owned-directory.ts";
@@ -109,6 +110,7 @@ export class SshLine implements AsyncDisposable {
   #serial = 0;
   #master: RunningMaster | undefined;
   #keeping: Promise<void> = Promise.resolve();
+  #pausing = new AbortController();
 
   /** Use `sshLine`. */
   constructor(options: SshLineOptions, directory: string, prepare: Prepare) {
@@ -158,6 +160,11 @@ export class SshLine implements AsyncDisposable {
       if (up && this.#master !== undefined) return this.#master;
     }
     throw signal.reason;
+  }
+
+  /** Ends the present pause between two attempts. */
+  hurry(): void {
+    this.#pausing.abort();
   }
 
   /** This connection is of no more use: ends it, so that the next one is tried. */
@@ -235,7 +242,7 @@ export class SshLine implements AsyncDisposable {
     let waitMs = pause(after);
     for (let attempt = 0; !signal.aborted; attempt += 1) {
       try {
-        await delay(Math.max(waitMs, backOffMs(attempt, Math.random())), undefined, { signal });
+        await this.#pause(Math.max(waitMs, backOffMs(attempt, Math.random())));
         const canAsk = this.#options.canAskAgain;
         return await this.#connect({ canAsk, notice: undefined, signal });
       } catch (error) {
@@ -245,6 +252,12 @@ export class SshLine implements AsyncDisposable {
       }
     }
     return undefined;
+  }
+
+  async #pause(limitMs: number): Promise<void> {
+    this.#pausing = new AbortController();
+    using either = firstSignal(this.closing, this.#pausing.signal);
+    await delay(limitMs, undefined, either).catch(() => this.closing.throwIfAborted());
   }
 }
 

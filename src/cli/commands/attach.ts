@@ -14,6 +14,7 @@ import {
   strictOption,
   subcommand,
   WHERE,
+  waitOption,
 } from "../options.ts";
 import { attachmentName, parseSources } from "../sources.ts";
 
@@ -26,7 +27,7 @@ export const attachCommand = (io: Io, exit: Exit) =>
   ])
     .argument("[where...]", `${WHERE}; several make one list`)
     .addOption(localOption())
-    .option("--wait", "start although no host can be reached yet, and keep trying")
+    .addOption(waitOption())
     .option("--name <name>", "what to call the attachment (default: the host, or the hosts)")
     .option("--socket <path>", "where to put the socket (default: in the run-time directory)")
     .option(

@@ -2,8 +2,7 @@ import { type Exit, ExitCode, type Io } from "../io.ts";
 import type { OpenReaders } from "../open.ts";
 import { localOption, sshOption, subcommand, WHERE } from "../options.ts";
 import { absenceLines, readerJson, readersTable } from "../report.ts";
-import { parseSources, type Source } from "../sources.ts";
-import { SYSTEM_SOCKET } from "../where.ts";
+import { parseSources, type Source, whereHere } from "../sources.ts";
 
 export interface ReadersDeps {
   readonly io: Io;
@@ -27,8 +26,7 @@ export const readersCommand = ({ io, exit, withReaders }: ReadersDeps) =>
     .addOption(sshOption())
     .option("--json", "one JSON object a line, for scripts")
     .action(async (wheres, { json, local, ssh }) => {
-      const here = `unix:${io.env["PCSCLITE_CSOCK_NAME"] ?? SYSTEM_SOCKET}`;
-      const asked = wheres.length > 0 || local ? wheres : [here];
+      const asked = wheres.length > 0 || local ? wheres : [whereHere(io.env)];
       await withReaders(parseSources(asked, { local }), { ssh }, ({ service, sources }) => {
         const { readers } = service;
         for (const { source, service: one } of sources) {
