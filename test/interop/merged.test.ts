@@ -1,4 +1,4 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { chown, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { CardProgram, connected, python } from "../faults/attached.ts";
@@ -6,6 +6,7 @@ import { type Pcscd, startPcscd } from "../lab/pcscd.ts";
 import { until } from "../lab/processes.ts";
 import { run, start } from "../lab/programs.ts";
 import { mountAsSystemSocket, type Sshd, startSshd } from "../lab/sshd.ts";
+import { users } from "../lab/users.ts";
 import {
   attach,
   cardwire,
@@ -45,6 +46,8 @@ let alpha: Host;
 let beta: Host;
 let here: Pcscd;
 let ssh: readonly string[];
+/** A directory of alice's, for keys of hosts that she gets to know. */
+let known: string;
 
 async function startHost(): Promise<Host> {
   const pcscd = await startPcscd();
@@ -71,6 +74,8 @@ beforeAll(async () => {
   const path = join(alpha.sshd.directory, "both_config");
   await writeFile(path, configs.join("\n"));
   ssh = ["--ssh", `ssh -F ${path}`];
+  known = await mkdtemp("/run/tmp/known-");
+  await chown(known, users.alice.uid, users.alice.gid);
 });
 afterEach(async () => {
   await Promise.all([alpha.sshd.start(), beta.sshd.start()]);
@@ -79,6 +84,7 @@ afterEach(async () => {
 });
 afterAll(async () => {
   for (const one of [here, beta, alpha]) await one[Symbol.asyncDispose]();
+  await rm(known, { recursive: true });
 });
 
 /** The readers as a program lists them that connects to none: a card may be held. */
@@ -158,6 +164,27 @@ describe("several hosts", () => {
     const warned = await cardwire(["run", "beta", "--local", ...ssh, "--", "opensc-tool", "-l"]);
     expect(warned.stdout).toContain(LOCAL);
     expect(warned.stderr).toMatch(/^beta: ssh to beta: .*refused; trying again\nhint: .*\n$/);
+  });
+
+  test("on a terminal, one asks after the other", async () => {
+    const asking = ["StrictHostKeyChecking=ask", "BatchMode=no", `UserKnownHostsFile=${known}/%n`];
+    const command = `${ssh[1]} ${asking.map((setting) => `-o ${setting}`).join(" ")}`;
+    const argv = ["node", MAIN, "attach", "alpha", "beta", "--ssh", command];
+    await using window = start(...python("terminal", ...argv), { user: "alice" });
+    for (const host of ["alpha", "beta"]) {
+      await window.waitForLine(/continue connecting \(yes\/no/, { timeoutMs: PATIENCE_MS });
+      expect(await sshMasters()).toEqual(
+        expect.arrayContaining([expect.stringMatching(` ${host} $`)]),
+      );
+      expect(window.output.match(/continue connecting \(yes\/no/g)).toHaveLength(
+        host === "alpha" ? 1 : 2,
+      );
+      window.write('type "yes\\n"\n');
+    }
+    await window.waitForLine(/^Ctrl-C ends/, { timeoutMs: PATIENCE_MS });
+    expect(window.output).toContain(BETA);
+    window.write('type "\\u0003"\n');
+    await window.exited;
   });
 
   test("one alone keeps its names; so does this computer", async () => {
@@ -265,6 +292,16 @@ describe("a host that is down at the start", () => {
     const failed = await cardwire(["attach", "alpha", "--local", "--wait", ...options]);
     expect(failed).toMatchObject({ status: 1, stdout: "", timedOut: false });
     expect(failed.stderr).toContain(message);
+  });
+
+  test("one that does not say a word holds the others up for a while only", async () => {
+    const mute = await beta.sshd.configWith(["Host beta", "ProxyCommand sleep 600"]);
+    const both = join(alpha.sshd.directory, "mute_config");
+    const own = (await readFile(alpha.sshd.clientConfig, "utf8")).replace("cardhost", "alpha");
+    await writeFile(both, `${await readFile(mute, "utf8")}\n${own}`);
+    await using attached = await attach(["beta", "alpha", "--ssh", `ssh -F ${both}`]);
+    expect(attached.program.output).toMatch(/^beta: ssh to beta: .*timed out.*; trying again$/m);
+    expect(await listed(attached.socket)).toEqual(READERS.slice(0, 2));
   });
 
   test("Ctrl-C ends the start", async () => {
