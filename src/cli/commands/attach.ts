@@ -11,6 +11,7 @@ import {
   strictOption,
   subcommand,
 } from "../options.ts";
+import { checkSystemSources, systemOption, systemSocketText } from "../system-option.ts";
 import { nameOf, parseWhere } from "../where.ts";
 
 export const attachCommand = (io: Io, exit: Exit) =>
@@ -22,6 +23,7 @@ export const attachCommand = (io: Io, exit: Exit) =>
     .argument("<where>", "[user@]host, ssh://[user@]host[:port], or unix:PATH")
     .option("--name <name>", "what to call the attachment (default: the host)")
     .option("--socket <path>", "where to put the socket (default: in the run-time directory)")
+    .addOption(systemOption())
     .option(
       "--mode <mode>",
       "rights of the socket, octal (default: 0600, with --group 0660)",
@@ -41,14 +43,19 @@ export const attachCommand = (io: Io, exit: Exit) =>
       const { untilInterrupted } = await import("../until-interrupted.ts");
       const { foundJson, foundText } = await import("../attach-screen.ts");
       const { closedDoor } = await import("../../host/reach.ts");
+      const { prepareSystemSocket, SYSTEM_SOCKET } = await import("../../host/system-socket.ts");
+      const { tellServiceManager } = await import("../service-manager.ts");
       const where = parseWhere(whereText);
+      if (flags.system) checkSystemSources([where]);
       const name = flags.name ?? nameOf(where);
       await untilInterrupted(exit, async (signal) => {
+        await using _place = flags.system ? await prepareSystemSocket() : undefined;
+        const chosen = flags.socket === undefined ? undefined : resolve(flags.socket);
         const options = {
           ...pcscdOptions(flags),
           name,
           whereText,
-          socket: flags.socket === undefined ? undefined : resolve(flags.socket),
+          socket: flags.system ? SYSTEM_SOCKET : chosen,
           mode: flags.mode,
           group: flags.group,
           slots: Number(flags.slots),
@@ -69,8 +76,10 @@ export const attachCommand = (io: Io, exit: Exit) =>
         };
         if (flags.json) io.out(foundJson(found));
         else {
-          io.out(foundText(found));
-          io.err(`In other terminals: eval "$(cardwire env ${name})"`);
+          io.out(
+            foundText(found, flags.system ? systemSocketText(flags.mode, flags.group) : undefined),
+          );
+          if (!flags.system) io.err(`In other terminals: eval "$(cardwire env ${name})"`);
           if (where.kind === "ssh")
             io.err("Programs that compete for a card get it by chance, as pcscd gives it.");
           io.err("Ctrl-C ends the attachment and removes the socket.");
@@ -80,6 +89,8 @@ export const attachCommand = (io: Io, exit: Exit) =>
           io.err(
             `Those whom --mode and --group admit cannot reach the socket: ${door} does not let them in. Choose another place with --socket.`,
           );
+        const calm = `${whereText}: ${service.readers.length} readers at ${attachment.socket}`;
+        await using _manager = await tellServiceManager(calm, { io });
         if (!signal.aborted) await once(signal, "abort");
       });
     });

@@ -1,8 +1,9 @@
 import type { CardService } from "../../domain/card-service.ts";
+import { SYSTEM_SOCKET } from "../../host/system-socket.ts";
 import type { Io } from "../io.ts";
 import { sshOption, subcommand } from "../options.ts";
 import { readerJson, readersTable } from "../report.ts";
-import { parseWhere, SYSTEM_SOCKET, type Where } from "../where.ts";
+import { parseWhere, type Where } from "../where.ts";
 
 export interface ReadersDeps {
   readonly io: Io;
