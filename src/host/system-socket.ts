@@ -20,7 +20,7 @@ export async function prepareSystemSocket(path = SYSTEM_SOCKET): Promise<AsyncDi
   const directory = dirname(path);
   let made = false;
   try {
-    await refuseLiving(path);
+    await checkSystemSocket(path);
     made = await makeDirectory(directory);
     await access(directory, constants.W_OK | constants.X_OK);
   } catch (cause) {
@@ -72,7 +72,8 @@ async function removeIfEmpty(directory: string): Promise<void> {
   await rmdir(directory).catch(() => {}); // something is in it, somebody removed it, or it is a mount: all theirs
 }
 
-async function refuseLiving(path: string): Promise<void> {
+/** @throws {CardwireError} `E_SOCKET_IN_USE` somebody listens at the standard path; `E_SOCKET_PATH` something else is there. */
+export async function checkSystemSocket(path = SYSTEM_SOCKET): Promise<void> {
   const place = await lookAtSocket(path);
   if (place.state === "other") {
     throw new CardwireError("E_SOCKET_PATH", `${path} is there already and is not a socket`, {

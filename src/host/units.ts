@@ -1,0 +1,63 @@
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { homedir } from "node:os";
+import { isAbsolute, join } from "node:path";
+import { CardwireError } from "../domain/errors.ts";
+import { errorCode } from "./error-code.ts";
+import { explainFileError } from "./file-errors.ts";
+import { type Person, thisPerson } from "./paths.ts";
+import type { Scope } from "./systemctl.ts";
+
+/** The first words of every unit that cardwire wrote. Others, whatever their names, are not ours. */
+export const UNIT_MARK = "# Made by cardwire.";
+
+export const unitName = (name: string): string => `cardwire-${name}.service`;
+
+/** Where units that are made on this computer are. */
+export function unitDirectory(scope: Scope, { env }: Pick<Person, "env"> = thisPerson()): string {
+  if (scope === "system") return "/etc/systemd/system";
+  const config = env["XDG_CONFIG_HOME"];
+  const base = config !== undefined && isAbsolute(config) ? config : join(homedir(), ".config");
+  return join(base, "systemd/user");
+}
+
+export const unitPath = (scope: Scope, name: string): string =>
+  join(unitDirectory(scope), unitName(name));
+
+/** The names of the units that cardwire wrote, sorted. */
+export async function unitNames(scope: Scope): Promise<readonly string[]> {
+  const directory = unitDirectory(scope);
+  const names: string[] = [];
+  for (const file of await readdir(directory).catch(() => [])) {
+    const name = /^cardwire-(.+)\.service$/.exec(file)?.[1];
+    if (name === undefined) continue;
+    const text = await readFile(join(directory, file), "utf8").catch(() => ""); // a link to nowhere is none of ours
+    if (text.startsWith(UNIT_MARK)) names.push(name);
+  }
+  return names.toSorted();
+}
+
+/** In one step: systemd sees the whole unit or the one before. @throws {CardwireError} `E_SERVICE`, `E_DISK_FULL`. */
+export async function writeUnit(scope: Scope, name: string, text: string): Promise<string> {
+  const directory = unitDirectory(scope);
+  const path = join(directory, unitName(name));
+  try {
+    await mkdir(directory, { recursive: true });
+    await writeFile(`${path}.new`, text, { mode: 0o644 });
+    await rename(`${path}.new`, path);
+  } catch (cause) {
+    await rm(`${path}.new`, { force: true }).catch(() => {}); // the first failure is the one to tell
+    if (errorCode(cause) !== "EACCES") throw explainFileError(cause, `the unit ${path}`, directory);
+    throw new CardwireError("E_SERVICE", `no right to write ${path}`, {
+      cause,
+      hint: "Units of the system are root's: use sudo, or --user for a unit of your own.",
+    });
+  }
+  return path;
+}
+
+/** Removes a unit with what `systemctl edit` added to it. */
+export async function deleteUnit(scope: Scope, name: string): Promise<void> {
+  const path = unitPath(scope, name);
+  await rm(path, { force: true });
+  await rm(`${path}.d`, { recursive: true, force: true });
+}
