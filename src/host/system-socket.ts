@@ -46,10 +46,18 @@ export async function giveSystemSocketTo(uid: number, path = SYSTEM_SOCKET): Pro
   await chown(dirname(path), uid, -1);
 }
 
-/** Removes what a killed program left at the standard path, and the directory if it is empty then. A living socket stays. */
+/**
+ * Undoes {@link giveSystemSocketTo}: removes what a killed service left, and makes the directory root's again, since
+ * whose it is can take the place of a socket there. An empty one is removed, where it is not a mount of the sandbox. A
+ * living socket stays.
+ */
 export async function clearSystemSocket(path = SYSTEM_SOCKET): Promise<void> {
   await removeStale(path);
-  await removeIfEmpty(dirname(path));
+  const directory = dirname(path);
+  await removeIfEmpty(directory);
+  await chown(directory, 0, 0).catch((error: unknown) => {
+    if (errorCode(error) !== "ENOENT") throw error; // it is gone: good
+  });
 }
 
 /** Makes the directory as pcscd does, whatever the umask. Resolves with whether there was none. */

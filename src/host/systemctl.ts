@@ -81,10 +81,11 @@ export async function unitState(scope: Scope, unit: string): Promise<UnitState> 
 export async function lastLines(
   scope: Scope,
   unit: string,
-  count: number,
+  { count, since }: { count: number; since?: Date },
 ): Promise<readonly string[]> {
   const which = scope === "user" ? `--user-unit=${unit}` : `--unit=${unit}`;
-  const args = ["--quiet", "--no-pager", "--output=cat", `--lines=${count}`, which];
+  const from = since === undefined ? [] : [`--since=@${Math.floor(since.getTime() / 1_000)}`];
+  const args = ["--quiet", "--no-pager", "--output=cat", `--lines=${count}`, which, ...from];
   try {
     const { stdout } = await promisify(execFile)("journalctl", args, {
       env: plain(),

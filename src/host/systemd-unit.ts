@@ -15,8 +15,8 @@ export interface UnitPlan {
 export interface SystemPlan {
   /** Who runs it; absent is root. */
   readonly user?: string | undefined;
-  /** Groups that its user needs beside his own, to give a socket to one of them. */
-  readonly groups: readonly string[];
+  /** The group that it gives its socket to. */
+  readonly group?: string | undefined;
   /** Directories outside its own that it writes to. */
   readonly writable: readonly string[];
   /** Prepares pcsc-lite's standard place for it, as root, and clears it afterwards. Absent when it has no socket there. */
@@ -91,22 +91,21 @@ function atBoot({ place }: SystemPlan): readonly Setting[] {
 
 /** What a system unit may do: run ssh, use the network, and write to its own directory in /run. */
 function sandbox(name: string, system: SystemPlan): readonly Setting[] {
-  const { user, groups, writable, place, sharesTmp } = system;
+  const { user, group, writable, place, sharesTmp } = system;
   const paths = [...(place ? [`-${SYSTEM_SOCKET.replace(/\/[^/]*$/, "")}`] : []), ...writable];
   return [
     ...(user === undefined ? rootsDirectory : usersDirectory(name, user)),
-    ...(groups.length > 0
-      ? [["SupplementaryGroups", specifierless(groups.join(" "))] as const]
-      : []),
+    // Only its own groups can a user give a socket to; root needs the capability for it, and nobody needs another.
+    ...(group === undefined ? [] : [["SupplementaryGroups", specifierless(group)] as const]),
+    ["CapabilityBoundingSet", user === undefined && group !== undefined ? "CAP_CHOWN" : ""],
     ...(paths.length > 0 ? [["ReadWritePaths", paths.map(path).join(" ")] as const] : []),
-    // Root gives sockets to groups; nobody else needs a capability.
-    ["CapabilityBoundingSet", user === undefined ? "CAP_CHOWN" : ""],
     ["NoNewPrivileges", "yes"],
     ["ProtectSystem", "strict"],
     ["ProtectHome", "read-only"], // for ~/.ssh and the settings
     ["PrivateTmp", sharesTmp ? "no" : "yes"],
     ...(sharesTmp ? [["ReadWritePaths", "/tmp /var/tmp"] as const] : []),
     ["PrivateDevices", "yes"],
+    ["PrivateMounts", "yes"],
     ["ProtectProc", "invisible"],
     ["ProcSubset", "pid"],
     ["ProtectClock", "yes"],
@@ -125,7 +124,7 @@ function sandbox(name: string, system: SystemPlan): readonly Setting[] {
     ["SystemCallArchitectures", "native"],
     ["SystemCallFilter", "@system-service"],
     ["SystemCallFilter", "~@privileged @resources"],
-    ["SystemCallFilter", "@chown @setuid"],
+    ...(group === undefined ? [] : [["SystemCallFilter", "@chown"] as const]),
     ["SystemCallErrorNumber", "EPERM"],
     // MemoryDenyWriteExecute is left out: Node.js compiles programs while they run.
     // PrivateUsers is left out: cardwire has to tell the users of its socket apart.

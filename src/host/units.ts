@@ -23,6 +23,10 @@ export function unitDirectory(scope: Scope, { env }: Pick<Person, "env"> = thisP
 export const unitPath = (scope: Scope, name: string): string =>
   join(unitDirectory(scope), unitName(name));
 
+/** Empty when there is none. */
+export const readUnit = (scope: Scope, name: string): Promise<string> =>
+  readFile(unitPath(scope, name), "utf8").catch(() => ""); // also a link to nowhere
+
 /** The names of the units that cardwire wrote, sorted. */
 export async function unitNames(scope: Scope): Promise<readonly string[]> {
   const directory = unitDirectory(scope);
@@ -30,8 +34,7 @@ export async function unitNames(scope: Scope): Promise<readonly string[]> {
   for (const file of await readdir(directory).catch(() => [])) {
     const name = /^cardwire-(.+)\.service$/.exec(file)?.[1];
     if (name === undefined) continue;
-    const text = await readFile(join(directory, file), "utf8").catch(() => ""); // a link to nowhere is none of ours
-    if (text.startsWith(UNIT_MARK)) names.push(name);
+    if ((await readUnit(scope, name)).startsWith(UNIT_MARK)) names.push(name);
   }
   return names.toSorted();
 }

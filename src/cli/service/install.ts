@@ -69,9 +69,10 @@ export async function installService(
   await systemctl(scope, ["daemon-reload"]);
   await systemctl(scope, ["enable", "--quiet", "--", unitName(name)]);
   await systemctl(scope, ["stop", "--", unitName(name)]);
+  const since = new Date();
   await systemctl(scope, ["start", "--no-block", "--", unitName(name)]);
   const state = await settled(scope, unitName(name), signal);
-  await tell({ name, scope, path, state, json }, io);
+  await tell({ name, scope, path, state, since, json }, io);
 }
 
 /** @throws {CardwireError} `E_USER` no such user, or one who cannot run this very program. */
@@ -102,13 +103,15 @@ interface Installed {
   readonly scope: Scope;
   readonly path: string;
   readonly state: UnitState;
+  /** When it was started. */
+  readonly since: Date;
   readonly json: boolean;
 }
 
-async function tell({ name, scope, path, state, json }: Installed, io: Io): Promise<void> {
+async function tell({ name, scope, path, state, since, json }: Installed, io: Io): Promise<void> {
   const unit = unitName(name);
   const ready = state.active === "active";
-  const lines = ready ? [] : (await lastLines(scope, unit, LINES)).map(printable);
+  const lines = ready ? [] : (await lastLines(scope, unit, { count: LINES, since })).map(printable);
   const status = printable(state.status);
   if (json)
     io.out(JSON.stringify({ name, scope, path, state: state.active, ready, status, lines }));

@@ -45,8 +45,7 @@ export function planUnit(
         ? undefined
         : {
             user,
-            // Root may give its socket to any group, others only to their own.
-            groups: user !== undefined && command.group !== undefined ? [command.group] : [],
+            group: command.group,
             writable: command.socket === undefined ? [] : [dirname(command.socket)],
             place: command.system ? placeCommands(user) : undefined,
             sharesTmp: paths.some((path) => /^\/(var\/)?tmp\//.test(path)),

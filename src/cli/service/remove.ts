@@ -1,6 +1,7 @@
 import { CardwireError } from "../../domain/errors.ts";
+import { clearSystemSocket } from "../../host/system-socket.ts";
 import { type Scope, systemctl } from "../../host/systemctl.ts";
-import { deleteUnit, unitName, unitNames, unitPath } from "../../host/units.ts";
+import { deleteUnit, readUnit, unitName, unitNames, unitPath } from "../../host/units.ts";
 
 /**
  * Stops a service for good. Resolves with the path of the unit that is gone.
@@ -11,6 +12,9 @@ export async function removeService(scope: Scope, name: string): Promise<string>
   const names = await unitNames(scope);
   if (!names.includes(name)) throw noSuchService(scope, name, names);
   await systemctl(scope, ["disable", "--now", "--quiet", "--", unitName(name)]);
+  // The unit itself cannot remove a directory that is a mount of its sandbox.
+  if (scope === "system" && (await readUnit(scope, name)).includes(" system-place "))
+    await clearSystemSocket();
   await deleteUnit(scope, name);
   await systemctl(scope, ["daemon-reload"]);
   // One that failed stays in systemd's list otherwise. Where it did not, there is nothing to reset.

@@ -30,7 +30,6 @@ export async function serviceReports(): Promise<readonly ServiceReport[]> {
 
 async function report(scope: Scope, name: string): Promise<ServiceReport> {
   const state = await unitState(scope, unitName(name));
-  const last = async () => (await lastLines(scope, unitName(name), 1))[0] ?? "";
   return {
     name,
     scope,
@@ -39,8 +38,14 @@ async function report(scope: Scope, name: string): Promise<ServiceReport> {
     ...(state.mainPid !== undefined && { pid: state.mainPid }),
     enabled: state.enabled,
     restarts: state.restarts,
-    message: state.status === "" ? await last() : state.status,
+    message: state.status === "" ? await lastWords(scope, name) : state.status,
   };
+}
+
+/** Its last line, or the error above the hint. */
+async function lastWords(scope: Scope, name: string): Promise<string> {
+  const lines = await lastLines(scope, unitName(name), { count: 5 });
+  return lines.findLast((line) => line.startsWith("cardwire: ")) ?? lines.at(-1) ?? "";
 }
 
 export const servicesTable = (reports: readonly ServiceReport[]): string =>

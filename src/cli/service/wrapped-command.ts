@@ -1,6 +1,7 @@
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import { isAbsolute } from "node:path";
 import { wrongUsage } from "../options.ts";
+import { checkSystemSources } from "../system-option.ts";
 import { nameOf, parseWhere } from "../where.ts";
 
 /** Commands that run until they are stopped, and tell a service manager how they are. */
@@ -49,6 +50,7 @@ export async function readCommandLine(
       `${socket} is not an absolute path, and a service starts elsewhere`,
       "Give --socket a path that begins with '/'.",
     );
+  if (flags["system"] === true) checkSystemSources(places);
   const [place] = places;
   return {
     argv,
