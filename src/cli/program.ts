@@ -4,6 +4,7 @@ import { envCommand } from "./commands/env.ts";
 import { type ReadersDeps, readersCommand } from "./commands/readers.ts";
 import { runCommand } from "./commands/run.ts";
 import { serviceCommand } from "./commands/service.ts";
+import { shareCommand } from "./commands/share.ts";
 import type { Exit, Io } from "./io.ts";
 
 /** The whole command line, as data: what help, completion and manual pages are made from. */
@@ -20,8 +21,9 @@ export function program(
   const commands = [
     attachCommand(io, options.setExit),
     runCommand(io, options.rest, options.setExit),
+    shareCommand(io, options.setExit),
     envCommand(io),
-    readersCommand({ io, withReaders: options.withReaders }),
+    readersCommand({ io, exit: options.setExit, withReaders: options.withReaders }),
     serviceCommand({
       io,
       exit: options.setExit,

@@ -1,7 +1,7 @@
 import { Option } from "@commander-js/extra-typings";
 import { SYSTEM_SOCKET } from "../host/system-socket.ts";
 import { wrongUsage } from "./options.ts";
-import type { Where } from "./where.ts";
+import type { Source } from "./sources.ts";
 
 export const systemOption = () =>
   new Option(
@@ -14,13 +14,13 @@ export const systemOption = () =>
  *
  * @throws {CardwireError} `E_USAGE`
  */
-export function checkSystemSources(sources: readonly Where[]): void {
-  const isThere = (where: Where) =>
+export function checkSystemSources(sources: readonly Source[]): void {
+  const isThere = ({ where }: Source) =>
     where.kind === "unix" && where.path.replace(/^\/var\/run\//, "/run/") === SYSTEM_SOCKET;
   if (!sources.some(isThere)) return;
   throw wrongUsage(
     `with --system, cardwire takes the place of the pcscd at ${SYSTEM_SOCKET} and cannot have its readers from there`,
-    "Leave --system away and set PCSCLITE_CSOCK_NAME, or let pcscd listen at another path and attach unix:PATH.",
+    "Leave --system away and set PCSCLITE_CSOCK_NAME, or let pcscd listen elsewhere and name that: unix:PATH.",
   );
 }
 

@@ -52,8 +52,8 @@ export function unitText(plan: UnitPlan): string {
       ["RestartSec", "5"],
       // Wrong usage does not become right by trying again.
       ["RestartPreventExitStatus", "2"],
-      // It is ready when its readers are there, however long that takes.
-      ["TimeoutStartSec", "infinity"],
+      // With --wait it is ready after one attempt at its card hosts; multi-user.target waits for that.
+      ["TimeoutStartSec", "120"],
       ["TimeoutStopSec", "20"],
       // cardwire ends its ssh itself, and takes its socket away first.
       ["KillMode", "mixed"],
@@ -76,16 +76,8 @@ const section = (title: string, settings: readonly Setting[]): string =>
 /** When a system unit starts and ends. */
 function atBoot({ place }: SystemPlan): readonly Setting[] {
   return [
-    // Without these, multi-user.target would wait for a card host that is off: it comes after all that it wants.
-    ["DefaultDependencies", "no"],
-    ["Requires", "sysinit.target"],
     ["Wants", "network-online.target"],
-    [
-      "After",
-      `sysinit.target basic.target network-online.target${place ? " pcscd.socket pcscd.service" : ""}`,
-    ],
-    ["Conflicts", "shutdown.target"],
-    ["Before", "shutdown.target"],
+    ["After", `network-online.target${place ? " pcscd.socket pcscd.service" : ""}`],
   ];
 }
 

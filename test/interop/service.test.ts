@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { type Pcscd, pcscdArguments, startPcscd } from "../lab/pcscd.ts";
-import { until } from "../lab/processes.ts";
-import type { RunOptions } from "../lab/programs.ts";
+import { signal, until } from "../lab/processes.ts";
+import { type RunOptions, run } from "../lab/programs.ts";
 import { type Sshd, startSshd } from "../lab/sshd.ts";
 import { type Systemd, startSystemd } from "../lab/systemd.ts";
 import { MAIN, PATIENCE_MS } from "./programs/cardwire.ts";
@@ -73,7 +73,7 @@ describe("a service of the system", () => {
     );
     expect(installed).toMatchObject({ status: 0, stderr: "" });
     expect(installed.stdout).toBe(
-      `cardhost runs: cardhost: 2 readers at ${SYSTEM_SOCKET}\n/etc/systemd/system/${UNIT}\n`,
+      `cardhost runs: the readers of cardhost are at ${SYSTEM_SOCKET}\n/etc/systemd/system/${UNIT}\n`,
     );
     expect(await finds("alice")).toBe(true);
     expect(await finds("carol")).toBe(true);
@@ -93,7 +93,7 @@ describe("a service of the system", () => {
       pid: Number(pid),
       enabled: true,
       restarts: 0,
-      message: `cardhost: 2 readers at ${SYSTEM_SOCKET}`,
+      message: `the readers of cardhost are at ${SYSTEM_SOCKET}`,
     });
 
     // A pcscd that is started now finds a directory that nobody else can change.
@@ -107,23 +107,45 @@ describe("a service of the system", () => {
     expect((await cardwire(["service", "status"])).stderr).toMatch(/^No services\./);
   });
 
-  test("is ready when its socket is there, not before; until then it goes on trying", async () => {
-    await sshd.stop();
-    const installed = await install("--as", "alice", "--", "attach", "cardhost");
-    expect(installed.stderr).toContain("Connection refused");
-    expect(installed.stderr).toContain("goes on trying");
-    expect(await property("ActiveState")).toBe("activating");
+  test("is ready when its socket is there, not before", async () => {
     const socket = "/run/cardwire-cardhost/pcscd.comm";
+    signal(sshd.pid, "SIGSTOP"); // it takes connections, and says nothing
+    const installing = install("--as", "alice", "--", "attach", "cardhost");
+    await until("the service to be started", async () => (await property("MainPID")) !== "0");
     expect(await exists(socket)).toBe(false);
-    const shown = (await cardwire(["service", "status"])).stdout;
-    expect(shown).toMatch(/^cardhost +system +(activating|waiting to be restarted) /m);
-
-    await sshd.start();
-    await active();
-    expect(await exists(socket)).toBe(true);
+    expect(await property("ActiveState")).toBe("activating");
+    signal(sshd.pid, "SIGCONT");
+    expect(await installing).toMatchObject({ status: 0, stderr: "" });
+    expect(await property("ActiveState")).toBe("active");
     const env = { PCSCLITE_CSOCK_NAME: socket };
     const list = await systemd.run("opensc-tool", ["-l"], { user: "alice", env });
     expect(list.stdout).toContain("Virtual PCD 00 00");
+  });
+
+  test("starts although the card host is not there, and goes on trying", async () => {
+    await sshd.stop();
+    const installed = await install("--as", "alice", "--", "attach", "cardhost", "--system");
+    expect(installed.stdout).toMatch(/^cardhost runs: cardhost: not there: .*Connection refused$/m);
+    const { stdout } = await systemd.run("opensc-tool", ["-l"], { user: "alice" });
+    expect(stdout).toContain("No smart card readers found");
+    await sshd.start();
+    await until("the readers", () => finds("alice"), PATIENCE_MS);
+    expect((await cardwire(["service", "status"])).stdout).toMatch(
+      /^cardhost +system +active .* the readers of cardhost are at /m,
+    );
+  });
+
+  test("one that does not come up shows its own words", async () => {
+    const words = ["--as", "alice", "--", "attach", "cardhost", "--ssh", "/no/such/ssh"];
+    const installed = await install(...words);
+    expect(installed.status).toBe(1);
+    expect(installed.stderr).toMatch(/^ {2}cardwire: there is no program \/no\/such\/ssh/m);
+    expect(installed.stderr).toMatch(
+      /^cardwire: cardhost does not come up\nhint: It goes on trying/m,
+    );
+    expect((await cardwire(["service", "status"])).stdout).toMatch(
+      /^cardhost +system +(activating|waiting to be restarted) .* cardwire: there is no program/m,
+    );
   });
 
   test("tells how its line is", async () => {
@@ -135,7 +157,7 @@ describe("a service of the system", () => {
     );
     await sshd.start();
     await until("the return to be told", async () =>
-      (await property("StatusText")).startsWith("cardhost: 2 readers"),
+      (await property("StatusText")).startsWith("the readers of cardhost are"),
     );
   });
 
@@ -155,12 +177,10 @@ describe("a service of the system", () => {
     await systemd.halt();
     await sshd.stop();
     await systemd.boot();
-    // What is wanted at boot does not wait for it.
-    expect(await property("ActiveState", "multi-user.target")).toBe("active");
-    expect(await property("ActiveState")).toBe("activating");
-    await sshd.start();
     await active();
-    expect(await finds("alice")).toBe(true);
+    expect(await finds("alice")).toBe(false);
+    await sshd.start();
+    await until("the readers", () => finds("alice"), PATIENCE_MS);
   });
 
   test("as root, it lets in whom it is told to", async () => {
@@ -271,7 +291,7 @@ describe("what cannot be a service is refused before anything is written", () =>
   test.each([
     [[], 2, "there is nothing to install"],
     [["--", "readers"], 2, "a service cannot run 'readers'"],
-    [["--", "attach"], 2, "missing required argument 'where'"],
+    [["--", "attach"], 2, "WHERE is missing"],
     [["--", "attach", "ftp://x"], 2, '"ftp://x": nothing is known of ftp:'],
     [["--", "attach", "cardhost", "--mod", "0666"], 2, "unknown option '--mod'"],
     [["--", "attach", "cardhost", "--socket", "here"], 2, "here is not an absolute path"],
@@ -289,7 +309,6 @@ describe("what cannot be a service is refused before anything is written", () =>
   });
 
   test("without systemd, it is said so", async () => {
-    const { run } = await import("../lab/programs.ts");
     const here = await run("node", [MAIN, "service", "install", "--", "attach", "cardhost"]);
     expect(here).toMatchObject({ status: 1, stdout: "" });
     expect(here.stderr).toMatch(/^cardwire: no systemd answers.*\nhint: /);

@@ -24,20 +24,22 @@ export function planUnit(
   const argv = [...command.argv];
   // One that began with a socket nobody else can find would be of no use: a user has no run-time directory at boot.
   const chosen =
-    user !== undefined && command.lacks("socket") && !command.system
+    user !== undefined && command.hasSocket && command.socket === undefined && !command.system
       ? `/run/${unitRuntimeDirectory(name)}/pcscd.comm`
       : undefined;
   if (chosen !== undefined) argv.push("--socket", chosen);
   // The network may come after us.
   if (command.lacks("wait")) argv.push("--wait");
-  const ssh = env["CARDWIRE_SSH"];
+  const kept = ["CARDWIRE_SSH", "PCSCLITE_CSOCK_NAME"].flatMap((key) =>
+    env[key] ? [[key, env[key]] as const] : [],
+  );
   const paths = [...command.localSockets, ...(command.socket ? [command.socket] : [])];
   return {
     name,
     description: `cardwire ${command.argv.join(" ")}`,
     argv: [...program(), ...argv],
     env: {
-      ...(ssh && { CARDWIRE_SSH: ssh }),
+      ...Object.fromEntries(kept),
       SSH_ASKPASS_REQUIRE: "never", // there is nobody to ask, also where a display is known
     },
     system:

@@ -1,6 +1,7 @@
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import { isAbsolute } from "node:path";
 import { wrongUsage } from "../options.ts";
+import { attachmentName, parseSources } from "../sources.ts";
 import { checkSystemSources } from "../system-option.ts";
 import { nameOf, parseWhere } from "../where.ts";
 
@@ -10,8 +11,11 @@ const LASTING: readonly string[] = ["attach", "share", "serve"];
 /** A cardwire command line that a service is to run, as far as the service has to know it. */
 export interface WrappedCommand {
   readonly argv: readonly string[];
-  /** What the command calls itself, or would. */
+  /** What a service that runs it is called when nobody chose a name. */
   readonly name: string;
+  /** Whether it makes a socket on this computer. */
+  readonly hasSocket: boolean;
+  /** Where that was asked for. */
   readonly socket: string | undefined;
   readonly group: string | undefined;
   readonly system: boolean;
@@ -43,23 +47,30 @@ export async function readCommandLine(
   await top.parseAsync([...argv], { from: "user" });
   const flags: Readonly<Record<string, unknown>> = command.opts();
   const text = (name: string) => (typeof flags[name] === "string" ? flags[name] : undefined);
-  const places = command.args.map(parseWhere);
-  const socket = text("socket");
+  const local =
+    first === "attach" ? parseSources(command.args, { local: flags["local"] === true }) : [];
+  if (flags["system"] === true) checkSystemSources(local);
+  const socket = first === "attach" ? text("socket") : undefined; // that of a share is another computer's
   if (socket !== undefined && !isAbsolute(socket))
     throw wrongUsage(
       `${socket} is not an absolute path, and a service starts elsewhere`,
       "Give --socket a path that begins with '/'.",
     );
-  if (flags["system"] === true) checkSystemSources(places);
-  const [place] = places;
   return {
     argv,
-    name: text("name") ?? (place ? nameOf(place) : first),
+    name:
+      local.length > 0 ? (text("name") ?? attachmentName(local)) : otherName(first, command.args),
+    hasSocket: first === "attach",
     socket,
-    group: text("group"),
+    group: first === "attach" ? text("group") : undefined,
     system: flags["system"] === true,
-    localSockets: places.flatMap((where) => (where.kind === "unix" ? [where.path] : [])),
+    localSockets: local.flatMap(({ where }) => (where.kind === "unix" ? [where.path] : [])),
     lacks: (option) =>
       command.options.some(({ long }) => long === `--${option}`) && flags[option] === undefined,
   };
+}
+
+/** `share-computer2`, so that readers can be lent to a host and borrowed from it at once. */
+function otherName(command: string, [to]: readonly string[]): string {
+  return to === undefined ? command : `${command}-${nameOf(parseWhere(to))}`;
 }
