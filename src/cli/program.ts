@@ -5,6 +5,7 @@ import { type ReadersDeps, readersCommand } from "./commands/readers.ts";
 import { runCommand } from "./commands/run.ts";
 import { serviceCommand } from "./commands/service.ts";
 import { shareCommand } from "./commands/share.ts";
+import { uninstallCommand } from "./commands/uninstall.ts";
 import type { Exit, Io } from "./io.ts";
 
 /** The whole command line, as data: what help, completion and manual pages are made from. */
@@ -30,6 +31,7 @@ export function program(
       rest: options.rest,
       parser: () => program(io, options),
     }),
+    uninstallCommand(io),
   ];
   const top = new Command("cardwire")
     .description("Smart card readers of another computer, for every PC/SC program here")

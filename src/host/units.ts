@@ -1,6 +1,6 @@
-import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { lstat, mkdir, readdir, readFile, rename, rm, rmdir, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
-import { isAbsolute, join } from "node:path";
+import { dirname, isAbsolute, join } from "node:path";
 import { CardwireError } from "../domain/errors.ts";
 import { errorCode } from "./error-code.ts";
 import { explainFileError } from "./file-errors.ts";
@@ -9,6 +9,9 @@ import type { Scope } from "./systemctl.ts";
 
 /** The first words of every unit that cardwire wrote. Others, whatever their names, are not ours. */
 export const UNIT_MARK = "# Made by cardwire.";
+
+/** By which target a service is started. */
+export const WANTED_BY = { system: "multi-user.target", user: "default.target" } as const;
 
 export const unitName = (name: string): string => `cardwire-${name}.service`;
 
@@ -58,9 +61,25 @@ export async function writeUnit(scope: Scope, name: string, text: string): Promi
   return path;
 }
 
-/** Removes a unit with what `systemctl edit` added to it. */
+/** What belongs to a unit: its file, what `systemctl edit` added to it, and the link that has it started. */
+export async function unitFiles(scope: Scope, name: string): Promise<readonly string[]> {
+  const directory = unitDirectory(scope);
+  const unit = unitName(name);
+  const all = [unit, `${unit}.d`, `${WANTED_BY[scope]}.wants/${unit}`];
+  const found = await Promise.all(
+    all.map(async (file) => {
+      const path = join(directory, file);
+      return (await lstat(path).catch(() => undefined)) && path; // not there
+    }),
+  );
+  return found.filter((path) => path !== undefined);
+}
+
+/** Removes them, and the directories that a user did not have before. */
 export async function deleteUnit(scope: Scope, name: string): Promise<void> {
-  const path = unitPath(scope, name);
-  await rm(path, { force: true });
-  await rm(`${path}.d`, { recursive: true, force: true });
+  for (const path of await unitFiles(scope, name)) await rm(path, { recursive: true, force: true });
+  const directory = unitDirectory(scope);
+  const above = scope === "user" ? [directory, dirname(directory)] : [];
+  for (const path of [join(directory, `${WANTED_BY[scope]}.wants`), ...above])
+    await rmdir(path).catch(() => {}); // something is in it
 }

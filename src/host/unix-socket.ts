@@ -38,6 +38,9 @@ export interface PublishedSocket extends AsyncDisposable {
 /** The socket while it is being made. Node.js unlinks the path it listened at once more at close: the name must be rare. */
 const MADE = ".cardwire";
 
+/** Prefix of the directories beside a socket's place in which it is made. */
+export const ASIDE = ".cardwire";
+
 /**
  * Whether a socket could be published at `path` now, without making anything: for those who have more to do first, such
  * as asking a person for a password.
@@ -82,14 +85,31 @@ export async function publishSocket(
   }
 }
 
+/**
+ * Removes a socket at which nobody listens, and what was left where such sockets are made. Others stay. Resolves with
+ * whether there was one.
+ *
+ * @throws {Error} the system's own error when it cannot be removed.
+ */
+export async function removeStaleSocket(path: string): Promise<boolean> {
+  const parent = await realpath(dirname(path)).catch(() => undefined); // not there: nor is the socket
+  if (parent === undefined) return false;
+  await sweepOwnedDirectories(parent, ASIDE);
+  return withLock(join(parent, basename(path)), async () => {
+    if ((await lookAtSocket(path)).state !== "stale") return false;
+    await unlink(path);
+    return true;
+  });
+}
+
 /** Listens in a fresh directory of our own beside `path`, then moves the socket there. Resolves with its inode. */
 async function listenAside(
   server: Server,
   path: string,
   { mode, gid, group }: { mode: number; gid: number | undefined; group: string | undefined },
 ): Promise<string> {
-  await sweepOwnedDirectories(dirname(path), ".cardwire"); // of one that was killed right here
-  const aside = await makeOwnedDirectory(dirname(path), ".cardwire");
+  await sweepOwnedDirectories(dirname(path), ASIDE); // of one that was killed right here
+  const aside = await makeOwnedDirectory(dirname(path), ASIDE);
   try {
     const made = join(aside, MADE);
     await listen(server, aside);
