@@ -43,10 +43,13 @@ const needs: readonly Need[] = [
   program("yubico-piv-tool", "yubico-piv-tool"),
   program("gpg", "gnupg"),
   { what: "scdaemon", package: "scdaemon", present: () => existsSync("/usr/lib/gnupg/scdaemon") },
+  { what: "systemd", package: "systemd", present: () => existsSync("/lib/systemd/systemd") },
+  program("systemctl", "systemd"),
   program("ip", "iproute2"),
   program("unshare", "util-linux"),
   program("nsenter", "util-linux"),
   program("setpriv", "util-linux"),
+  program("runuser", "util-linux"),
   {
     what: "python3 with pyscard",
     package: "python3-pyscard",

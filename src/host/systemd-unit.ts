@@ -36,7 +36,7 @@ export function unitText(plan: UnitPlan): string {
   const sections = [
     `# Made by cardwire. 'systemctl ${system ? "" : "--user "}edit cardwire-${name}.service' changes it, 'cardwire service remove ${name}' removes it.`,
     section("Unit", [
-      ["Description", specifierless(description)],
+      ["Description", title(description)],
       ...(system ? atBoot(system) : []),
       // Never give up: the network may come hours after the start.
       ["StartLimitIntervalSec", "0"],
@@ -146,6 +146,10 @@ function commandLine([program = "", ...args]: readonly string[]): string {
 
 /** A path in a list of paths, which knows quotes but no `$`. */
 const path = (text: string): string => word(specifierless(text));
+
+/** In one line: a backslash at its end would join it with the next. */
+const title = (text: string): string =>
+  specifierless(text.replaceAll(/\p{Cc}+/gu, " ").replace(/[\\\s]+$/, ""));
 
 const specifierless = (text: string): string => text.replaceAll("%", "%%");
 

@@ -16,7 +16,8 @@ beforeAll(async () => {
   await rm("/run/pcscd", { recursive: true }); // as on a computer without pcscd
 });
 afterEach(async () => {
-  expect(await leftIn("/run/cardwire")).toEqual([]);
+  const left = await leftIn("/run/cardwire");
+  if (left.length > 0) throw new Error(`left behind: ${left.join(", ")}`);
   await rm("/run/pcscd", { recursive: true, force: true });
 });
 afterAll(async () => {
@@ -136,4 +137,11 @@ test.each([
   const { status, message: said } = await refused(args);
   expect(status).toBe(2);
   expect(said).toMatch(message);
+});
+
+test("a service manager that cannot be told is no reason to end", async () => {
+  const env = { NOTIFY_SOCKET: "/run/tmp/nobody" };
+  await using attached = await attachSystem([], { env });
+  await attached.program.waitForLine(/^the service manager cannot be told: .*systemd-notify/);
+  expect(await finds("root")).toBe(true);
 });
