@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
+import { debianMirror } from "./suites.ts";
 
 /** Something the tests need on this computer, and the Debian and Ubuntu package that brings it. */
 interface Need {
@@ -60,10 +61,20 @@ const needs: readonly Need[] = [
   program("tmux", "tmux"),
   program("qemu-s390x-static", "qemu-user-static"),
   program("bwrap", "bubblewrap"),
+  program("systemd-nspawn", "systemd-container"),
+  program("podman", "podman"),
+  program("newuidmap", "uidmap"),
+  program("flatpak", "flatpak"),
+  program("dbus-run-session", "dbus-daemon"),
   {
     what: "the keys of Debian's archive",
     package: "debian-archive-keyring",
     present: () => existsSync("/usr/share/keyrings/debian-archive-keyring.gpg"),
+  },
+  {
+    what: "the address of a Debian mirror",
+    package: "debootstrap",
+    present: () => debianMirror() !== undefined || existsSync("/usr/sbin/debootstrap"),
   },
   program("cc", "gcc"),
   { what: "the C library's headers", package: "libc6-dev", present: header("stdio.h") },
