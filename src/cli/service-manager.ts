@@ -6,8 +6,8 @@ import type { OpenSource } from "./open-source.ts";
 
 /** What the service manager is told while something runs. Disposing tells it that the end was asked for. */
 export interface ServiceManager extends AsyncDisposable {
-  /** Another line for people to stand where all is well, such as how many readers there are. */
-  readonly describe: (status: string) => void;
+  /** Why a place is out of reach; undefined when it is not, any more. For lines that no event tells of. */
+  readonly trouble: (place: string, what: string | undefined) => void;
 }
 
 /**
@@ -20,22 +20,22 @@ export async function tellServiceManager(
   status: string,
   { io, sources = [] }: { readonly io: Io; readonly sources?: readonly OpenSource[] },
 ): Promise<ServiceManager> {
-  if (!isManaged()) return { describe: () => {}, [Symbol.asyncDispose]: async () => {} };
+  if (!isManaged()) return { trouble: () => {}, [Symbol.asyncDispose]: async () => {} };
   const texts = new Map(sources.map(({ carrier, source }) => [carrier.name, source.text]));
-  const trouble = (at: string, what: string) => `${texts.get(at) ?? at}: ${what}`;
   const troubles = new Map<string, string>();
-  for (const { carrier, service } of sources)
-    if (service.absence)
-      troubles.set(carrier.name, trouble(carrier.name, `not there: ${service.absence.message}`));
-  let calm = status;
-  const text = () => (troubles.size === 0 ? calm : [...troubles.values()].toSorted().join("; "));
+  for (const { source, service } of sources)
+    if (service.absence) troubles.set(source.text, `not there: ${service.absence.message}`);
+  const text = () => [...troubles].map(([at, what]) => `${at}: ${what}`).join("; ") || status;
   const line = new Watchable(text());
-  const show = () => line.set(text());
+  const trouble: ServiceManager["trouble"] = (at, what) => {
+    if (what === undefined) troubles.delete(at);
+    else troubles.set(at, what);
+    line.set(text());
+  };
   const listener = listen("cardwire:pcscd", ({ at, state, reason }) => {
-    if (state === "broken" || state === "gone")
-      troubles.set(at, trouble(at, reason === undefined ? state : `${state}: ${reason}`));
-    else troubles.delete(at);
-    show();
+    const isAway = state === "broken" || state === "gone";
+    const what = reason === undefined ? state : `${state}: ${reason}`;
+    trouble(texts.get(at) ?? at, isAway ? what : undefined);
   });
   const tell = complainingOnce(io);
   let said = line.value;
@@ -48,10 +48,7 @@ export async function tellServiceManager(
     }
   })();
   return {
-    describe(news) {
-      calm = news;
-      show();
-    },
+    trouble,
     async [Symbol.asyncDispose]() {
       listener[Symbol.dispose]();
       stop.abort();

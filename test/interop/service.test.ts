@@ -227,6 +227,35 @@ describe("a service of the system", () => {
   });
 });
 
+describe("a service that lends", () => {
+  test("comes up, and lends again after the other computer was away", async () => {
+    const env = { PCSCLITE_CSOCK_NAME: pcscd.socketPath };
+    const words = ["service", "install", "--as", "alice", "--", "share", "cardhost"];
+    const installed = await cardwire(words, { env });
+    expect(installed).toMatchObject({ status: 0, stderr: "" });
+    expect(installed.stdout).toMatch(/^share-cardhost runs: /);
+    const unit = "cardwire-share-cardhost.service";
+    const lends = async () => {
+      const { stdout } = await systemd.run("journalctl", ["-u", unit, "-o", "cat"]);
+      const [, socket = ""] = /export PCSCLITE_CSOCK_NAME=(\S+)/.exec(stdout) ?? [];
+      const there = { user: "bob", env: { PCSCLITE_CSOCK_NAME: socket } } as const;
+      return (await run("opensc-tool", ["-l"], there)).stdout.includes("Virtual PCD 00 00");
+    };
+    await until("the readers over there", lends, PATIENCE_MS);
+    await sshd.stop();
+    await until("the break to be told", async () =>
+      (await property("StatusText", unit)).startsWith("cardhost: "),
+    );
+    await sshd.start();
+    await until("the readers over there again", lends, PATIENCE_MS);
+    await until("that to be told", async () =>
+      (await property("StatusText", unit)).startsWith("the readers here are lent to cardhost"),
+    );
+    expect((await cardwire(["service", "remove", "share-cardhost"])).status).toBe(0);
+    expect(await lends()).toBe(false);
+  });
+});
+
 describe("pcscd at the standard path", () => {
   const SOCKET_UNIT = `[Socket]\nListenStream=${SYSTEM_SOCKET}\nSocketMode=0666\n`;
 
