@@ -45,6 +45,10 @@ const environment: readonly (readonly string[])[] = [
     "`XDG_RUNTIME_DIR`",
     "Sockets and records of attachments are in its folder `cardwire`. Without it they are in `/tmp/cardwire-UID`; root's are in `/run/cardwire`.",
   ],
+  [
+    "`NOTIFY_SOCKET`",
+    "Set by systemd: `attach` and `share` tell it when they are ready and how their lines are.",
+  ],
   ["`SSH_ASKPASS`", "As for ssh: it may ask for a password where there is no terminal."],
 ];
 

@@ -1,6 +1,6 @@
 import { rm, rmdir } from "node:fs/promises";
 import { CardwireError } from "../domain/errors.ts";
-import { type Trace, traces, uses } from "../host/footprint.ts";
+import { type Trace, traces, type Use, uses } from "../host/footprint.ts";
 import type { Scope } from "../host/systemctl.ts";
 import { deleteUnit, unitFiles, unitNames } from "../host/units.ts";
 import { removeStaleSocket } from "../host/unix-socket.ts";
@@ -74,11 +74,11 @@ async function remove({ path, remove: how }: Trace): Promise<void> {
   else await rmdir(path).catch(() => {}); // somebody else's is in it: it is theirs now
 }
 
-const stillRunning = (running: readonly { name: string; pid: number }[]): CardwireError =>
-  new CardwireError(
-    "E_UNINSTALL",
-    `cardwire is running: ${running.map(({ name, pid }) => `${printable(name)} (process ${pid})`).join(", ")}`,
-    {
-      hint: "End it first: Ctrl-C where it runs, or 'cardwire service remove NAME' for a service.",
-    },
+function stillRunning(running: readonly Use[]): CardwireError {
+  const each = running.map(
+    ({ name, pid }) => `${printable(name)}${pid === undefined ? "" : ` (process ${pid})`}`,
   );
+  return new CardwireError("E_UNINSTALL", `cardwire is running: ${each.join(", ")}`, {
+    hint: "End it first: Ctrl-C where it runs, or 'cardwire service remove NAME' for a service.",
+  });
+}

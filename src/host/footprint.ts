@@ -43,6 +43,12 @@ export const footprint: readonly Footprint[] = [
     until: "the next boot; what is in it, the end of each command",
   },
   {
+    path: "/tmp/cardwire-share-UID-*",
+    of: "users",
+    what: "the socket of another computer's share that others here may use",
+    until: "the end of that share",
+  },
+  {
     path: "/run/cardwire-*",
     of: "root",
     what: "the same, of a service with --as",
@@ -98,11 +104,11 @@ export interface Trace {
   readonly remove: "tree" | "stale socket" | "empty directory";
 }
 
-/** A command that runs and uses such a path. */
+/** Something that runs and uses such a path. */
 export interface Use {
   /** The attachment's name, or the command's. */
   readonly name: string;
-  readonly pid: number;
+  readonly pid: number | undefined;
 }
 
 /** What is there of the table's paths, in the order in which it is to be removed. Units are systemd's: see units.ts. */
@@ -123,8 +129,21 @@ export async function uses(person: Person = thisPerson()): Promise<readonly Use[
       if (inUse) found.push({ name: record.name, pid: record.pid });
     for (const { prefix, owner, inUse } of await ownedDirectories(runtime))
       if (inUse) found.push({ name: prefix, pid: owner.pid });
+    for (const name of await readdir(runtime).catch(() => [])) // not there
+      found.push(...(await lentHere(join(runtime, name))));
   }
+  for (const directory of await expand("/tmp/cardwire-share-UID-*", person))
+    found.push(...(await lentHere(directory)));
   return found;
+}
+
+/** Whether a `cardwire share` of another computer has its socket in a directory, told by the file beside it. */
+async function lentHere(directory: string): Promise<readonly Use[]> {
+  const socket = join(directory, "pcscd.comm");
+  if ((await lstat(`${socket}.owner`).catch(() => undefined)) === undefined) return []; // none of a share's
+  const place = await lookAtSocket(socket);
+  if (place.state !== "live") return [];
+  return [{ name: `${basename(directory)}, a share of another computer`, pid: place.holder?.pid }];
 }
 
 const concerns = (of: Footprint["of"], { uid }: Person): boolean =>

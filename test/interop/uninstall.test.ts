@@ -19,11 +19,11 @@ let logins: readonly AsyncDisposable[];
 let own: string;
 
 beforeAll(async () => {
+  // This computer's other users have theirs in the real one.
+  await run("mount", ["-t", "tmpfs", "-o", "mode=1777", "tmpfs", "/tmp"]);
   pcscd = await startPcscd();
   sshd = await startSshd({ pcscdDirectory: pcscd.directory });
   logins = [await sshd.installFor("alice"), await sshd.installFor("root")];
-  // This computer's other users have theirs in the real one.
-  await run("mount", ["-t", "tmpfs", "-o", "mode=1777", "tmpfs", "/tmp"]);
   own = await mkdtemp("/run/tmp/own-");
   await chown(own, users.alice.uid, users.alice.gid);
 });
@@ -91,7 +91,8 @@ async function leaveTraces(user: UserName): Promise<void> {
   await killed(["run", "cardhost", "--", "sh", "-c", "echo runs; exec sleep 30"], user, {
     ready: /^runs$/,
   });
-  await killed(["share", "cardhost", "--wait"], user, { ready: /trying again|Ctrl-C ends/ });
+  const env = { PCSCLITE_CSOCK_NAME: pcscd.socketPath };
+  await killed(["share", "cardhost"], user, { env });
   // At boot, say: another run-time directory than at a login.
   await killed(["attach", "cardhost"], user, { env: { XDG_RUNTIME_DIR: "" } });
   for (const host of ["cardhost", "nosuchhost.invalid"])
@@ -148,6 +149,22 @@ test("while anything runs, nothing is removed, and it is named", async () => {
   for (const name of [`work (process ${attached.program.pid})`, `run (process ${running.pid})`])
     expect(refused.stderr).toContain(name);
   expect((await cardwire(["readers", `unix:${attached.socket}`])).status).toBe(0);
+});
+
+test("nor while another computer lends its readers here", async () => {
+  await using lending = start("node", [MAIN, "share", "cardhost", "--mode", "0666"], {
+    user: "alice",
+    env: { PCSCLITE_CSOCK_NAME: pcscd.socketPath },
+  });
+  await lending.waitForLine(/^Ctrl-C ends/, { timeoutMs: PATIENCE_MS });
+  // The lab's card host, where bob logs in, is this computer as well.
+  const [, socket = ""] = /export PCSCLITE_CSOCK_NAME=(\S+)/.exec(lending.output) ?? [];
+  const refused = await cardwire(["uninstall"], { user: "bob" });
+  expect(refused).toMatchObject({ status: 1, stdout: "" });
+  expect(refused.stderr).toContain("a share of another computer (process ");
+  const env = { PCSCLITE_CSOCK_NAME: socket };
+  const list = await run("opensc-tool", ["-l"], { user: "bob", env });
+  expect(list.stdout).toContain("Virtual PCD 00 00");
 });
 
 test("another user's is not touched", async () => {
