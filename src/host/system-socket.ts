@@ -1,10 +1,9 @@
-import { access, chmod, chown, constants, mkdir, rmdir } from "node:fs/promises";
+import { access, chmod, chown, constants, mkdir, rmdir, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { CardwireError } from "../domain/errors.ts";
 import { errorCode } from "./error-code.ts";
 import { explainFileError } from "./file-errors.ts";
 import { byHolder, lookAtSocket, type SocketHolder } from "./socket-holder.ts";
-import { removeStaleSocket } from "./unix-socket.ts";
 
 /** pcsc-lite's standard socket on Linux, from release 1.9.0 on: where programs look that have no PCSCLITE_CSOCK_NAME. */
 export const SYSTEM_SOCKET = "/run/pcscd/pcscd.comm";
@@ -43,7 +42,7 @@ export async function prepareSystemSocket(path = SYSTEM_SOCKET): Promise<AsyncDi
  */
 export async function giveSystemSocketTo(uid: number, path = SYSTEM_SOCKET): Promise<void> {
   await prepareSystemSocket(path);
-  await removeStaleSocket(path);
+  await removeStale(path);
   await chown(dirname(path), uid, -1);
 }
 
@@ -53,7 +52,7 @@ export async function giveSystemSocketTo(uid: number, path = SYSTEM_SOCKET): Pro
  * living socket stays.
  */
 export async function clearSystemSocket(path = SYSTEM_SOCKET): Promise<void> {
-  await removeStaleSocket(path);
+  await removeStale(path);
   const directory = dirname(path);
   await removeIfEmpty(directory);
   await chown(directory, 0, 0).catch((error: unknown) => {
@@ -71,6 +70,11 @@ async function makeDirectory(directory: string): Promise<boolean> {
   }
   await chmod(directory, 0o755);
   return true;
+}
+
+/** The socket alone: for root to delete trees in another user's directory would be unsafe. */
+async function removeStale(path: string): Promise<void> {
+  if ((await lookAtSocket(path)).state === "stale") await unlink(path);
 }
 
 async function removeIfEmpty(directory: string): Promise<void> {

@@ -46,6 +46,11 @@ export async function unitNames(scope: Scope): Promise<readonly string[]> {
 export async function writeUnit(scope: Scope, name: string, text: string): Promise<string> {
   const directory = unitDirectory(scope);
   const path = join(directory, unitName(name));
+  const old = await readUnit(scope, name);
+  if (old !== "" && !old.startsWith(UNIT_MARK))
+    throw new CardwireError("E_SERVICE", `${path} is there already, and not cardwire's`, {
+      hint: "Choose another name with --name, before the '--'.",
+    });
   try {
     await mkdir(directory, { recursive: true });
     await writeFile(`${path}.new`, text, { mode: 0o644 });

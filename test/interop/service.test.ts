@@ -337,6 +337,18 @@ describe("what cannot be a service is refused before anything is written", () =>
     expect((await systemd.run("ls", ["/etc/systemd/system"])).stdout).not.toContain("cardwire-");
   });
 
+  test("a unit of somebody else's stays as it is", async () => {
+    const path = `/etc/systemd/system/${UNIT}`;
+    const theirs = "[Service]\nExecStart=/bin/true\n";
+    await systemd.run("tee", [path], { input: theirs });
+    const refused = await install("--", "attach", "cardhost");
+    expect(refused).toMatchObject({ status: 1, stdout: "" });
+    expect(refused.stderr).toMatch(/is there already, and not cardwire's\nhint: .*--name/);
+    expect((await cardwire(["service", "remove", "cardhost"])).status).toBe(1);
+    expect((await systemd.run("cat", [path])).stdout).toBe(theirs);
+    await systemd.run("rm", [path]);
+  });
+
   test("without systemd, it is said so", async () => {
     const here = await run("node", [MAIN, "service", "install", "--", "attach", "cardhost"]);
     expect(here).toMatchObject({ status: 1, stdout: "" });
