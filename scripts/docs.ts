@@ -1,7 +1,8 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
+import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import { ExitCode } from "../src/cli/io.ts";
-import { program } from "../src/cli/program.ts";
+import { program, withSubcommands } from "../src/cli/program.ts";
 import { errorCodes } from "../src/domain/error-codes.ts";
 import { Rv, returnCodes } from "../src/domain/return-codes.ts";
 import { doctorPage } from "./doctor-page.ts";
@@ -35,14 +36,24 @@ const environment: readonly (readonly string[])[] = [
     "`XDG_RUNTIME_DIR`",
     "Sockets and records of attachments are in its folder `cardwire`. Without it they are in `/tmp/cardwire-UID`; root's are in `/run/cardwire`.",
   ],
+  [
+    "`NOTIFY_SOCKET`",
+    "Set by systemd: `attach` and `share` tell it when they are ready and how their lines are.",
+  ],
   ["`SSH_ASKPASS`", "As for ssh: it may ask for a password where there is no terminal."],
 ];
+
+/** What no person is to call. */
+const isHidden = (command: CommandUnknownOpts): boolean =>
+  command.parent?.createHelp().visibleCommands(command.parent).includes(command) === false;
 
 export function commandsPage(): string {
   const printed: string[] = [];
   const top = commandLine(printed);
   const help = top.createHelp();
-  const sections = top.commands.map((command) => {
+  const visible = withSubcommands([top]).filter((path) => path.length > 1 && !path.some(isHidden));
+  const sections = visible.map((path) => {
+    const command = path.at(-1) ?? top;
     printed.length = 0;
     command.outputHelp();
     const [, examples = ""] = printed.join("\n").split("\nExamples:\n");
@@ -57,7 +68,7 @@ export function commandsPage(): string {
       help.optionDescription(option),
     ]);
     return [
-      `## cardwire ${command.name()}`,
+      `## ${path.map((one) => one.name()).join(" ")}`,
       `${command.description()}.`,
       `    ${help.commandUsage(command)}`,
       args.length > 0 ? table(["argument", "meaning"], args) : "",

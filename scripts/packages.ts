@@ -46,10 +46,13 @@ const needs: readonly Need[] = [
   { what: "scdaemon", package: "scdaemon", present: () => existsSync("/usr/lib/gnupg/scdaemon") },
   program("dbus-daemon", "dbus-daemon"),
   { what: "polkitd", package: "polkitd", present: () => existsSync("/usr/lib/polkit-1/polkitd") },
+  { what: "systemd", package: "systemd", present: () => existsSync("/lib/systemd/systemd") },
+  program("systemctl", "systemd"),
   program("ip", "iproute2"),
   program("unshare", "util-linux"),
   program("nsenter", "util-linux"),
   program("setpriv", "util-linux"),
+  program("runuser", "util-linux"),
   {
     what: "python3 with pyscard",
     package: "python3-pyscard",

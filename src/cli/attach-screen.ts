@@ -1,5 +1,6 @@
 import type { Reader } from "../domain/card-service.ts";
 import type { CardwireError } from "../domain/errors.ts";
+import { SYSTEM_SOCKET } from "../host/system-socket.ts";
 import { closedDoor } from "../host/reach.ts";
 import type { Io } from "./io.ts";
 import { type OpenReaders, readersOf } from "./open.ts";
@@ -48,14 +49,22 @@ export async function findings(
 export function tellFound(
   io: Io,
   found: Found,
-  { json }: { readonly json?: true | undefined },
+  {
+    json,
+    use = variableText(found.socket),
+  }: {
+    readonly json?: true | undefined;
+    /** How programs find the socket, where they need no variable for it. */
+    readonly use?: string | undefined;
+  },
 ): void {
   if (json) {
     io.out(JSON.stringify(foundJson(found)));
     return;
   }
-  io.out(foundText(found));
-  io.err(`In other terminals: eval "$(cardwire env ${found.name})"`);
+  io.out(foundText(found, use));
+  if (found.socket !== SYSTEM_SOCKET)
+    io.err(`In other terminals: eval "$(cardwire env ${found.name})"`);
   if (found.sources.some(({ source }) => source.where.kind === "ssh"))
     io.err("Programs that compete for a card get it by chance, as pcscd gives it.");
   io.err("Ctrl-C ends the attachment and removes the socket.");
@@ -98,15 +107,11 @@ function foundJson({ name, socket, sources, readers }: Found): object {
   };
 }
 
-function foundText({ socket, sources }: Found): string {
-  return [
-    ...sources.flatMap(sourceLines),
-    "",
-    "Programs find them here once this is set in their environment:",
-    `  ${exportLine(socket)}`,
-    "",
-  ].join("\n");
-}
+const foundText = ({ sources }: Found, use: string): string =>
+  [...sources.flatMap(sourceLines), "", use, ""].join("\n");
+
+const variableText = (socket: string): string =>
+  `Programs find them here once this is set in their environment:\n  ${exportLine(socket)}`;
 
 function sourceLines({
   source: { text },

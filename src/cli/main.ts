@@ -15,9 +15,11 @@ const io: Io = {
   isTerminal: { out: isatty(1), err: isatty(2) },
 };
 
-/** Everything behind the first `--` of `run` belongs to the program that it runs; commander would mix it with WHERE. */
+/** Everything behind the first `--` of these belongs to the command that they run; commander would mix it with their own. */
+const RUNNING_OTHERS: readonly (string | undefined)[] = ["run", "service"];
+
 function splitAtDashes(argv: readonly string[]): [own: readonly string[], rest: readonly string[]] {
-  const at = argv[0] === "run" ? argv.indexOf("--") : -1;
+  const at = RUNNING_OTHERS.includes(argv[0]) ? argv.indexOf("--") : -1;
   return at < 0 ? [argv, []] : [argv.slice(0, at), argv.slice(at + 1)];
 }
 

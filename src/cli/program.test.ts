@@ -72,7 +72,7 @@ describe("help", () => {
   test("names every command", async () => {
     const { out, error } = await cardwire(["--help"]);
     expect(error).toMatchObject({ exitCode: 0 });
-    for (const name of ["attach", "run", "env", "readers"]) {
+    for (const name of ["attach", "run", "env", "readers", "service", "uninstall"]) {
       expect(out.join("\n")).toMatch(new RegExp(`^  ${name} `, "m"));
     }
   });

@@ -4,7 +4,9 @@ import { doctorCommand } from "./commands/doctor.ts";
 import { envCommand } from "./commands/env.ts";
 import { type ReadersDeps, readersCommand } from "./commands/readers.ts";
 import { runCommand } from "./commands/run.ts";
+import { serviceCommand } from "./commands/service.ts";
 import { shareCommand } from "./commands/share.ts";
+import { uninstallCommand } from "./commands/uninstall.ts";
 import type { Exit, Io } from "./io.ts";
 
 /** The whole command line, as data: what help, completion and manual pages are made from. */
@@ -25,19 +27,36 @@ export function program(
     envCommand(io),
     readersCommand({ io, exit: options.setExit, withReaders: options.withReaders }),
     doctorCommand(io, options.setExit),
+    serviceCommand({
+      io,
+      exit: options.setExit,
+      rest: options.rest,
+      parser: () => program(io, options),
+    }),
+    uninstallCommand(io),
   ];
   const top = new Command("cardwire")
     .description("Smart card readers of another computer, for every PC/SC program here")
     .version(options.version);
   for (const command of commands) top.addCommand(command);
-  for (const command of [top, ...top.commands])
-    command.exitOverride().configureOutput({
-      writeOut: (text) => io.out(text.trimEnd()),
-      writeErr: (text) => io.err(text.trimEnd()),
-      outputError: (text, write) =>
-        write(usageError(text, command === top ? [top] : [top, command])),
-    });
+  for (const path of withSubcommands([top]))
+    path
+      .at(-1)
+      ?.exitOverride()
+      .configureOutput({
+        writeOut: (text) => io.out(text.trimEnd()),
+        writeErr: (text) => io.err(text.trimEnd()),
+        outputError: (text, write) => write(usageError(text, path)),
+      });
   return top;
+}
+
+type Path = readonly CommandUnknownOpts[];
+
+/** A command and all below it, each with those it is under. */
+export function withSubcommands(path: Path): readonly Path[] {
+  const below = path.at(-1)?.commands ?? [];
+  return [path, ...below.flatMap((command) => withSubcommands([...path, command]))];
 }
 
 /** What is wrong in one line, and what would be right in another. */

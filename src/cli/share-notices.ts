@@ -1,11 +1,18 @@
 import type { Io } from "./io.ts";
+import type { ServiceManager } from "./service-manager.ts";
 import type { Share } from "./share.ts";
 import { lentJson, lentText, placeNotes } from "./share-screen.ts";
 
 /** Tells what was made over there, once it is, and then what happens to the line. Ends with its signal. */
 export async function shareNotices(
   { remote, service }: Share,
-  { io, to, json, signal }: { io: Io; to: string; json: boolean; signal: AbortSignal },
+  {
+    io,
+    to,
+    json,
+    manager,
+    signal,
+  }: { io: Io; to: string; json: boolean; manager: ServiceManager; signal: AbortSignal },
 ): Promise<void> {
   let path: string | undefined;
   let isAway = false;
@@ -15,6 +22,7 @@ export async function shareNotices(
     if (!line.up || published === undefined) {
       const why = line.up ? "" : line.reason;
       if (why !== reason) io.err(`${to}: ${why}; trying again`);
+      manager.trouble(to, why || "the socket is not there yet");
       reason = why;
       isAway = true;
       continue;
@@ -33,6 +41,7 @@ export async function shareNotices(
       for (const note of placeNotes(found)) io.err(note);
     }
     if (isAway && path !== undefined) io.err(`${to}: the readers are there again`);
+    manager.trouble(to, undefined);
     path = published.path;
     isAway = false;
     reason = "";

@@ -1,5 +1,6 @@
+import { SYSTEM_SOCKET } from "../host/system-socket.ts";
 import { wrongUsage } from "./options.ts";
-import { nameOf, parseWhere, SYSTEM_SOCKET, type Where } from "./where.ts";
+import { nameOf, parseWhere, type Where } from "./where.ts";
 
 /** One of the places whose readers a command uses. */
 export interface Source {

@@ -5,9 +5,6 @@ export type Where =
   | { readonly kind: "unix"; readonly path: string }
   | { readonly kind: "ssh"; readonly destination: string; readonly host: string };
 
-/** pcsc-lite's standard socket on Linux, from release 1.9.0 on. */
-export const SYSTEM_SOCKET = "/run/pcscd/pcscd.comm";
-
 /**
  * `[user@]host`, `ssh://[user@]host[:port]` or `unix:PATH`.
  *

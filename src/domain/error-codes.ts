@@ -12,9 +12,11 @@ export const errorCodes = {
   E_NO_ATTACHMENT:
     "No attachment is running, none has this name, or several run and none was named.",
   E_NO_PCSCD: "pcscd is not installed, its socket is not there, or nobody listens at it.",
+  E_NO_SERVICE: "No service has this name.",
   E_NO_SHELL:
     "The account on the other computer has no shell, without which this cannot be done there.",
   E_NO_SSH: "The ssh program cannot be found or may not be run.",
+  E_NO_SYSTEMD: "systemd is not there, does not run this computer, or cannot be reached.",
   E_PCSCD_GONE: "The connection to pcscd ended before the answer came.",
   E_PCSCD_REFUSED:
     "pcscd closes each connection without a word: polkit refuses it, or pcscd has 200 connections already.",
@@ -23,6 +25,7 @@ export const errorCodes = {
   E_PCSCD_VERSION: "pcscd speaks no version of the protocol that cardwire knows.",
   E_PROTOCOL: "The other end broke the protocol. Its connection is closed.",
   E_RUNTIME_DIR: "The run-time directory cannot be made, is not yours, or is open to others.",
+  E_SERVICE: "systemd does not take, start or stop the unit of a service.",
   E_SOCKET_DENIED:
     "You have no right to connect to pcscd's socket, or to make one where it was asked for.",
   E_SOCKET_IN_USE: "A program listens at this socket already.",
@@ -37,7 +40,9 @@ export const errorCodes = {
   E_SSH_HOST: "ssh cannot find the host's address.",
   E_SSH_HOST_KEY: "The host's key is unknown or has changed.",
   E_SSH_UNREACHABLE: "ssh cannot connect to the host, or lost the connection.",
+  E_UNINSTALL: "Something is in use, or was not cardwire's to remove.",
   E_USAGE: "The command line lacks something that its parser cannot see.",
+  E_USER: "The user does not exist here, or cannot run cardwire.",
   E_WHERE: "WHERE is neither a host for ssh nor `unix:` with an absolute path.",
 } as const satisfies Readonly<Record<`E_${string}`, string>>;
 

@@ -5,6 +5,7 @@ import { explainFileError } from "./file-errors.ts";
 import { withLock } from "./lock.ts";
 import { attachmentDirectory } from "./paths.ts";
 import { isRunning, type ProcessIdentity, thisProcess } from "./process-identity.ts";
+import { removeStaleSocket } from "./unix-socket.ts";
 
 /** What a running `cardwire attach` says about itself in DIRECTORY/NAME/attachment.json. */
 export interface AttachmentRecord extends ProcessIdentity {
@@ -42,6 +43,9 @@ export async function claimAttachment(
   await withLock(directory, async () => {
     const holder = await readRecord(runtime, name);
     if (holder !== undefined && (await isRunning(holder))) throw nameInUse(name, holder);
+    // Nobody would know of it any more. What cannot be removed was no hindrance so far.
+    if (holder !== undefined && holder.socket !== socket)
+      await removeStaleSocket(holder.socket).catch(() => {});
     try {
       await emptyDirectory(directory, { except: relative(directory, socket) });
       await write(join(directory, RECORD), record);
@@ -78,13 +82,21 @@ function nameInUse(name: string, { pid, where }: AttachmentRecord): CardwireErro
 
 /** Every attachment whose process is alive, by name. Records of dead ones and strange files are passed over. */
 export async function runningAttachments(runtime: string): Promise<readonly AttachmentRecord[]> {
+  const records = await attachmentRecords(runtime);
+  return records.filter(({ inUse }) => inUse).map(({ record }) => record);
+}
+
+/** Every record below a run-time directory, by name, and whether its process is alive. */
+export async function attachmentRecords(
+  runtime: string,
+): Promise<readonly { readonly record: AttachmentRecord; readonly inUse: boolean }[]> {
   const names = await readdir(runtime).catch(() => []); // no directory: nothing was ever attached
-  const running: AttachmentRecord[] = [];
+  const found = [];
   for (const name of names.toSorted((a, b) => (a < b ? -1 : 1))) {
     const record = await readRecord(runtime, name);
-    if (record !== undefined && (await isRunning(record))) running.push(record);
+    if (record !== undefined) found.push({ record, inUse: await isRunning(record) });
   }
-  return running;
+  return found;
 }
 
 /** In one step: a reader sees the whole record or none. */

@@ -1,6 +1,6 @@
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { isRunning, thisProcess } from "./process-identity.ts";
+import { isRunning, type ProcessIdentity, thisProcess } from "./process-identity.ts";
 
 /**
  * Makes a fresh directory, 0700, whose name says which process it belongs to: `PREFIX-PID.STARTTIME-RANDOM`, both
@@ -11,33 +11,41 @@ export async function makeOwnedDirectory(parent: string, prefix: string): Promis
   return mkdtemp(join(parent, `${prefix}-${pid.toString(36)}.${startTime.toString(36)}-`));
 }
 
-/**
- * Removes what dead processes left behind of `makeOwnedDirectory`, of this user, and nothing else. Never throws.
- * Processes of another PID namespace count as dead.
- */
-export async function sweepOwnedDirectories(parent: string, prefix: string): Promise<void> {
-  for (const path of await abandonedDirectories(parent, prefix)) {
-    // Another user's, in a shared parent: the system refuses, and it is not ours to remove.
-    await rm(path, { recursive: true, force: true }).catch(() => {});
-  }
+/** A directory that `makeOwnedDirectory` made. */
+export interface OwnedDirectory {
+  readonly path: string;
+  readonly prefix: string;
+  readonly owner: ProcessIdentity;
+  /** Whether its process lives. Those of another PID namespace count as dead. */
+  readonly inUse: boolean;
 }
 
-/** What dead processes left behind of `makeOwnedDirectory`: paths. Never throws. */
-export async function abandonedDirectories(
+/** What `makeOwnedDirectory` made in `parent`, with one prefix or with any. Never throws. */
+export async function ownedDirectories(
   parent: string,
-  prefix: string,
-): Promise<readonly string[]> {
-  const abandoned: string[] = [];
+  prefix?: string,
+): Promise<readonly OwnedDirectory[]> {
+  const found: OwnedDirectory[] = [];
   for (const name of await readdir(parent).catch(() => [])) {
-    const owner = ownerOf(name, prefix);
-    if (owner !== undefined && !(await isRunning(owner))) abandoned.push(join(parent, name));
+    const parsed = parse(name);
+    if (parsed === undefined || (prefix !== undefined && parsed.prefix !== prefix)) continue;
+    found.push({ path: join(parent, name), ...parsed, inUse: await isRunning(parsed.owner) });
   }
-  return abandoned;
+  return found;
 }
 
-function ownerOf(name: string, prefix: string): { pid: number; startTime: number } | undefined {
-  const found = /^-([0-9a-z]+)\.([0-9a-z]+)-[A-Za-z0-9]{6}$/.exec(name.slice(prefix.length));
-  if (!name.startsWith(prefix) || found === null) return undefined;
-  const [, pid = "", startTime = ""] = found;
-  return { pid: Number.parseInt(pid, 36), startTime: Number.parseInt(startTime, 36) };
+/** Removes what dead processes left behind of `makeOwnedDirectory`, of this user, and nothing else. Never throws. */
+export async function sweepOwnedDirectories(parent: string, prefix: string): Promise<void> {
+  for (const { path, inUse } of await ownedDirectories(parent, prefix)) {
+    // Another user's, in a shared parent: the system refuses, and it is not ours to remove.
+    if (!inUse) await rm(path, { recursive: true, force: true }).catch(() => {});
+  }
+}
+
+function parse(name: string): Pick<OwnedDirectory, "prefix" | "owner"> | undefined {
+  const found = /^(.+)-([0-9a-z]+)\.([0-9a-z]+)-[A-Za-z0-9]{6}$/.exec(name);
+  if (found === null) return undefined;
+  const [, prefix = "", pid = "", startTime = ""] = found;
+  const owner = { pid: Number.parseInt(pid, 36), startTime: Number.parseInt(startTime, 36) };
+  return { prefix, owner };
 }

@@ -14,13 +14,12 @@ import {
 import type { Server } from "node:net";
 import { basename, dirname, join } from "node:path";
 import { CardwireError } from "../domain/errors.ts";
-import { dial } from "./dial.ts";
 import { errorCode } from "./error-code.ts";
 import { explainFileError } from "./file-errors.ts";
 import { giveToGroup, groupId } from "./group.ts";
 import { withLock } from "./lock.ts";
 import { makeOwnedDirectory, sweepOwnedDirectories } from "./owned-directory.ts";
-import { peerCredentials, processName } from "./peer-credentials.ts";
+import { byHolder, lookAtSocket } from "./socket-holder.ts";
 import { checkSocketPath, fitsSocketPath } from "./socket-path.ts";
 
 export interface SocketOptions {
@@ -36,11 +35,11 @@ export interface PublishedSocket extends AsyncDisposable {
   readonly path: string;
 }
 
-/** How long the holder of a socket may take to accept our probe, ms. A connect to a Unix socket only waits for a full queue. */
-const PROBE_MS = 1_000;
-
 /** The socket while it is being made. Node.js unlinks the path it listened at once more at close: the name must be rare. */
 const MADE = ".cardwire";
+
+/** Prefix of the directories beside a socket's place in which it is made. */
+export const ASIDE = ".cardwire";
 
 /**
  * Whether a socket could be published at `path` now, without making anything: for those who have more to do first, such
@@ -86,14 +85,31 @@ export async function publishSocket(
   }
 }
 
+/**
+ * Removes a socket at which nobody listens, and what was left where such sockets are made. Others stay. Resolves with
+ * whether there was one.
+ *
+ * @throws {Error} the system's own error when it cannot be removed.
+ */
+export async function removeStaleSocket(path: string): Promise<boolean> {
+  const parent = await realpath(dirname(path)).catch(() => undefined); // not there: nor is the socket
+  if (parent === undefined) return false;
+  await sweepOwnedDirectories(parent, ASIDE);
+  return withLock(join(parent, basename(path)), async () => {
+    if ((await lookAtSocket(path)).state !== "stale") return false;
+    await unlink(path);
+    return true;
+  });
+}
+
 /** Listens in a fresh directory of our own beside `path`, then moves the socket there. Resolves with its inode. */
 async function listenAside(
   server: Server,
   path: string,
   { mode, gid, group }: { mode: number; gid: number | undefined; group: string | undefined },
 ): Promise<string> {
-  await sweepOwnedDirectories(dirname(path), ".cardwire"); // of one that was killed right here
-  const aside = await makeOwnedDirectory(dirname(path), ".cardwire");
+  await sweepOwnedDirectories(dirname(path), ASIDE); // of one that was killed right here
+  const aside = await makeOwnedDirectory(dirname(path), ASIDE);
   try {
     const made = join(aside, MADE);
     await listen(server, aside);
@@ -140,35 +156,15 @@ async function linked(from: string, to: string): Promise<boolean> {
 
 /** Resolves with whether a stale socket is at `path`; false is nothing at all. */
 async function refuseOccupied(path: string): Promise<boolean> {
-  const found = await lstat(path).catch((error: unknown) => {
-    if (errorCode(error) === "ENOENT") return undefined;
-    throw error;
-  });
-  if (found === undefined) return false;
-  if (!found.isSocket()) {
+  const place = await lookAtSocket(path);
+  if (place.state === "other") {
     throw new CardwireError("E_SOCKET_PATH", `${path} is there already and is not a socket`, {
       hint: "Remove it yourself if you do not need it, or choose another path.",
     });
   }
-  try {
-    const socket = await dial(path, { signal: AbortSignal.timeout(PROBE_MS) });
-    const holder = peerCredentials(socket);
-    socket.destroy();
-    const name = holder && (await processName(holder.pid));
-    const who = holder ? ` by process ${holder.pid}${name === undefined ? "" : ` (${name})`}` : "";
-    throw inUse(path, who);
-  } catch (error) {
-    const code = errorCode(error);
-    if (code === "ENOENT") return false;
-    if (code === "ECONNREFUSED") return true;
-    // A live listener that does not take us in time: its queue is full.
-    if (error instanceof Error && error.name === "TimeoutError") throw inUse(path, "", error);
-    throw error;
-  }
-}
-
-function inUse(path: string, who: string, cause?: unknown): CardwireError {
-  return new CardwireError("E_SOCKET_IN_USE", `${path} is in use${who}`, {
+  if (place.state !== "live") return place.state === "stale";
+  const { holder, cause } = place;
+  throw new CardwireError("E_SOCKET_IN_USE", `${path} is in use${byHolder(holder)}`, {
     cause,
     hint: "End that program first, or choose another path.",
   });

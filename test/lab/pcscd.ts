@@ -26,7 +26,7 @@ export const readerNames = ["Virtual PCD 00 00", "Virtual PCD 00 01"] as const;
 const PRESENT = 4;
 
 /** Builds since 2.0 may ask polkit, of which there is none in the lab. */
-function usualArgs(): readonly string[] {
+export function pcscdArguments(): readonly string[] {
   const help = spawnSync("pcscd", ["--help"], { encoding: "utf8" });
   return `${help.stdout}${help.stderr}`.includes("--disable-polkit")
     ? ["--foreground", "--disable-polkit"]
@@ -91,7 +91,7 @@ export class Pcscd implements AsyncDisposable {
         this.directory,
         runDirectory,
         program,
-        ...(args ?? usualArgs()),
+        ...(args ?? pcscdArguments()),
         ...extraArgs,
       ],
       { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } },

@@ -16,7 +16,8 @@ import {
   WHERE,
   waitOption,
 } from "../options.ts";
-import { attachmentName, parseSources } from "../sources.ts";
+import { attachmentName, parseSources, type Source } from "../sources.ts";
+import { checkSystemSources, systemOption, systemSocketText } from "../system-option.ts";
 
 export const attachCommand = (io: Io, exit: Exit) =>
   subcommand("attach", "Make the readers of other computers usable by every program here", [
@@ -30,6 +31,7 @@ export const attachCommand = (io: Io, exit: Exit) =>
     .addOption(waitOption())
     .option("--name <name>", "what to call the attachment (default: the host, or the hosts)")
     .option("--socket <path>", "where to put the socket (default: in the run-time directory)")
+    .addOption(systemOption())
     .option(
       "--mode <mode>",
       "rights of the socket, octal (default: 0600, with --group 0660)",
@@ -49,14 +51,19 @@ export const attachCommand = (io: Io, exit: Exit) =>
       const { printNotices } = await import("../notices.ts");
       const { untilInterrupted } = await import("../until-interrupted.ts");
       const { findings, tellDoor, tellFound } = await import("../attach-screen.ts");
+      const { prepareSystemSocket, SYSTEM_SOCKET } = await import("../../host/system-socket.ts");
+      const { tellServiceManager } = await import("../service-manager.ts");
       const sources = parseSources(wheres, flags);
+      if (flags.system) checkSystemSources(sources);
       const name = flags.name ?? attachmentName(sources);
       await untilInterrupted(exit, async (signal) => {
+        await using _place = flags.system ? await prepareSystemSocket() : undefined;
+        const chosen = flags.socket === undefined ? undefined : resolve(flags.socket);
         const options = {
           ...pcscdOptions(flags),
           ...frontOptions(flags),
           name,
-          socket: flags.socket === undefined ? undefined : resolve(flags.socket),
+          socket: flags.system ? SYSTEM_SOCKET : chosen,
           mode: flags.mode,
           group: flags.group,
           ssh: flags.ssh,
@@ -67,8 +74,17 @@ export const attachCommand = (io: Io, exit: Exit) =>
         const { readers, socket } = attachment;
         // What goes wrong before is told as the reason of the failure.
         using _notices = printNotices(io, { verbose: flags.verbose ?? false, ...readers });
-        tellFound(io, await findings(readers, { name, socket, signal }), flags);
+        const use = flags.system ? systemSocketText(flags.mode, flags.group) : undefined;
+        tellFound(io, await findings(readers, { name, socket, signal }), { ...flags, use });
         await tellDoor(io, socket);
+        await using _manager = await tellServiceManager(attachedText(sources, socket), {
+          io,
+          ...readers,
+        });
         if (!signal.aborted) await once(signal, "abort");
       });
     });
+
+/** What a service manager shows of it. */
+const attachedText = (sources: readonly Source[], socket: string): string =>
+  `the readers of ${sources.map(({ text }) => text).join(", ")} are at ${socket}`;

@@ -1,7 +1,8 @@
 import type { ExamineOptions } from "../../doctor/examine.ts";
 import { ExitCode, type Exit, type Io } from "../io.ts";
 import { sshOption, subcommand } from "../options.ts";
-import { parseWhere, SYSTEM_SOCKET } from "../where.ts";
+import { SYSTEM_SOCKET } from "../../host/system-socket.ts";
+import { parseWhere } from "../where.ts";
 
 const collect = (path: string, before: readonly string[]): readonly string[] => [...before, path];
 

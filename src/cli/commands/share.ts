@@ -52,6 +52,7 @@ export const shareCommand = (io: Io, exit: Exit) =>
       const { share } = await import("../share.ts");
       const { shareNotices } = await import("../share-notices.ts");
       const { printNotices } = await import("../notices.ts");
+      const { tellServiceManager } = await import("../service-manager.ts");
       const { untilInterrupted } = await import("../until-interrupted.ts");
       const where = parseWhere(to);
       if (where.kind !== "ssh")
@@ -73,7 +74,10 @@ export const shareCommand = (io: Io, exit: Exit) =>
         };
         await using shared = await share(options, { io, signal });
         using _notices = printNotices(io, { verbose: flags.verbose ?? false });
-        const told = shareNotices(shared, { io, to, json: flags.json ?? false, signal });
+        await using manager = await tellServiceManager(`the readers here are lent to ${to}`, {
+          io,
+        });
+        const told = shareNotices(shared, { io, to, json: flags.json ?? false, manager, signal });
         if (!signal.aborted) await once(signal, "abort");
         await told;
       });

@@ -5,7 +5,7 @@ import { CardwireError } from "../../domain/errors.ts";
 import { shellWord } from "../../domain/shell-word.ts";
 import { type AttachmentRecord, runningAttachments } from "../../host/attachments.ts";
 import { errorCode } from "../../host/error-code.ts";
-import { abandonedDirectories } from "../../host/owned-directory.ts";
+import { ownedDirectories } from "../../host/owned-directory.ts";
 import { checkPrivateDirectory } from "../../host/paths.ts";
 import type { AttachmentFacts, SharedSocket, SocketFacts } from "../judge/sockets.ts";
 import { lookAtDaemon } from "./daemon.ts";
@@ -80,9 +80,9 @@ async function ask(record: AttachmentRecord, signal: AbortSignal): Promise<Attac
 
 async function leftIn(places: readonly string[]): Promise<readonly string[]> {
   const found = await Promise.all(
-    [...new Set(places)].flatMap((place) => KINDS.map((kind) => abandonedDirectories(place, kind))),
+    [...new Set(places)].flatMap((place) => KINDS.map((kind) => ownedDirectories(place, kind))),
   );
-  return found.flat();
+  return found.flat().flatMap(({ path, inUse }) => (inUse ? [] : [path]));
 }
 
 /** Of the names that belong to no running attachment: what dead ones left, and what other computers share here. */

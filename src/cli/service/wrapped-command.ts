@@ -1,0 +1,76 @@
+import type { CommandUnknownOpts } from "@commander-js/extra-typings";
+import { isAbsolute } from "node:path";
+import { wrongUsage } from "../options.ts";
+import { attachmentName, parseSources } from "../sources.ts";
+import { checkSystemSources } from "../system-option.ts";
+import { nameOf, parseWhere } from "../where.ts";
+
+/** Commands that run until they are stopped, and tell a service manager how they are. */
+const LASTING: readonly string[] = ["attach", "share", "serve"];
+
+/** A cardwire command line that a service is to run, as far as the service has to know it. */
+export interface WrappedCommand {
+  readonly argv: readonly string[];
+  /** What a service that runs it is called when nobody chose a name. */
+  readonly name: string;
+  /** Whether it makes a socket on this computer. */
+  readonly hasSocket: boolean;
+  /** Where that was asked for. */
+  readonly socket: string | undefined;
+  readonly group: string | undefined;
+  readonly system: boolean;
+  /** Sockets of this computer that it connects to. */
+  readonly localSockets: readonly string[];
+  /** Whether the command knows this option and was not given it. */
+  readonly lacks: (option: string) => boolean;
+}
+
+/**
+ * Reads a command line with the program's own parser, without running it.
+ *
+ * @param top a program of this call's own: its commands lose their actions.
+ * @throws {CommanderError} what the parser says. @throws {CardwireError} `E_USAGE`, `E_WHERE`.
+ */
+export async function readCommandLine(
+  top: CommandUnknownOpts,
+  argv: readonly string[],
+): Promise<WrappedCommand> {
+  const [first = ""] = argv;
+  const command = top.commands.find((one) => one.name() === first);
+  if (command === undefined || !LASTING.includes(first)) {
+    throw wrongUsage(
+      first === "" ? "there is nothing to install" : `a service cannot run '${first}'`,
+      "cardwire service install -- attach WHERE [options]",
+    );
+  }
+  command.action(() => {});
+  await top.parseAsync([...argv], { from: "user" });
+  const flags: Readonly<Record<string, unknown>> = command.opts();
+  const text = (name: string) => (typeof flags[name] === "string" ? flags[name] : undefined);
+  const local =
+    first === "attach" ? parseSources(command.args, { local: flags["local"] === true }) : [];
+  if (flags["system"] === true) checkSystemSources(local);
+  const socket = first === "attach" ? text("socket") : undefined; // that of a share is another computer's
+  if (socket !== undefined && !isAbsolute(socket))
+    throw wrongUsage(
+      `${socket} is not an absolute path, and a service starts elsewhere`,
+      "Give --socket a path that begins with '/'.",
+    );
+  return {
+    argv,
+    name:
+      local.length > 0 ? (text("name") ?? attachmentName(local)) : otherName(first, command.args),
+    hasSocket: first === "attach",
+    socket,
+    group: first === "attach" ? text("group") : undefined,
+    system: flags["system"] === true,
+    localSockets: local.flatMap(({ where }) => (where.kind === "unix" ? [where.path] : [])),
+    lacks: (option) =>
+      command.options.some(({ long }) => long === `--${option}`) && flags[option] === undefined,
+  };
+}
+
+/** `share-computer2`, so that readers can be lent to a host and borrowed from it at once. */
+function otherName(command: string, [to]: readonly string[]): string {
+  return to === undefined ? command : `${command}-${nameOf(parseWhere(to))}`;
+}
