@@ -1,5 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
+import type { CommandUnknownOpts } from "@commander-js/extra-typings";
+import { exampleLines, examplesOf, lineages } from "../src/cli/help.ts";
 import { ExitCode } from "../src/cli/io.ts";
 import { program } from "../src/cli/program.ts";
 import { errorCodes } from "../src/domain/error-codes.ts";
@@ -19,13 +21,22 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 
 const page = (...parts: readonly string[]): string => `${parts.filter(Boolean).join("\n\n")}\n`;
 
-/** The program itself, whose output goes nowhere but into `printed`. */
-function commandLine(printed: string[]): ReturnType<typeof program> {
-  const io = { out: (text: string) => void printed.push(text), err: () => {}, env: {} };
+/** The program itself, which prints nothing here. */
+export function commandLine(): ReturnType<typeof program> {
+  const io = { out: () => {}, err: () => {}, env: {} };
   return program(io, { version: "", rest: [], setExit: () => {}, withReaders: async () => {} });
 }
 
-const exitCodes: Readonly<Record<keyof typeof ExitCode, string>> = {
+/** Every command that does something itself, with what is typed for it. */
+export const everyCommand = (top: CommandUnknownOpts) =>
+  lineages([top])
+    .map((lineage) => ({
+      command: lineage.at(-1) ?? top,
+      words: lineage.map((one) => one.name()).join(" "),
+    }))
+    .filter(({ command }) => command.commands.length === 0);
+
+export const exitCodes: Readonly<Record<keyof typeof ExitCode, string>> = {
   Good: "It worked. `attach` was ended by Ctrl-C or a signal.",
   Failed: "It did not work; standard error says why and what to do.",
   WrongUsage: "The command line was wrong, or WHERE is none.",
@@ -34,7 +45,7 @@ const exitCodes: Readonly<Record<keyof typeof ExitCode, string>> = {
 };
 
 /** What the parser does not know. */
-const environment: readonly (readonly string[])[] = [
+export const environment: readonly (readonly string[])[] = [
   ["`CARDWIRE_SSH`", "The ssh program and its first arguments; `--ssh` goes before it."],
   [
     "`PCSCLITE_CSOCK_NAME`",
@@ -44,17 +55,22 @@ const environment: readonly (readonly string[])[] = [
     "`XDG_RUNTIME_DIR`",
     "Sockets and records of attachments are in its folder `cardwire`. Without it they are in `/tmp/cardwire-UID`; root's are in `/run/cardwire`.",
   ],
+  [
+    "`XDG_CONFIG_HOME`",
+    "The settings file is in its folder `cardwire`; without it in `~/.config/cardwire`. Root's is `/etc/cardwire/config.toml`.",
+  ],
+  [
+    "`NO_COLOR`",
+    "With any value: no colour. There is none either where the output is no terminal.",
+  ],
   ["`SSH_ASKPASS`", "As for ssh: it may ask for a password where there is no terminal."],
 ];
 
 export function commandsPage(): string {
-  const printed: string[] = [];
-  const top = commandLine(printed);
+  const top = commandLine();
   const help = top.createHelp();
-  const sections = top.commands.map((command) => {
-    printed.length = 0;
-    command.outputHelp();
-    const [, examples = ""] = printed.join("\n").split("\nExamples:\n");
+  const sections = everyCommand(top).map(({ command, words }) => {
+    const examples = exampleLines(examplesOf(command)).join("\n");
     const args = help
       .visibleArguments(command)
       .map((argument) => [
@@ -66,12 +82,12 @@ export function commandsPage(): string {
       help.optionDescription(option),
     ]);
     return [
-      `## cardwire ${command.name()}`,
+      `## ${words}`,
       `${command.description()}.`,
       `    ${help.commandUsage(command)}`,
       args.length > 0 ? table(["argument", "meaning"], args) : "",
       options.length > 0 ? table(["option", "meaning"], options) : "",
-      examples && `Examples:\n\n${examples.trimEnd().replaceAll(/^ */gm, "    ")}`,
+      examples && `Examples:\n\n${examples.replaceAll(/^ */gm, "    ")}`,
     ];
   });
   return page(

@@ -1,6 +1,7 @@
-import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { CardwireError } from "../domain/errors.ts";
 import type { PcscdOptions } from "../services/pcscd/daemon.ts";
+import { CommandWithExamples, type Example } from "./help.ts";
 
 /** Options of everything that attaches. */
 export const sshOption = () =>
@@ -38,11 +39,9 @@ export function pcscdOptions(flags: {
   };
 }
 
-/** A subcommand whose help shows examples. */
-export const subcommand = (name: string, description: string, examples: readonly string[]) =>
-  new Command(name)
-    .description(description)
-    .addHelpText("after", `\nExamples:\n${examples.map((line) => `  $ ${line}`).join("\n")}`);
+/** A subcommand whose help begins with examples. */
+export const subcommand = (name: string, description: string, examples: readonly Example[]) =>
+  new CommandWithExamples(name, description, examples);
 
 /** Wrong usage that the parser itself cannot see. */
 export const wrongUsage = (message: string, hint: string): CardwireError =>

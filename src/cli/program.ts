@@ -1,12 +1,22 @@
-import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
+import type { Command, CommandUnknownOpts } from "@commander-js/extra-typings";
 import { attachCommand } from "./commands/attach.ts";
 import { configCommand } from "./commands/config.ts";
 import { envCommand } from "./commands/env.ts";
 import { type ReadersDeps, readersCommand } from "./commands/readers.ts";
 import { runCommand } from "./commands/run.ts";
+import { addInGroups, CommandWithExamples, type Example, lineages } from "./help.ts";
 import type { Exit, Io } from "./io.ts";
 import { settingTables } from "./settings/keys.ts";
 import { applyNamed } from "./settings/named.ts";
+
+const description = "Smart card readers of another computer, for every PC/SC program here";
+
+const commonTasks: readonly Example[] = [
+  ["cardwire run alice@cardhost -- pkcs11-tool -L", "one program, with the card over there"],
+  ["cardwire attach cardhost", "every program here, until Ctrl-C"],
+  ['eval "$(cardwire env)"', "in another terminal, before the programs"],
+  ["cardwire readers cardhost", "which readers and cards are there"],
+];
 
 /** The whole command line, as data: what help, completion and manual pages are made from. */
 export function program(
@@ -27,27 +37,20 @@ export function program(
     readersCommand({ io, withReaders: options.withReaders }),
     configCommand(io, tables),
   ];
-  const top = new Command("cardwire")
-    .description("Smart card readers of another computer, for every PC/SC program here")
+  const top = new CommandWithExamples("cardwire", description, commonTasks)
     .version(options.version)
     .hook("preAction", (_top, command) => applyNamed(command, { io, tables }));
-  for (const command of commands) top.addCommand(command);
+  addInGroups(top, commands);
   for (const lineage of lineages([top]))
     lineage
       .at(-1)
       ?.exitOverride()
       .configureOutput({
-        writeOut: (text) => io.out(text.trimEnd()),
-        writeErr: (text) => io.err(text.trimEnd()),
+        writeOut: (text) => io.out(text.replace(/\n$/, "")),
+        writeErr: (text) => io.err(text.replace(/\n$/, "")),
         outputError: (text, write) => write(usageError(text, lineage)),
       });
   return top;
-}
-
-/** Each command below the last of `ancestors`, itself too, behind those that lead to it. */
-function lineages(ancestors: readonly CommandUnknownOpts[]): (readonly CommandUnknownOpts[])[] {
-  const below = ancestors.at(-1)?.commands ?? [];
-  return [ancestors, ...below.flatMap((command) => lineages([...ancestors, command]))];
 }
 
 /** What is wrong in one line, and what would be right in another. */

@@ -22,6 +22,7 @@ export const errorCodes = {
   E_PCSCD_VERSION: "pcscd speaks no version of the protocol that cardwire knows.",
   E_PROTOCOL: "The other end broke the protocol. Its connection is closed.",
   E_RUNTIME_DIR: "The run-time directory cannot be made, is not yours, or is open to others.",
+  E_SHELL: "The shell that `env` was asked for cannot write the socket's path.",
   E_SOCKET_DENIED:
     "You have no right to connect to pcscd's socket, or to make one where it was asked for.",
   E_SOCKET_IN_USE: "A program listens at this socket already.",

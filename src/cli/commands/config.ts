@@ -1,4 +1,3 @@
-import { Command } from "@commander-js/extra-typings";
 import { CardwireError } from "../../domain/errors.ts";
 import { configPath } from "../../host/config-file.ts";
 import type { Io } from "../io.ts";
@@ -8,14 +7,13 @@ import { configError, type LoadedSettings, loadSettings } from "../settings/load
 import { table } from "../table.ts";
 
 export const configCommand = (io: Io, tables: () => readonly SettingTable[]) =>
-  new Command("config")
-    .description("Look at the settings file")
+  subcommand("config", "Look at the settings file", ["cardwire config check"])
     .addCommand(checkCommand(io, tables))
     .addCommand(pathCommand(io));
 
 const pathCommand = (io: Io) =>
   subcommand("path", "Print where the settings file is, or would be", [
-    "$EDITOR $(cardwire config path)",
+    "cardwire config path",
   ]).action(() => io.out(configPath()));
 
 const checkCommand = (io: Io, tables: () => readonly SettingTable[]) =>

@@ -116,7 +116,7 @@ more = 2
 
 test("no text makes it throw", () => {
   const pieces = fc.constantFrom(
-    ..."[]{}=.,\"'#\n a1",
+    ...Array.from("[]{}=.,\"'#\n a1"),
     "attach",
     "share.x",
     "where",
