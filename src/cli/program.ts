@@ -1,5 +1,6 @@
 import type { Command, CommandUnknownOpts } from "@commander-js/extra-typings";
 import { attachCommand } from "./commands/attach.ts";
+import { completionCommand } from "./commands/completion.ts";
 import { configCommand } from "./commands/config.ts";
 import { envCommand } from "./commands/env.ts";
 import { type ReadersDeps, readersCommand } from "./commands/readers.ts";
@@ -36,6 +37,7 @@ export function program(
     envCommand(io),
     readersCommand({ io, withReaders: options.withReaders }),
     configCommand(io, tables),
+    completionCommand(io),
   ];
   const top = new CommandWithExamples("cardwire", description, commonTasks)
     .version(options.version)

@@ -1,13 +1,10 @@
 import type { Reader } from "../domain/card-service.ts";
 import { ReaderStateBit } from "../domain/pcsc.ts";
+import { setVariable } from "./shell-syntax.ts";
 import { table } from "./table.ts";
 
-/** A value that a POSIX shell reads back as it is. */
-export const shellWord = (text: string): string =>
-  /^[A-Za-z0-9_./:@%+,=-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
-
 export const exportLine = (socket: string): string =>
-  `export PCSCLITE_CSOCK_NAME=${shellWord(socket)}`;
+  setVariable("sh", "PCSCLITE_CSOCK_NAME", socket);
 
 const atrText = (atr: Uint8Array): string =>
   Buffer.from(atr)

@@ -1,5 +1,4 @@
 import { CardwireError } from "../domain/errors.ts";
-import { shellWord } from "./report.ts";
 
 /** Shells that differ in how a variable is set. sh stands for bash, dash, ksh, zsh and all others like it. */
 export const shells = ["sh", "fish", "csh"] as const;
@@ -19,7 +18,12 @@ const writers: Readonly<Record<Shell, (name: string, value: string) => string>> 
 export const setVariable = (shell: Shell, name: string, value: string): string =>
   writers[shell](name, value);
 
+/** Text that no shell gives a meaning to. */
 const plain = /^[A-Za-z0-9_./:@%+,=-]+$/;
+
+/** A value that a POSIX shell reads back as it is. */
+export const shellWord = (text: string): string =>
+  plain.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 
 /** Between single quotation marks fish gives a meaning to `\` and `'` alone. */
 const fishWord = (text: string): string =>

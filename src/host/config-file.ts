@@ -1,10 +1,9 @@
-import { constants } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { CardwireError } from "../domain/errors.ts";
 import { errorCode } from "./error-code.ts";
 import { type Person, thisPerson } from "./paths.ts";
+import { type FileStart, readStart } from "./read-start.ts";
 
 /** Longest settings file, bytes. */
 export const MAX_CONFIG_BYTES = 256 * 1024;
@@ -38,30 +37,22 @@ export async function readConfigFile(
   path: string,
   { uid }: Pick<Person, "uid"> = thisPerson(),
 ): Promise<ConfigFile | undefined> {
-  let file: FileHandle;
+  let file: FileStart;
   try {
-    // Not to wait for a writer, should it be a pipe.
-    file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    file = await readStart(path, MAX_CONFIG_BYTES);
   } catch (cause) {
     const code = errorCode(cause);
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;
     throw unreadable(path, `cannot be read: ${code}`, cause);
   }
-  try {
-    const found = await file.stat();
-    const { size, mode, uid: owner } = found;
-    if (!found.isFile()) throw unreadable(path, "is not a file");
-    if (size > MAX_CONFIG_BYTES) throw unreadable(path, `is longer than ${MAX_CONFIG_BYTES} bytes`);
-    const bytes = Buffer.alloc(MAX_CONFIG_BYTES);
-    const { bytesRead } = await file.read(bytes, 0, MAX_CONFIG_BYTES, 0);
-    return {
-      path,
-      text: decode(path, bytes.subarray(0, bytesRead)),
-      warning: warningFor(path, { mode, isForeign: owner !== uid && owner !== 0 }),
-    };
-  } finally {
-    await file.close();
-  }
+  const { size, mode, uid: owner } = file.stats;
+  if (!file.stats.isFile()) throw unreadable(path, "is not a file");
+  if (size > MAX_CONFIG_BYTES) throw unreadable(path, `is longer than ${MAX_CONFIG_BYTES} bytes`);
+  return {
+    path,
+    text: decode(path, file.bytes),
+    warning: warningFor(path, { mode, isForeign: owner !== uid && owner !== 0 }),
+  };
 }
 
 function decode(path: string, bytes: Uint8Array): string {

@@ -14,6 +14,10 @@ const lookups: Readonly<Record<string, string>> = {
   share: "share",
 };
 
+/** The table in which a command looks its WHERE up, if it does. */
+export const lookupTable = (command: CommandUnknownOpts): string | undefined =>
+  command.parent?.parent ? undefined : lookups[command.name()];
+
 /**
  * Puts what the settings file says in the place of a name, just before a command is carried out: its WHERE becomes the
  * name's, and each option that was given neither on the command line nor by a variable becomes the name's, where the
@@ -26,9 +30,9 @@ export async function applyNamed(
   command: CommandUnknownOpts,
   { io, tables }: { io: Io; tables: () => readonly SettingTable[] },
 ): Promise<void> {
-  const table = lookups[command.name()];
+  const table = lookupTable(command);
   const name = onlyName(command.processedArgs);
-  if (table === undefined || command.parent?.parent || name === undefined) return;
+  if (table === undefined || name === undefined) return;
   const found = await lookUp(name, table, { io, tables: tables() });
   if (found === undefined) return;
   setTarget(command, name, found);
