@@ -1,5 +1,7 @@
 import { spawnSync } from "node:child_process";
+import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
+import { suitesFolder } from "./suites.ts";
 
 /**
  * Shell commands that bring up the loopback of a fresh network namespace. vpcd writes length and
@@ -15,8 +17,11 @@ done`;
 export const REPOSITORY_INSIDE = "/run/repository";
 const NODE_INSIDE = "/run/node/node";
 
+/** Where the folder of scripts/suites.ts appears inside, read-only. */
+export const SUITES_INSIDE = "/run/suites";
+
 /**
- * Runs inside fresh namespaces, as their first process: gives them a /run of their own with the
+ * Runs inside fresh namespaces, as their first process: gives them a /tmp and a /run of their own with the
  * directories that pcscd and sshd want, accounts for the tests' users, and homes for these and
  * for root. Nothing of it is seen outside, and all of it ends with the namespaces. It waits for
  * the command instead of becoming it, because a first process has to reap orphans.
@@ -25,16 +30,19 @@ const NODE_INSIDE = "/run/node/node";
  */
 const SETUP = `
 set -eu
-repository=$1 node=$2
-shift 2
+repository=$1 node=$2 suites=$3
+shift 3
 ${LOOPBACK_UP}
 mount -t tmpfs -o mode=755 tmpfs /run
-mkdir -p ${REPOSITORY_INSIDE} /run/node /run/accounts /run/home /run/user /run/sshd /run/pcscd
+mkdir -p ${REPOSITORY_INSIDE} ${SUITES_INSIDE} /run/node /run/accounts /run/home /run/user /run/sshd /run/pcscd
 mkdir -m 1777 /run/tmp /run/lock
 mkdir -m 700 /run/home/root
 mount --bind "$repository" ${REPOSITORY_INSIDE}
 touch ${NODE_INSIDE}
 mount --bind "$node" ${NODE_INSIDE}
+mount --bind "$suites" ${SUITES_INSIDE}
+mount -o remount,bind,ro ${SUITES_INSIDE}
+mount -t tmpfs -o mode=1777 tmpfs /tmp
 for file in passwd group shadow; do
   cp -p /etc/$file /run/accounts/
   sed -i '/^\\(alice\\|bob\\|carol\\|cards\\):/d' /run/accounts/$file
@@ -82,6 +90,7 @@ export function inNamespaces(
     LANG: "C.UTF-8",
     PATH: `${dirname(NODE_INSIDE)}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
   };
+  mkdirSync(suitesFolder(), { recursive: true });
   const unshare = [
     // The signal goes to unshare if we are killed, and through --kill-child to everything inside.
     ..."setpriv --pdeathsig KILL unshare".split(" "),
@@ -92,6 +101,7 @@ export function inNamespaces(
     "setup",
     process.cwd(),
     process.execPath,
+    suitesFolder(),
     ...command,
   ];
   if (process.getuid?.() === 0) return { argv: unshare, env: inside };

@@ -55,6 +55,13 @@ const needs: readonly Need[] = [
   program("javac", "default-jdk-headless"),
   program("java", "default-jdk-headless"),
   program("tmux", "tmux"),
+  program("qemu-s390x-static", "qemu-user-static"),
+  program("bwrap", "bubblewrap"),
+  {
+    what: "the keys of Debian's archive",
+    package: "debian-archive-keyring",
+    present: () => existsSync("/usr/share/keyrings/debian-archive-keyring.gpg"),
+  },
   program("cc", "gcc"),
   { what: "the C library's headers", package: "libc6-dev", present: header("stdio.h") },
   { what: "pcsc-lite's headers", package: "libpcsclite-dev", present: header("PCSC/winscard.h") },

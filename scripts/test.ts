@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inNamespaces } from "./namespaces.ts";
 import { ensurePackages, PROGRAM_PATH } from "./packages.ts";
+import { ensureSuites } from "./suites.ts";
 
 // npm test: formatting, lint, types, the build, the plain tests, and then the tests with real
 // programs inside namespaces of their own. `--long` adds the long ones, `--bench` measures instead;
@@ -14,7 +14,8 @@ const GRACE_MS = 3_000;
 
 const total = { passed: 0, failed: 0, skipped: 0 };
 const children = new Set<ChildProcess>();
-const counts = mkdtempSync(join(tmpdir(), "cardwire-test-"));
+/** Not in /tmp: the namespaces have one of their own. */
+const counts = mkdtempSync("/var/tmp/cardwire-test-");
 let stopping = false;
 
 const node = (script: string, ...args: readonly string[]): readonly string[] => [
@@ -94,6 +95,7 @@ async function stop(): Promise<void> {
 async function main(args: readonly string[]): Promise<number> {
   const rest = args.filter((arg) => arg !== "--long" && arg !== "--bench");
   ensurePackages();
+  if (!args.includes("--bench")) ensureSuites(rest);
   if (rest.length === 0 && !args.includes("--bench")) {
     await check("biome format", node("@biomejs/biome/bin/biome", "format", "."));
     await check("oxlint", node("oxlint/bin/oxlint", "--type-aware"));

@@ -19,6 +19,9 @@ export const noPipeliningOption = () =>
 export const keepWarmOption = () =>
   new Option("--keep-warm", "stay connected to pcscd while no program uses the readers");
 
+export const waitOption = () =>
+  new Option("--wait", "start although the other computer cannot be reached yet, and keep trying");
+
 /** A file mode in octal, as chmod takes it. */
 export function parseMode(text: string): number {
   if (!/^0?[0-7]{3}$/.test(text))

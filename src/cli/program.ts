@@ -5,6 +5,7 @@ import { configCommand } from "./commands/config.ts";
 import { envCommand } from "./commands/env.ts";
 import { type ReadersDeps, readersCommand } from "./commands/readers.ts";
 import { runCommand } from "./commands/run.ts";
+import { shareCommand } from "./commands/share.ts";
 import { addInGroups, CommandWithExamples, type Example, lineages } from "./help.ts";
 import type { Exit, Io } from "./io.ts";
 import { settingTables } from "./settings/keys.ts";
@@ -16,7 +17,7 @@ const commonTasks: readonly Example[] = [
   ["cardwire run alice@cardhost -- pkcs11-tool -L", "one program, with the card over there"],
   ["cardwire attach cardhost", "every program here, until Ctrl-C"],
   ['eval "$(cardwire env)"', "in another terminal, before the programs"],
-  ["cardwire readers cardhost", "which readers and cards are there"],
+  ["cardwire share alice@computer2", "the readers of this computer, over there"],
 ];
 
 /** The whole command line, as data: what help, completion and manual pages are made from. */
@@ -34,6 +35,7 @@ export function program(
   const commands = [
     attachCommand(io, options.setExit),
     runCommand(io, options.rest, options.setExit),
+    shareCommand(io, options.setExit),
     envCommand(io),
     readersCommand({ io, withReaders: options.withReaders }),
     configCommand(io, tables),

@@ -40,5 +40,9 @@ const unknown = (text: string, why: string): CardwireError =>
 /** The name that an attachment has when nobody chose one. */
 export function nameOf(where: Where): string {
   if (where.kind === "unix") return "local";
-  return where.host.replaceAll(/[^A-Za-z0-9._-]/g, "-").replace(/^[^A-Za-z0-9]+/, "") || "host";
+  return wordOf(where.host) || "host";
 }
+
+/** What is left of a text as the name of an attachment; nothing, perhaps. */
+export const wordOf = (text: string): string =>
+  text.replaceAll(/[^A-Za-z0-9._-]/g, "-").replace(/^[^A-Za-z0-9]+/, "");

@@ -13,6 +13,8 @@ export const errorCodes = {
   E_NO_ATTACHMENT:
     "No attachment is running, none has this name, or several run and none was named.",
   E_NO_PCSCD: "pcscd is not installed, its socket is not there, or nobody listens at it.",
+  E_NO_SHELL:
+    "The account on the other computer has no shell, without which this cannot be done there.",
   E_NO_SSH: "The ssh program cannot be found or may not be run.",
   E_PCSCD_GONE: "The connection to pcscd ended before the answer came.",
   E_PCSCD_REFUSED:

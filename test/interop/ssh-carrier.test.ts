@@ -117,6 +117,22 @@ describe("the carrier over ssh", () => {
     await waiting;
   });
 
+  test("starts without the other computer when it is told to keep trying", async () => {
+    const path = await echo();
+    await sshd.stop();
+    await expect(carrier(path)).rejects.toMatchObject({ code: "E_SSH_UNREACHABLE" });
+    await using line = await carrier(path, { keepTrying: true });
+    expect(line.line.value).toEqual({
+      up: false,
+      reason: expect.stringMatching(/Connection refused$/),
+    });
+    const waiting = answers(line);
+    await sshd.start();
+    await waiting;
+    const nowhere = carrier(path, { keepTrying: true, ssh: ["no-such-ssh"] });
+    await expect(nowhere).rejects.toMatchObject({ code: "E_NO_SSH" });
+  });
+
   test("opening ends with its signal while the line is down", async () => {
     await using line = await carrier(await echo());
     await sshd.stop();

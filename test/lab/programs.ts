@@ -3,12 +3,20 @@ import { dirname } from "node:path";
 import { signal } from "./processes.ts";
 import { type UserName, users } from "./users.ts";
 
+/** Where programs run other than in the lab itself; see computers.ts. */
+export interface Place {
+  /** The words of a command line that runs what follows it there, and becomes it. */
+  readonly enter: readonly string[];
+}
+
 export interface ProgramOptions {
   /** Who runs it: root unless told. HOME, USER and XDG_RUNTIME_DIR are that user's. */
   readonly user?: UserName;
   /** Added to the clean environment that the program gets; nothing else of ours is passed on. */
   readonly env?: Readonly<Record<string, string>>;
+  /** The user's home unless told. */
   readonly cwd?: string;
+  readonly on?: Place;
 }
 
 export interface RunOptions extends ProgramOptions {
@@ -40,13 +48,19 @@ export const PATH = `${dirname(process.execPath)}:/usr/local/sbin:/usr/local/bin
 function launch(
   program: string,
   args: readonly string[],
-  { user = "root", env = {}, cwd }: ProgramOptions,
+  { user = "root", env = {}, cwd, on }: ProgramOptions,
 ): ChildProcess {
   const { name, uid, gid, home } = users[user];
-  const become = ["--reuid", `${uid}`, "--regid", `${gid}`, "--init-groups", "--", program];
-  // setpriv becomes the program, so that the process id is the program's own.
-  return spawn(uid === 0 ? program : "setpriv", uid === 0 ? args : [...become, ...args], {
-    cwd: cwd ?? home,
+  const become = ["--reuid", `${uid}`, "--regid", `${gid}`, "--init-groups", "--"];
+  // Every word before the program becomes the next, so that the process id is the program's own.
+  const [first = program, ...rest] = [
+    ...(on ? [...on.enter, "env", "-C", cwd ?? home] : []),
+    ...(uid === 0 ? [] : ["setpriv", ...become]),
+    program,
+    ...args,
+  ];
+  return spawn(first, rest, {
+    cwd: on ? "/" : (cwd ?? home),
     // A group of its own, so that a time-out ends its children too.
     detached: true,
     env: {
@@ -55,7 +69,7 @@ function launch(
       USER: name,
       LOGNAME: name,
       LANG: "C.UTF-8",
-      TMPDIR: "/run/tmp",
+      TMPDIR: on ? "/tmp" : "/run/tmp",
       XDG_RUNTIME_DIR: `/run/user/${uid}`,
       ...env,
     },

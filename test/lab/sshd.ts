@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { appendFile, chmod, chown, mkdir, readFile, rm, writeFile } from "node:fs/promises";
-import { connect, createServer } from "node:net";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import {
   collectOutput,
@@ -10,25 +10,28 @@ import {
   stopChild,
   until,
 } from "./processes.ts";
-import { PATH, run } from "./programs.ts";
+import { PATH, type Place, run } from "./programs.ts";
 import { type UserName, users } from "./users.ts";
 
 export interface SshdOptions {
-  /** Who logs in on the card host: bob unless told. */
+  /** Who logs in on the card host: bob unless told; on a computer, who runs ssh. */
   readonly loginUser?: UserName;
   /** Lines of sshd_config that come before ours, so that they win; no Match blocks. */
   readonly config?: readonly string[];
   /** A lab pcscd's directory that logins find as /run/pcscd. Only they do: it is another computer's. */
   readonly pcscdDirectory?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** The computer it runs on, under that computer's name and on the usual port. */
+  readonly on?: Place & { readonly name: string; readonly address: string };
 }
 
-/** A real sshd on 127.0.0.1, and what its clients need to log in as `cardhost`. */
+/** A real sshd on 127.0.0.1, or on a computer of computers.ts, and what its clients need to log in. */
 export class Sshd implements AsyncDisposable {
   /** Keys, configurations and logs. Every user may read it, but for the keys. */
   readonly directory: string;
+  readonly address: string;
   readonly port: number;
-  /** For `ssh -F`, as any user: the host `cardhost`. */
+  /** For `ssh -F`, as any user: the host `cardhost`, or the computer by its name. */
   readonly clientConfig: string;
   readonly #options: SshdOptions;
   #daemon: ChildProcess | undefined;
@@ -38,6 +41,7 @@ export class Sshd implements AsyncDisposable {
   /** Use `startSshd`. */
   constructor(directory: string, port: number, options: SshdOptions) {
     this.directory = directory;
+    this.address = options.on?.address ?? "127.0.0.1";
     this.port = port;
     this.clientConfig = join(directory, "ssh_config");
     this.#options = options;
@@ -53,30 +57,33 @@ export class Sshd implements AsyncDisposable {
     return this.#output();
   }
 
-  /** Starts the daemon, on the same port as before. Resolves when it greets. */
+  /** Starts the daemon, on the same port as before. Resolves when it listens. */
   async start(): Promise<void> {
     if (this.#daemon) return;
-    const { pcscdDirectory, env = {} } = this.#options;
-    const mount = pcscdDirectory === undefined ? "" : `mount --bind "$1" /run/pcscd; `;
+    const { pcscdDirectory, env = {}, on } = this.#options;
+    const mount = 'mount --bind "$1" /run/pcscd; shift; exec "$@"';
+    const privately = ["unshare", "--mount", "--propagation", "private", "--", "/bin/sh", "-ec"];
     // sshd starts itself anew for each login, and insists on its full path for that.
-    const script = `${mount}shift; exec "$(command -v sshd)" -D -e -f "$@"`;
-    const daemon = spawn(
-      "unshare",
-      [
-        ..."--mount --propagation private -- /bin/sh -ec".split(" "),
-        script,
-        "sshd",
-        pcscdDirectory ?? "",
-        join(this.directory, "sshd_config"),
-      ],
-      { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } },
-    );
+    const script = 'exec "$(command -v sshd)" -D -e -f "$1"';
+    const [command, ...args] = [
+      ...(on?.enter ?? []),
+      ...(pcscdDirectory === undefined ? [] : [...privately, mount, "mount", pcscdDirectory]),
+      "/bin/sh",
+      "-ec",
+      script,
+      "sshd",
+      join(this.directory, "sshd_config"),
+    ];
+    const daemon = spawn(command, args, {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, ...env },
+    });
     this.#daemon = daemon;
     this.#output = collectOutput(daemon);
     try {
-      await until("sshd to greet", async () => {
+      await until("sshd to listen", () => {
         if (daemon.exitCode !== null) return "ended";
-        return await greets(this.port);
+        return this.output.includes("Server listening on");
       });
       if (daemon.exitCode !== null) throw new Error("sshd ended at once");
     } catch (error) {
@@ -119,13 +126,7 @@ export class Sshd implements AsyncDisposable {
    * `-F`. Disposing removes it.
    */
   async installFor(user: UserName, config: string = this.clientConfig): Promise<AsyncDisposable> {
-    const { home, uid, gid } = users[user];
-    const folder = join(home, ".ssh");
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    await chown(folder, uid, gid);
-    const path = join(folder, "config");
-    await writeFile(path, `Include ${config}\n`, { mode: 0o600 });
-    await chown(path, uid, gid);
+    const path = await writeUserConfig(user, [config]);
     return { [Symbol.asyncDispose]: () => rm(path, { force: true }) };
   }
 
@@ -142,11 +143,13 @@ export class Sshd implements AsyncDisposable {
  */
 export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
   const directory = await publicDirectory("sshd");
-  const sshd = new Sshd(directory, await freePort(), options);
+  const { on, loginUser = on ? undefined : "bob" } = options;
+  const host = on?.name ?? "cardhost";
+  const sshd = new Sshd(directory, on ? 22 : await freePort(), options);
   try {
-    await writeKeys(directory);
+    await writeKeys(directory, host);
     await writeServerConfig(sshd, options.config ?? []);
-    await writeClientConfig(sshd, options.loginUser ?? "bob");
+    await writeClientConfig(sshd, { host, loginUser });
     await sshd.start();
     return sshd;
   } catch (error) {
@@ -155,14 +158,14 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
   }
 }
 
-async function writeKeys(directory: string): Promise<void> {
+async function writeKeys(directory: string, hostName: string): Promise<void> {
   const key = async (path: string): Promise<string> => {
     const made = await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "", "-f", path]);
     if (made.status !== 0) throw new Error(`ssh-keygen failed: ${made.stderr}`);
     return await readFile(`${path}.pub`, "utf8");
   };
   const host = await key(join(directory, "host_key"));
-  await writeFile(join(directory, "known_hosts"), `cardhost ${host}`);
+  await writeFile(join(directory, "known_hosts"), `${hostName} ${host}`);
   const folder = join(directory, "keys");
   await mkdir(folder);
   await chmod(folder, 0o755);
@@ -175,13 +178,13 @@ async function writeKeys(directory: string): Promise<void> {
 }
 
 async function writeServerConfig(
-  { directory, port }: Sshd,
+  { directory, address, port }: Sshd,
   first: readonly string[],
 ): Promise<void> {
   const path = join(directory, "sshd_config");
   const lines = [
     ...first,
-    `ListenAddress 127.0.0.1:${port}`,
+    `ListenAddress ${address}:${port}`,
     `HostKey ${directory}/host_key`,
     `AuthorizedKeysFile ${directory}/authorized_keys`,
     "PidFile none",
@@ -202,13 +205,16 @@ async function writeServerConfig(
   if (tried.stderr.includes("PerSourcePenalties")) await writeFile(path, `${lines.join("\n")}\n`);
 }
 
-async function writeClientConfig(sshd: Sshd, loginUser: UserName): Promise<void> {
+async function writeClientConfig(
+  sshd: Sshd,
+  { host, loginUser }: { readonly host: string; readonly loginUser: UserName | undefined },
+): Promise<void> {
   const lines = [
-    "Host cardhost",
-    "  HostName 127.0.0.1",
+    `Host ${host}`,
+    `  HostName ${sshd.address}`,
     `  Port ${sshd.port}`,
-    `  User ${loginUser}`,
-    "  HostKeyAlias cardhost",
+    ...(loginUser === undefined ? [] : [`  User ${loginUser}`]),
+    `  HostKeyAlias ${host}`,
     // %u is who runs ssh: each user of the lab has a key.
     `  IdentityFile ${sshd.directory}/keys/%u`,
     "  IdentitiesOnly yes",
@@ -229,18 +235,20 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
-function greets(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1");
-    const end = (answer: boolean): void => {
-      socket.destroy();
-      resolve(answer);
-    };
-    socket.setTimeout(2_000, () => end(false));
-    socket.once("error", () => end(false));
-    socket.once("close", () => end(false));
-    socket.once("data", (chunk) => end(chunk.toString().startsWith("SSH-")));
-  });
+/** Makes client configurations a user's own ~/.ssh/config, in a file system of which `root` is the top; its path. */
+export async function writeUserConfig(
+  user: UserName,
+  configs: readonly string[],
+  root = "/",
+): Promise<string> {
+  const { home, uid, gid } = users[user];
+  const folder = join(root, home, ".ssh");
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await chown(folder, uid, gid);
+  const path = join(folder, "config");
+  await writeFile(path, configs.map((config) => `Include ${config}\n`).join(""), { mode: 0o600 });
+  await chown(path, uid, gid);
+  return path;
 }
 
 /**

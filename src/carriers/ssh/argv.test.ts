@@ -24,24 +24,31 @@ describe("masterArguments", () => {
 });
 
 test("the other commands leave the user's configuration out and keep the destination apart", () => {
-  const sockets = { localSocket: "/run/d/f1", remoteSocket: "/run/pcscd/pcscd.comm" };
+  const sockets = {
+    listens: "here",
+    localSocket: "/run/d/f1",
+    remoteSocket: "/run/pcscd/pcscd.comm",
+  } as const;
   for (const args of [
     controlArguments(master, "check"),
-    forwardArguments(master, sockets),
+    forwardArguments(master, "forward", sockets),
     shellArguments(master).slice(0, -1),
   ]) {
     expect(args.slice(0, 4)).toEqual(["-F", "none", "-S", "/run/d/c1"]);
     expect(args.slice(-2)).toEqual(["--", "me@cardhost"]);
   }
-  expect(forwardArguments(master, sockets)).toContain("/run/d/f1:/run/pcscd/pcscd.comm");
+  const here = forwardArguments(master, "forward", sockets);
+  expect(here.join(" ")).toContain("-O forward -L /run/d/f1:/run/pcscd/pcscd.comm");
+  const there = forwardArguments(master, "cancel", { ...sockets, listens: "there" });
+  expect(there.join(" ")).toContain("-O cancel -R /run/pcscd/pcscd.comm:/run/d/f1");
 });
 
 // The escaped forms were tried with OpenSSH 9.2.
 test("paths reach ssh as they are", () => {
-  const odd = { localSocket: "/d/we:ird%h\\x/f", remoteSocket: "/r" };
-  expect(forwardArguments(master, odd)).toContain(String.raw`/d/we\:ird%%h\\x/f:/r`);
+  const odd = { listens: "here", localSocket: "/d/we:ird%h\\x/f", remoteSocket: "/r" } as const;
+  expect(forwardArguments(master, "forward", odd)).toContain(String.raw`/d/we\:ird%%h\\x/f:/r`);
   expect(controlArguments({ ...master, controlPath: "/d/p%h" }, "exit")).toContain("/d/p%%h");
   expect(() =>
-    forwardArguments(master, { ...odd, remoteSocket: ["/r/$", "{HOME}"].join("") }),
+    forwardArguments(master, "forward", { ...odd, remoteSocket: ["/r/$", "{HOME}"].join("") }),
   ).toThrow(expect.objectContaining({ code: "E_SOCKET_PATH" }));
 });

@@ -60,18 +60,30 @@ export function controlArguments(master: Master, command: "check" | "exit"): str
   return [...throughMaster(master, ["-O", command]), "--", master.destination];
 }
 
-/** Adds a forward from a local to a remote Unix socket in place. The local one gets mode 0600. */
+/** A Unix socket at one end of the connection that leads to one at the other. */
+export interface Forward {
+  /** Which end listens: ours (`-L`) or the other (`-R`). */
+  readonly listens: "here" | "there";
+  /** On this computer. */
+  readonly localSocket: string;
+  /** On the other computer. */
+  readonly remoteSocket: string;
+}
+
+/**
+ * Adds a forward in place, or takes it away; the socket that listened stays as a file. One that listens here gets mode
+ * 0600; for one over there that is sshd's to say, whose default is the same.
+ */
 export function forwardArguments(
   master: Master,
-  { localSocket, remoteSocket }: { localSocket: string; remoteSocket: string },
+  command: "forward" | "cancel",
+  { listens, localSocket, remoteSocket }: Forward,
 ): string[] {
-  const sockets = [localSocket, remoteSocket].map(forwardField).join(":");
+  const [option, ends] =
+    listens === "here" ? ["-L", [localSocket, remoteSocket]] : ["-R", [remoteSocket, localSocket]];
   const mask = ["-o", "StreamLocalBindMask=0177"]; // ssh's own default, whatever the system's ssh_config says
-  return [
-    ...throughMaster(master, [...mask, "-O", "forward", "-L", sockets]),
-    "--",
-    master.destination,
-  ];
+  const words = [...mask, "-O", command, option, ends.map(forwardField).join(":")];
+  return [...throughMaster(master, words), "--", master.destination];
 }
 
 /** Runs `sh` over there, which reads its script from standard input. Fails instead of connecting anew without the master. */

@@ -1,3 +1,4 @@
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { readFile, rm } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { join } from "node:path";
@@ -6,6 +7,7 @@ import { CardwireError } from "../../domain/errors.ts";
 import { dial } from "../../host/dial.ts";
 import {
   controlArguments,
+  type Forward,
   forwardArguments,
   masterArguments,
   shellArguments,
@@ -16,7 +18,6 @@ import { runSsh, type SshResult } from "./run-ssh.ts";
 
 export interface MasterOptions {
   readonly destination: string;
-  readonly remoteSocket: string;
   readonly ssh: readonly string[];
   /** Private; files of other masters may be in it. */
   readonly directory: string;
@@ -30,47 +31,60 @@ export interface MasterOptions {
 }
 
 /**
- * A connected ssh in the background, with a forward to the remote socket. Disposing it ends it and removes its files.
+ * A connected ssh in the background. Disposing it ends it and removes its files.
  *
  * It lives as long as we hold a connection to its control socket, which it counts as a user of the line, and no more
  * than ControlPersist longer: it cannot outlive us, however we end. The same connection tells us at once when it ends.
  */
 export interface RunningMaster extends AsyncDisposable {
-  /** The local end of the forward. */
-  readonly socket: string;
   /** Resolves when ssh has ended, for whatever reason. */
   readonly ended: Promise<void>;
   /** What ssh wrote to its log so far. */
   log(): Promise<string>;
+  /** The path of a socket here that is removed with the master. */
+  socketPath(kind: "f" | "p"): string;
+  /**
+   * Adds a forward, and resolves when it listens.
+   *
+   * @throws {CardwireError} `E_SSH…` with ssh's own words.
+   */
+  forward(forward: Forward): Promise<void>;
+  /** Takes a forward away again; the socket's file stays. Never throws: a master that is gone has none. */
+  cancel(forward: Forward): Promise<void>;
   /** Runs a script with `sh` over there and resolves with its output. */
   shell(script: string, options: { signal: AbortSignal }): Promise<string>;
+  /** Starts `sh` over there, which reads what to do from its input. Ending the input, or us, ends it. */
+  session(): ChildProcessWithoutNullStreams;
 }
 
 /** How long a short command to the master may take, ms. It never waits for the network. */
 const CONTROL_MS = 1_500;
 
+/** How long a forward may take, ms: for one that listens over there, sshd has to answer. */
+const FORWARD_MS = 15_000;
+
 /** How long ssh may take to say goodbye before it is killed, ms. */
 const END_MS = 3_000;
 
 /**
- * Starts ssh and resolves when the forward accepts connections.
+ * Starts ssh and resolves when it is connected.
  *
  * @throws {CardwireError} `E_SSH…` with ssh's own words and what to do; `E_NO_SSH`.
  */
 export async function startMaster(options: MasterOptions): Promise<RunningMaster> {
-  const { destination, remoteSocket, ssh, directory, canAsk, notice, signal } = options;
+  const { destination, ssh, directory, canAsk, notice, signal } = options;
   const id = options.serial.toString(36);
   const controlPath = join(directory, `c${id}`);
-  const socket = join(directory, `f${id}`);
   const logPath = join(directory, `log${id}`);
+  const socketPath = (kind: "f" | "p") => join(directory, `${kind}${id}`);
   const target = { destination, controlPath };
   const terminal = canAsk ? "ours" : "apart";
   const log = () => readFile(logPath, "utf8").catch(() => ""); // it ended before it had one
 
-  const control = (args: readonly string[]) =>
-    runSsh(ssh, args, { terminal: "apart", signal: AbortSignal.timeout(CONTROL_MS) });
-  const remove = () =>
-    Promise.all([controlPath, socket, logPath].map((path) => rm(path, { force: true })));
+  const control = (args: readonly string[], limitMs = CONTROL_MS) =>
+    runSsh(ssh, args, { terminal: "apart", signal: AbortSignal.timeout(limitMs) });
+  const files = [controlPath, logPath, socketPath("f"), socketPath("p")];
+  const remove = () => Promise.all(files.map((path) => rm(path, { force: true })));
 
   const failed = async ({ stderr, endedBy }: SshResult): Promise<CardwireError> => {
     const words = `${stderr}\n${await log()}`;
@@ -94,17 +108,23 @@ export async function startMaster(options: MasterOptions): Promise<RunningMaster
     hold = await dial(controlPath, { signal });
     const ended = followed(hold);
     const pid = processId(await control(controlArguments(target, "check")));
-    const forward = await control(forwardArguments(target, { localSocket: socket, remoteSocket }));
-    if (forward.status !== 0) throw await failed(forward);
     signal.throwIfAborted();
     const words = `${started.stderr}${await log()}`.trim();
     if (words !== "") notice?.(words);
 
     const held = hold;
     return {
-      socket,
       ended,
       log,
+      socketPath,
+      forward: async (forward) => {
+        const added = await control(forwardArguments(target, "forward", forward), FORWARD_MS);
+        if (added.status !== 0) throw await failed(added);
+      },
+      cancel: async (forward) => {
+        // What cannot be told any more to the master has ended with it.
+        await control(forwardArguments(target, "cancel", forward)).catch(() => {});
+      },
       shell: async (script, within) => {
         const result = await runSsh(ssh, shellArguments(target), {
           ...within,
@@ -112,6 +132,11 @@ export async function startMaster(options: MasterOptions): Promise<RunningMaster
           terminal: "apart",
         });
         return result.stdout;
+      },
+      session: () => {
+        const [program = "ssh", ...first] = ssh;
+        // In a session of its own, out of reach of Ctrl-C: whoever started it ends it.
+        return spawn(program, [...first, ...shellArguments(target)], { detached: true });
       },
       [Symbol.asyncDispose]: async () => {
         if (!held.destroyed) {

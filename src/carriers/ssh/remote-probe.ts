@@ -7,6 +7,7 @@ import {
   refused,
   socketDenied,
 } from "../pcscd-silence.ts";
+import { shellQuoted } from "./shell-quoted.ts";
 
 /** What the script found out on the card host. */
 export interface Findings {
@@ -30,7 +31,7 @@ const MARK = "cardwire-probe-1";
  */
 export function probeScript(socket: string): string {
   return `
-s=${quoted(socket)}
+s=${shellQuoted(socket)}
 PATH=$PATH:/usr/sbin:/sbin:/usr/local/sbin
 echo ${MARK}
 echo "user=$(id -un)"
@@ -57,10 +58,6 @@ else echo connect=refused
 fi
 echo end=yes
 `;
-}
-
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }
 
 /** Undefined when the script did not run to its end: no shell over there. */

@@ -14,6 +14,10 @@ export interface SettingKey {
   readonly description: string;
   /** Where commander keeps the option's value. */
   readonly attribute: string;
+  /** A path on this computer. */
+  readonly isLocalPath: boolean;
+  /** What a list begins with. */
+  readonly initial: unknown;
   /** What commander would make of the text; throws its InvalidArgumentError. */
   readonly parse: ((text: string, previous: unknown) => unknown) | undefined;
 }
@@ -43,20 +47,25 @@ export const settingTables = (commands: readonly CommandUnknownOpts[]): readonly
   commands.flatMap((command) => {
     const target = targets[command.name()];
     if (target === undefined) return [];
-    const keys = command.options.map(keyOf).filter(({ attribute }) => !left.has(attribute));
+    const keys = command.options
+      .map((option) => keyOf(option, command.name()))
+      .filter(({ attribute }) => !left.has(attribute));
     return [{ name: command.name(), target, keys }];
   });
 
 /** The option's place among settings: `--no-pipelining` is `pipelining`. */
-function keyOf(option: Option): SettingKey {
+function keyOf(option: Option, command: string): SettingKey {
   const name = option.negate ? option.name().replace(/^no-/, "") : option.name();
+  const placeholder = /<([^>.]*)(?:\.\.\.)?>/.exec(option.flags)?.[1];
   return {
     name: renamed[name] ?? name,
     kind: kindOf(option),
-    placeholder: /<([^>.]*)(?:\.\.\.)?>/.exec(option.flags)?.[1],
+    placeholder,
+    isLocalPath: placeholder === "path" && command !== "share", // whose socket is on the other computer
     choices: option.argChoices,
     description: option.description,
     attribute: option.attributeName(),
+    initial: option.defaultValue,
     parse: option.parseArg,
   };
 }

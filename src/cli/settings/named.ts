@@ -36,7 +36,8 @@ export async function applyNamed(
   const found = await lookUp(name, table, { io, tables: tables() });
   if (found === undefined) return;
   setTarget(command, name, found);
-  const options = table === command.name() ? { name, ...found.options } : found.options;
+  // Others find the attachment under its name; a share is called after this computer, over there.
+  const options = command.name() === "attach" ? { name, ...found.options } : found.options;
   for (const [attribute, value] of Object.entries(options)) {
     const source = command.getOptionValueSource(attribute);
     const has = command.options.some((option) => option.attributeName() === attribute);

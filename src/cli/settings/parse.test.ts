@@ -1,20 +1,13 @@
-import { Command, Option } from "@commander-js/extra-typings";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { attachCommand } from "../commands/attach.ts";
+import { shareCommand } from "../commands/share.ts";
 import { settingTables } from "./keys.ts";
 import { parseSettings } from "./parse.ts";
 
 const io = { out: () => {}, err: () => {}, env: {} };
 
-/** A command as `share` is one, with an option of each kind. */
-const share = new Command("share")
-  .argument("<host>")
-  .addOption(new Option("--reader <glob>", "which").default([] as string[]))
-  .option("--name <name>", "called")
-  .option("--wait", "wait");
-
-const tables = settingTables([attachCommand(io, () => {}), share, new Command("env")]);
+const tables = settingTables([attachCommand, shareCommand].map((make) => make(io, () => {})));
 const read = (text: string) => parseSettings(text, tables);
 
 test("a full table is what the command line would have been", () => {

@@ -41,7 +41,7 @@ const checks: Readonly<Record<string, (text: string) => string>> = {
   ssh: (text) => (splitCommand(text), text),
 };
 
-/** A path means the same wherever cardwire is started. */
+/** A path of this computer means the same wherever cardwire is started. */
 function absolutePath(text: string): string {
   const path = text.startsWith("~/") ? join(homeOf(process.env), text.slice(2)) : text;
   if (isAbsolute(path)) return path;
@@ -84,7 +84,7 @@ const texts = (key: string, make: (text: string) => unknown) =>
   );
 
 /** The schema of one setting; its output is what commander would have made of the option. */
-function schemaOf({ name, kind, placeholder, parse }: SettingKey) {
+function schemaOf({ name, kind, isLocalPath, initial, parse }: SettingKey) {
   if (kind === "flag")
     return v.boolean(({ input }) => cannotBe(name, input, "it is true or false"));
   if (kind === "list")
@@ -93,10 +93,10 @@ function schemaOf({ name, kind, placeholder, parse }: SettingKey) {
       v.transform((all) =>
         parse === undefined
           ? all
-          : all.reduce((previous: unknown, one) => parse(String(one), previous), undefined),
+          : all.reduce((previous: unknown, one) => parse(String(one), previous), initial),
       ),
     );
-  const own = checks[name] ?? (placeholder === "path" ? absolutePath : (text: string) => text);
+  const own = checks[name] ?? (isLocalPath ? absolutePath : (text: string) => text);
   const one = made(name, (text) => (parse ? parse(own(text), undefined) : own(text)));
   if (kind === "text") return one;
   return v.lazy((input) =>

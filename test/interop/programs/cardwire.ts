@@ -59,6 +59,33 @@ export async function attach(
   }
 }
 
+/**
+ * Starts `cardwire share ARGS` as alice unless told, and resolves when programs over there can use its socket. Disposing
+ * ends it as Ctrl-C does.
+ */
+export async function share(
+  args: readonly string[],
+  options: ProgramOptions = {},
+): Promise<Attached> {
+  const program = start("node", [MAIN, "share", ...args], { user: "alice", ...options });
+  try {
+    await program.waitForLine(/^Ctrl-C ends/, { timeoutMs: PATIENCE_MS });
+    const [, socket] = /export PCSCLITE_CSOCK_NAME=(\S+)/.exec(program.output) ?? [];
+    if (socket === undefined) throw new Error(`no export line in:\n${program.output}`);
+    return {
+      socket,
+      program,
+      async [Symbol.asyncDispose]() {
+        program.kill("SIGINT");
+        await program.exited;
+      },
+    };
+  } catch (error) {
+    await program.stop();
+    throw error;
+  }
+}
+
 /** The environment in which programs use the readers behind a socket. */
 export const using = (socket: string) => ({ PCSCLITE_CSOCK_NAME: socket });
 

@@ -1,0 +1,76 @@
+import { once } from "node:events";
+import type { Exit, Io } from "../io.ts";
+import {
+  keepWarmOption,
+  noPipeliningOption,
+  parseMode,
+  pcscdOptions,
+  slotsOption,
+  sshOption,
+  strictOption,
+  subcommand,
+  waitOption,
+  wrongUsage,
+} from "../options.ts";
+import { parseWhere, SYSTEM_SOCKET } from "../where.ts";
+
+export const shareCommand = (io: Io, exit: Exit) =>
+  subcommand("share", "Make the readers of this computer usable by programs on another one", [
+    "cardwire share computer2",
+    "cardwire share alice@computer2 --reader 'Yubico*'",
+    "cardwire share computer2 --socket /tmp/pcscd.comm --group cards",
+  ])
+    .argument("<to>", "[user@]host, or ssh://[user@]host[:port]")
+    .option(
+      "--reader <glob>",
+      "lend only readers of that name, such as 'Yubico*'; repeatable",
+      (glob: string, globs: readonly string[]): readonly string[] => [...globs, glob],
+      [],
+    )
+    .option("--name <name>", "what to call the socket's directory there (default: this host)")
+    .option("--socket <path>", "where to put the socket there (default: the run-time directory)")
+    .option(
+      "--mode <mode>",
+      "rights of the socket, octal (default: 0600, with --group 0660)",
+      parseMode,
+    )
+    .option("--group <group>", "group of the socket")
+    .addOption(sshOption())
+    .addOption(waitOption())
+    .addOption(slotsOption())
+    .addOption(strictOption())
+    .addOption(noPipeliningOption())
+    .addOption(keepWarmOption())
+    .option("--json", "one JSON object when the socket is there, for scripts")
+    .option("-v, --verbose", "tell more")
+    .action(async (to, flags) => {
+      const { checkAttachmentName } = await import("../../host/paths.ts");
+      const { share } = await import("../share.ts");
+      const { shareNotices } = await import("../share-notices.ts");
+      const { printNotices } = await import("../notices.ts");
+      const { untilInterrupted } = await import("../until-interrupted.ts");
+      const where = parseWhere(to);
+      if (where.kind !== "ssh")
+        throw wrongUsage(`${to} is no other computer`, "cardwire share [user@]host");
+      if (flags.name !== undefined) checkAttachmentName(flags.name);
+      await untilInterrupted(exit, async (signal) => {
+        const options = {
+          ...pcscdOptions(flags),
+          destination: where.destination,
+          from: parseWhere(`unix:${io.env["PCSCLITE_CSOCK_NAME"] ?? SYSTEM_SOCKET}`),
+          readers: flags.reader,
+          name: flags.name,
+          socket: flags.socket,
+          mode: flags.mode,
+          group: flags.group,
+          slots: flags.slots === "48" ? 48 : 16,
+          ssh: flags.ssh,
+          keepTrying: flags.wait ?? false,
+        } as const;
+        await using shared = await share(options, { io, signal });
+        using _notices = printNotices(io, { verbose: flags.verbose ?? false });
+        const told = shareNotices(shared, { io, to, json: flags.json ?? false, signal });
+        if (!signal.aborted) await once(signal, "abort");
+        await told;
+      });
+    });

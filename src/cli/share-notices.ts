@@ -1,0 +1,40 @@
+import type { Io } from "./io.ts";
+import type { Share } from "./share.ts";
+import { lentJson, lentText, placeNotes } from "./share-screen.ts";
+
+/** Tells what was made over there, once it is, and then what happens to the line. Ends with its signal. */
+export async function shareNotices(
+  { remote, service }: Share,
+  { io, to, json, signal }: { io: Io; to: string; json: boolean; signal: AbortSignal },
+): Promise<void> {
+  let path: string | undefined;
+  let isAway = false;
+  let reason = "";
+  for await (const line of remote.line.follow({ signal })) {
+    const published = remote.published.value;
+    if (!line.up || published === undefined) {
+      const why = line.up ? "" : line.reason;
+      if (why !== reason) io.err(`${to}: ${why}; trying again`);
+      reason = why;
+      isAway = true;
+      continue;
+    }
+    const found = { to, published, readers: service.readers };
+    if (path !== published.path) {
+      if (json) io.out(lentJson(found));
+      else {
+        if (path !== undefined) io.err(`${to}: the socket has another name now`);
+        io.out(lentText(found));
+      }
+      if (path === undefined && !json) {
+        io.err("Programs that compete for a card get it by chance, as pcscd gives it.");
+        io.err("Ctrl-C ends the share and removes the socket there.");
+      }
+      for (const note of placeNotes(found)) io.err(note);
+    }
+    if (isAway && path !== undefined) io.err(`${to}: the readers are there again`);
+    path = published.path;
+    isAway = false;
+    reason = "";
+  }
+}
