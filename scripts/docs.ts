@@ -1,13 +1,22 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
-import type { CommandUnknownOpts } from "@commander-js/extra-typings";
-import { exampleLines, examplesOf, lineages } from "../src/cli/help.ts";
+import { exampleLines, examplesOf } from "../src/cli/help.ts";
 import { ExitCode } from "../src/cli/io.ts";
-import { program } from "../src/cli/program.ts";
 import { errorCodes } from "../src/domain/error-codes.ts";
 import { Rv, returnCodes } from "../src/domain/return-codes.ts";
+import { manFiles } from "./man.ts";
+import { commandLine, environment, everyCommand, exitCodes } from "./reference.ts";
+import {
+  kindText,
+  settingsExample,
+  settingsIntroduction,
+  settingsRules,
+  tablesOf,
+  targetText,
+} from "./settings-page.ts";
 
-// Writes docs/cli.md and docs/errors.md from the objects that the program runs on. With --check it
+// Writes docs/cli.md, docs/errors.md, docs/settings.md and package.json's list of manual pages from the objects that
+// the program runs on. With --check it
 // writes nothing and fails when a page is not what it would write.
 
 const NOTE = "<!-- Made by `npm run docs`. Change the sources, not this file. -->";
@@ -20,51 +29,6 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 }
 
 const page = (...parts: readonly string[]): string => `${parts.filter(Boolean).join("\n\n")}\n`;
-
-/** The program itself, which prints nothing here. */
-export function commandLine(): ReturnType<typeof program> {
-  const io = { out: () => {}, err: () => {}, env: {} };
-  return program(io, { version: "", rest: [], setExit: () => {}, withReaders: async () => {} });
-}
-
-/** Every command that does something itself, with what is typed for it. */
-export const everyCommand = (top: CommandUnknownOpts) =>
-  lineages([top])
-    .map((lineage) => ({
-      command: lineage.at(-1) ?? top,
-      words: lineage.map((one) => one.name()).join(" "),
-    }))
-    .filter(({ command }) => command.commands.length === 0);
-
-export const exitCodes: Readonly<Record<keyof typeof ExitCode, string>> = {
-  Good: "It worked. `attach` was ended by Ctrl-C or a signal.",
-  Failed: "It did not work; standard error says why and what to do.",
-  WrongUsage: "The command line was wrong, or WHERE is none.",
-  CannotRun: "`run`: the program is there but cannot be started.",
-  NotFound: "`run`: there is no such program.",
-};
-
-/** What the parser does not know. */
-export const environment: readonly (readonly string[])[] = [
-  ["`CARDWIRE_SSH`", "The ssh program and its first arguments; `--ssh` goes before it."],
-  [
-    "`PCSCLITE_CSOCK_NAME`",
-    "The socket that PC/SC programs use. `readers` without WHERE looks there; `run` sets it for its program; `env` prints the line that sets it.",
-  ],
-  [
-    "`XDG_RUNTIME_DIR`",
-    "Sockets and records of attachments are in its folder `cardwire`. Without it they are in `/tmp/cardwire-UID`; root's are in `/run/cardwire`.",
-  ],
-  [
-    "`XDG_CONFIG_HOME`",
-    "The settings file is in its folder `cardwire`; without it in `~/.config/cardwire`. Root's is `/etc/cardwire/config.toml`.",
-  ],
-  [
-    "`NO_COLOR`",
-    "With any value: no colour. There is none either where the output is no terminal.",
-  ],
-  ["`SSH_ASKPASS`", "As for ssh: it may ask for a password where there is no terminal."],
-];
 
 export function commandsPage(): string {
   const top = commandLine();
@@ -157,9 +121,40 @@ export function errorsPage(): string {
   );
 }
 
+export function settingsDocument(): string {
+  const tables = tablesOf(commandLine()).flatMap((one) => [
+    `## [${one.name}.NAME]`,
+    table(
+      ["setting", "value", "meaning"],
+      [
+        [`\`${one.target.name}\``, "", targetText(one)],
+        ...one.keys.map((key) => [`\`${key.name}\``, kindText(key), key.description]),
+      ],
+    ),
+  ]);
+  return page(
+    "# Settings",
+    NOTE,
+    ...settingsIntroduction,
+    ["```toml", ...settingsExample, "```"].join("\n"),
+    "Keys are the names of the command's options, so each is explained in [cli.md](cli.md) too. Options about one call (`--json`, `-v`) belong to the command line only.",
+    ...tables,
+    "## Names",
+    ...settingsRules,
+  );
+}
+
+/** package.json as it is, but for the manual pages that npm is to install. */
+export function manifest(): string {
+  const now = JSON.parse(readFileSync("package.json", "utf8")) as Record<string, unknown>;
+  return `${JSON.stringify({ ...now, man: manFiles() }, undefined, 2)}\n`;
+}
+
 export const pages: Readonly<Record<string, () => string>> = {
   "docs/cli.md": commandsPage,
   "docs/errors.md": errorsPage,
+  "docs/settings.md": settingsDocument,
+  "package.json": manifest,
 };
 
 function main(args: readonly string[]): number {

@@ -40,8 +40,8 @@ const groups: Readonly<Record<string, readonly string[]>> = {
   "Setting up:": ["config", "service", "completion", "uninstall"],
 };
 
-/** commander has had this method since its release 13; its typings do not know it yet. */
-type Grouped = CommandUnknownOpts & { helpGroup(heading: string): unknown };
+/** The heading that a command stands under. */
+export const groupHeading = (command: CommandUnknownOpts): string => command.helpGroup();
 
 /** Puts commands under headings, in the order of the headings. */
 export function addInGroups(
@@ -55,7 +55,7 @@ export function addInGroups(
   };
   for (const command of commands.toSorted((a, b) => rank(a) - rank(b))) {
     top.addCommand(command);
-    (command as Grouped).helpGroup(headings[rank(command)]?.[0] ?? "Other commands:");
+    command.helpGroup(headings[rank(command)]?.[0] ?? "Other commands:");
   }
 }
 

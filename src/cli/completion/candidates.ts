@@ -28,8 +28,6 @@ export async function candidates(
 ): Promise<Offer> {
   const { command, current, wanted } = line;
   switch (wanted.kind) {
-    case "nothing":
-      return [];
     case "program":
       return { program: wanted.from };
     case "command":
@@ -46,7 +44,10 @@ export async function candidates(
       return await valuesFor(wanted, current);
     case "argument":
       return await argumentsFor(wanted.argument, line, { io, top });
+    case "nothing":
+      break;
   }
+  return [];
 }
 
 const choicesOf = ({ argChoices }: Pick<Option, "argChoices">): readonly Candidate[] | undefined =>

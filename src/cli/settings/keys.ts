@@ -63,7 +63,7 @@ function keyOf(option: Option, command: string): SettingKey {
     placeholder,
     isLocalPath: placeholder === "path" && command !== "share", // whose socket is on the other computer
     choices: option.argChoices,
-    description: option.description,
+    description: option.negate ? `false: ${option.description}` : option.description,
     attribute: option.attributeName(),
     initial: option.defaultValue,
     parse: option.parseArg,
