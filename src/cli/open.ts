@@ -3,6 +3,7 @@ import { canAsk } from "../host/terminal.ts";
 import type { PcscdOptions } from "../services/pcscd/daemon.ts";
 import type { PcscdService } from "../services/pcscd/service.ts";
 import type { Io } from "./io.ts";
+import { tellIfSlow } from "./patience.ts";
 import type { Where } from "./where.ts";
 
 export interface OpenOptions extends PcscdOptions {
@@ -31,6 +32,10 @@ export async function openReaders(
   { io, signal }: { io: Io; signal: AbortSignal },
 ): Promise<OpenReaders> {
   const { pcscdService } = await import("../services/pcscd/service.ts");
+  using _patience = tellIfSlow(
+    io,
+    `connecting to ${where.kind === "ssh" ? where.host : where.path}`,
+  );
   const carrier = await openCarrier(where, options, { io, signal });
   try {
     const service = await pcscdService(carrier, options, { signal });

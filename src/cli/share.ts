@@ -15,6 +15,7 @@ import type { PcscdOptions } from "../services/pcscd/daemon.ts";
 import { lentReaders } from "../services/lent-readers.ts";
 import type { Io } from "./io.ts";
 import { openReaders } from "./open.ts";
+import { tellIfSlow } from "./patience.ts";
 import { makeScratchDirectory } from "./scratch-directory.ts";
 import { type Where, wordOf } from "./where.ts";
 
@@ -75,6 +76,7 @@ export async function share(
     const front = new PcscliteServer(server, service, { slots: options.slots });
     const local = hold(await publishSocket(server, { path: join(directory, "pcscd.comm") }));
     hold(front);
+    using _patience = tellIfSlow(io, `connecting to ${options.destination}`);
     const asks = canAsk(io.env);
     const remote = hold(
       await remoteSocket({

@@ -5,7 +5,7 @@ import { groupNames } from "../../host/group.ts";
 import { runtimePath } from "../../host/paths.ts";
 import { sshHosts } from "../../host/ssh-hosts.ts";
 import type { Io } from "../io.ts";
-import { settingTables } from "../settings/keys.ts";
+import { isRepeatable, settingTables } from "../settings/keys.ts";
 import { loadSettings } from "../settings/load.ts";
 import { lookupTable } from "../settings/named.ts";
 import type { Line, Wanted } from "./interpret.ts";
@@ -90,7 +90,7 @@ const fitting = (
 function optionsOf({ command, options }: Line): readonly Candidate[] {
   const visible = command.createHelp().visibleOptions(command);
   return visible
-    .filter((one) => !options.has(one.attributeName()) || Array.isArray(one.defaultValue))
+    .filter((one) => !options.has(one.attributeName()) || isRepeatable(one))
     .map(({ long, short, description }) => [long ?? short ?? "", description]);
 }
 

@@ -70,8 +70,12 @@ function keyOf(option: Option, command: string): SettingKey {
   };
 }
 
+/** Whether the option may stand on a command line more than once. */
+export const isRepeatable = ({ variadic, defaultValue, flags }: Option): boolean =>
+  variadic || Array.isArray(defaultValue) || flags.includes("<glob>");
+
 function kindOf(option: Option): SettingKind {
   if (!option.required) return "flag";
-  if (option.variadic || Array.isArray(option.defaultValue)) return "list";
+  if (isRepeatable(option)) return "list";
   return /<(?:number|seconds)>/.test(option.flags) ? "number" : "text";
 }
