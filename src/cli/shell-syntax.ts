@@ -18,8 +18,8 @@ const writers: Readonly<Record<Shell, (name: string, value: string) => string>> 
 export const setVariable = (shell: Shell, name: string, value: string): string =>
   writers[shell](name, value);
 
-/** Text that no shell gives a meaning to. */
-const plain = /^[A-Za-z0-9_./:@%+,=-]+$/;
+/** Text that no shell gives a meaning to. (zsh puts the path of a program in the place of `=program`.) */
+const plain = /^[A-Za-z0-9_./:@%+,-]+$/;
 
 /** A value that a POSIX shell reads back as it is. */
 export const shellWord = (text: string): string =>
@@ -29,14 +29,11 @@ export const shellWord = (text: string): string =>
 const fishWord = (text: string): string =>
   plain.test(text) ? text : `'${text.replaceAll(/['\\]/g, "\\$&")}'`;
 
-/**
- * Each character by itself, not quotation marks around all: csh looks for `!` between these too, and splits what comes
- * out of backquotes at blanks, so that of two in a row one would be lost.
- */
+/** Each character by itself, not quotation marks around all: csh gives `!` a meaning between these, too. */
 function cshWord(text: string): string {
   if (/\p{Cc}/u.test(text))
     throw new CardwireError("E_SHELL", "csh cannot be told of a path with control characters", {
       hint: "Attach with another --socket.",
     });
-  return text.replaceAll(/[^A-Za-z0-9_./:@%+,=\u0080-\u{10ffff}-]/gu, "\\$&");
+  return text.replaceAll(/[^A-Za-z0-9_./:@%+,\u0080-\u{10ffff}-]/gu, "\\$&");
 }

@@ -121,6 +121,8 @@ async function attachments(): Promise<readonly Candidate[]> {
   return running.map(({ name, where }): Candidate => [name, where.join(" ")]);
 }
 
+const SSH = "ssh://";
+
 /** Hosts that ssh knows, behind whatever stands before the host, and names from the settings file. */
 async function places(
   line: Line,
@@ -129,9 +131,9 @@ async function places(
   const { current, positional } = line;
   const [prefix = ""] = /^(?:ssh:\/\/)?(?:[^@]*@)?/.exec(current) ?? [];
   const config = configFile(line.options.get("ssh") ?? io.env["CARDWIRE_SSH"] ?? "");
-  const hosts = (await sshHosts({ config })).filter(
-    (host) => prefix === "" || !host.startsWith("ssh://"),
-  );
+  const hosts = (await sshHosts({ config }))
+    .map((host) => (prefix.startsWith(SSH) && host.startsWith(SSH) ? host.slice(SSH.length) : host))
+    .filter((host) => prefix === "" || !host.startsWith(SSH)); // a port needs the scheme before the user
   const names = positional.length === 0 && prefix === "" ? await namesFor(line.command, top) : [];
   const words = [...names, ...hosts.map((host): Candidate => [host])];
   return fitting(current, words, { prefix }).filter(([word]) => !positional.includes(word));

@@ -26,9 +26,10 @@ _cardwire() {
   local current=\${words[\${#words[@]} - 1]} prefix='' breaks=\${COMP_WORDBREAKS//[^:=@]/}
   # Only what stands behind the last of these is replaced.
   [[ -n $breaks && $current == *[$breaks]* ]] && prefix=\${current%"\${current##*[$breaks]}"}
+  prefix=\${prefix%@} # readline leaves this one to us (rl_special_prefixes)
 
   local -a answer=()
-  mapfile -t answer < <("\${words[0]}" ${COMPLETE} bash "\${words[@]:1}" 2>/dev/null)
+  mapfile -t answer < <("\${words[0]}" ${COMPLETE} bash "\${words[@]:1}" </dev/null 2>/dev/null)
   ((\${#answer[@]} > 0)) || return
   local action=\${answer[\${#answer[@]} - 1]} line
   unset "answer[\${#answer[@]}-1]"
@@ -74,7 +75,7 @@ _cardwire() {
   local -a typed answer described
   local action line
   typed=("\${(@Q)words[1,CURRENT-1]}" "\${(Q)PREFIX}")
-  answer=("\${(@f)$("\${typed[1]}" ${COMPLETE} zsh "\${(@)typed[2,-1]}" 2>/dev/null)}")
+  answer=("\${(@f)$("\${typed[1]}" ${COMPLETE} zsh "\${(@)typed[2,-1]}" </dev/null 2>/dev/null)}")
   action=$answer[-1]
   answer[-1]=()
   case $action in
@@ -115,7 +116,7 @@ const fish = `# fish completion for cardwire. Made by: cardwire completion fish
 function __cardwire_complete
     set -l typed (commandline -opc)
     set -l current (commandline -ct)
-    set -l answer ($typed[1] ${COMPLETE} fish $typed[2..-1] $current 2>/dev/null)
+    set -l answer ($typed[1] ${COMPLETE} fish $typed[2..-1] $current </dev/null 2>/dev/null)
     set -l action (string split ' ' -- $answer[-1])
     switch "$action[1]"
         case :files
