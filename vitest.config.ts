@@ -15,7 +15,13 @@ export default defineConfig({
     cache: false,
     reporters: ["default", "./test/closing-line-reporter.ts"],
     projects: [
-      { test: { name: "unit", include: ["src/**/*.test.ts", "test/*.test.ts"] } },
+      {
+        test: {
+          name: "unit",
+          include: ["src/**/*.test.ts", "test/*.test.ts"],
+          testTimeout: 30_000,
+        },
+      },
       {
         test: {
           name: "lab",

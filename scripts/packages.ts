@@ -57,6 +57,11 @@ const needs: readonly Need[] = [
   program("tmux", "tmux"),
   program("qemu-s390x-static", "qemu-user-static"),
   program("bwrap", "bubblewrap"),
+  program("systemd-nspawn", "systemd-container"),
+  program("podman", "podman"),
+  program("newuidmap", "uidmap"),
+  program("flatpak", "flatpak"),
+  program("dbus-run-session", "dbus-daemon"),
   {
     what: "the keys of Debian's archive",
     package: "debian-archive-keyring",

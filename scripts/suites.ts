@@ -20,7 +20,7 @@ const CLIENTS = ["libpcsclite1", "opensc", "pcsc-tools"] as const;
 const TREE = ["base-files", "dash"] as const;
 const DAEMON = ["pcscd", "polkitd", "vsmartcard-vpcd"] as const;
 
-/** By the name under which tests ask for it. Each takes 16 to 25 MB from the network once, its index included, and 20 to 41 MB of disk. */
+/** By the name under which tests ask for it. Each takes 17 to 24 MB from the network, once, its index included, and 20 to 41 MB of disk. */
 export const recipes = {
   bullseye: {
     suite: "bullseye",

@@ -10,7 +10,7 @@
  * console.log(service.readers);
  * ```
  */
-export type { Carrier, Line } from "./carriers/carrier.ts";
+export type { Carrier, Line, LineDown } from "./carriers/carrier.ts";
 export { type SshCarrierOptions, sshCarrier } from "./carriers/ssh/carrier.ts";
 export { unixCarrier } from "./carriers/unix.ts";
 export type { CardService, CardSession, ConnectOptions, Reader } from "./domain/card-service.ts";
@@ -22,4 +22,5 @@ export type { Peer } from "./fronts/pcsclite/application.ts";
 export { PcscliteServer, type PcscliteServerOptions } from "./fronts/pcsclite/server.ts";
 export { type Events, listen } from "./observe/events.ts";
 export type { PcscdOptions } from "./services/pcscd/daemon.ts";
-export { PcscdService, pcscdService } from "./services/pcscd/service.ts";
+export { MergedService, type MergedSource } from "./services/merged.ts";
+export { PcscdService, pcscdService, type StartOptions } from "./services/pcscd/service.ts";

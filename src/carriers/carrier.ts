@@ -3,7 +3,14 @@ import type { CardwireError } from "../domain/errors.ts";
 import type { Watchable } from "../domain/watchable.ts";
 
 /** Whether streams can be opened now. */
-export type Line = { readonly up: true } | { readonly up: false; readonly reason: string };
+export type Line = { readonly up: true } | LineDown;
+
+export interface LineDown {
+  readonly up: false;
+  readonly reason: string;
+  /** Why the last attempt to bring the line up failed, with what to do; absent until one has. */
+  readonly error?: CardwireError | undefined;
+}
 
 /**
  * A way to one place: opens ordered byte streams to it, as many as wanted. It knows nothing of cards.

@@ -1,32 +1,125 @@
 import type { Reader } from "../domain/card-service.ts";
-import { exportLine, readerJson, readersTable } from "./report.ts";
+import type { CardwireError } from "../domain/errors.ts";
+import { closedDoor } from "../host/reach.ts";
+import type { Io } from "./io.ts";
+import { type OpenReaders, readersOf } from "./open.ts";
+import { absenceLines, exportLine, printable, readerJson, readersTable } from "./report.ts";
+import type { Source } from "./sources.ts";
+
+/** What `attach` found at one place. */
+export interface FoundSource {
+  readonly source: Source;
+  /** pcscd's, such as `4:4`. Absent until it was reached. */
+  readonly protocol: string | undefined;
+  /** Absent while it cannot be reached. */
+  readonly roundTripMs: number | undefined;
+  /** As programs see them. */
+  readonly readers: readonly Reader[];
+  /** Why it cannot be reached now. */
+  readonly absence: CardwireError | undefined;
+}
 
 /** What `attach` found and made. */
 export interface Found {
   readonly name: string;
-  /** As on the command line. */
-  readonly where: string;
   readonly socket: string;
-  /** pcscd's, such as `4:4`. */
-  readonly protocol: string;
-  /** Absent when the line broke meanwhile. */
-  readonly roundTripMs: number | undefined;
+  readonly sources: readonly FoundSource[];
   readonly readers: readonly Reader[];
 }
 
-export const foundJson = (found: Found): string =>
-  JSON.stringify({ ...found, readers: found.readers.map(readerJson) });
+/** Looks at what was opened; measures the round trip to each host. */
+export async function findings(
+  opened: OpenReaders,
+  { name, socket, signal }: { name: string; socket: string; signal: AbortSignal },
+): Promise<Found> {
+  const { service, sources } = opened;
+  const trips = await Promise.all(sources.map((one) => one.service.roundTrip({ signal })));
+  const found = sources.map((one, index) => ({
+    source: one.source,
+    protocol: one.service.traits && `4:${one.service.traits.minor}`,
+    roundTripMs: trips[index],
+    readers: readersOf(opened, one),
+    absence: one.service.absence,
+  }));
+  return { name, socket, sources: found, readers: service.readers };
+}
 
 /** One screen: what is there, and what to do next. */
-export function foundText({ where, socket, protocol, roundTripMs, readers }: Found): string {
-  const count = readers.length === 1 ? "1 reader" : `${readers.length} readers`;
-  const trip = roundTripMs === undefined ? [] : [`${roundTripMs.toFixed(1)} ms round trip`];
+export function tellFound(
+  io: Io,
+  found: Found,
+  { json }: { readonly json?: true | undefined },
+): void {
+  if (json) {
+    io.out(JSON.stringify(foundJson(found)));
+    return;
+  }
+  io.out(foundText(found));
+  io.err(`In other terminals: eval "$(cardwire env ${found.name})"`);
+  if (found.sources.some(({ source }) => source.where.kind === "ssh"))
+    io.err("Programs that compete for a card get it by chance, as pcscd gives it.");
+  io.err("Ctrl-C ends the attachment and removes the socket.");
+}
+
+/** Says so if those whom the socket's rights admit cannot get to it. */
+export async function tellDoor(io: Io, socket: string): Promise<void> {
+  const door = await closedDoor(socket).catch(() => undefined); // removed by somebody meanwhile
+  if (door === undefined) return;
+  io.err(
+    `Those whom --mode and --group admit cannot reach the socket: ${door} does not let them in. Choose another place with --socket.`,
+  );
+}
+
+/** In `--json`. What belongs to one place stands at the top, too, where there is only one. */
+function foundJson({ name, socket, sources, readers }: Found): object {
+  const [only, ...others] = sources;
+  const single = others.length === 0 ? only : undefined;
+  return {
+    name,
+    where: single?.source.text,
+    socket,
+    protocol: single?.protocol,
+    roundTripMs: single?.roundTripMs,
+    readers: readers.map(readerJson),
+    sources: sources.map((one) => ({
+      where: one.source.text,
+      state: one.absence ? "down" : "up",
+      protocol: one.protocol,
+      roundTripMs: one.roundTripMs,
+      readers: one.readers.map((reader) => reader.name),
+      ...(one.absence && {
+        error: {
+          code: one.absence.code,
+          message: one.absence.message,
+          hint: one.absence.hint,
+        },
+      }),
+    })),
+  };
+}
+
+function foundText({ socket, sources }: Found): string {
   return [
-    `${where}: ${[count, `pcscd protocol ${protocol}`, ...trip].join(", ")}`,
-    ...(readers.length > 0 ? [readersTable(readers).replaceAll(/^/gm, "  ")] : []),
+    ...sources.flatMap(sourceLines),
     "",
     "Programs find them here once this is set in their environment:",
     `  ${exportLine(socket)}`,
     "",
   ].join("\n");
+}
+
+function sourceLines({
+  source: { text },
+  protocol,
+  roundTripMs,
+  readers,
+  absence,
+}: FoundSource): readonly string[] {
+  if (absence) return absenceLines(text, absence, { isTried: true });
+  const count = readers.length === 1 ? "1 reader" : `${readers.length} readers`;
+  const trip = roundTripMs === undefined ? [] : [`${roundTripMs.toFixed(1)} ms round trip`];
+  return [
+    `${printable(text)}: ${[count, `pcscd protocol ${protocol}`, ...trip].join(", ")}`,
+    ...(readers.length > 0 ? [readersTable(readers).replaceAll(/^/gm, "  ")] : []),
+  ];
 }

@@ -10,18 +10,16 @@ import { letIn } from "../host/reach.ts";
 import { checkSocketPlace, type PublishedSocket, publishSocket } from "../host/unix-socket.ts";
 import type { Io } from "./io.ts";
 import { type OpenOptions, type OpenReaders, openReaders } from "./open.ts";
+import type { FrontOptions } from "./options.ts";
 import { makeScratchDirectory } from "./scratch-directory.ts";
-import type { Where } from "./where.ts";
+import type { Source } from "./sources.ts";
 
-export interface AttachmentOptions extends Omit<OpenOptions, "directory"> {
+export interface AttachmentOptions extends Omit<OpenOptions, "directory">, FrontOptions {
   /** Under which others find it here; absent where nobody is to. */
   readonly name: string | undefined;
-  /** What stands in the record of the attachment. */
-  readonly whereText: string;
   readonly socket: string | undefined;
   readonly mode: number | undefined;
   readonly group: string | undefined;
-  readonly slots: number;
 }
 
 /** A pcscd-compatible socket on this computer, and the readers behind it. */
@@ -31,12 +29,12 @@ export interface Attachment extends AsyncDisposable {
 }
 
 /**
- * Opens the readers at WHERE and serves them on a socket here. Disposing ends everything and removes the socket.
+ * Opens the readers of all sources and serves them on a socket here. Disposing ends everything and removes the socket.
  *
  * @throws {CardwireError} why it cannot, with what to do; then nothing is left behind.
  */
 export async function attach(
-  where: Where,
+  sources: readonly Source[],
   options: AttachmentOptions,
   context: { io: Io; signal: AbortSignal },
 ): Promise<Attachment> {
@@ -53,15 +51,15 @@ export async function attach(
     return one;
   };
   try {
-    const { directory, socket } = hold(await place(runtime, options));
-    const { group, slots } = options;
+    const { directory, socket } = hold(await place(runtime, sources, options));
+    const { group, slots, first } = options;
     const mode = options.mode ?? (group === undefined ? 0o600 : 0o660);
     // Where we chose the place, those who may use the socket can get there; what the user chose is left as it is.
     if (options.socket === undefined) await openDoors(runtime, directory, { mode, group });
-    const readers = hold(await openReaders(where, { ...options, directory }, context));
+    const readers = hold(await openReaders(sources, { ...options, directory }, context));
     const server = createServer();
     // The front accepts first: no application may connect and find nobody.
-    const front = new PcscliteServer(server, readers.service, { slots, identify });
+    const front = new PcscliteServer(server, readers.service, { slots, first, identify });
     const published: PublishedSocket = await publishSocket(server, { path: socket, mode, group });
     hold(published);
     hold(front);
@@ -92,7 +90,8 @@ interface Place extends AsyncDisposable {
 /** A directory of this attachment's own, and where its socket goes. */
 async function place(
   runtime: string,
-  { name, socket, whereText }: Pick<AttachmentOptions, "name" | "socket" | "whereText">,
+  sources: readonly Source[],
+  { name, socket }: Pick<AttachmentOptions, "name" | "socket">,
 ): Promise<Place> {
   if (name === undefined) {
     const directory = await makeScratchDirectory(runtime, "run");
@@ -100,7 +99,11 @@ async function place(
     return { directory: directory.path, socket: path, [Symbol.asyncDispose]: directory.remove };
   }
   const path = socket ?? attachmentSocket(runtime, name);
-  const claim = await claimAttachment(runtime, { name, where: [whereText], socket: path });
+  const claim = await claimAttachment(runtime, {
+    name,
+    where: sources.map(({ text }) => text),
+    socket: path,
+  });
   const release = () => claim[Symbol.asyncDispose]();
   return { directory: claim.directory, socket: path, [Symbol.asyncDispose]: release };
 }

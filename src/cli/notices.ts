@@ -1,27 +1,42 @@
 import { listen } from "../observe/events.ts";
 import type { Io } from "./io.ts";
+import type { OpenSource } from "./open-source.ts";
 import { printable } from "./report.ts";
 
-/**
- * Tells a person what happens to an attachment while it runs.
- *
- * @param options.verbose also what concerns single applications only.
- */
-export function printNotices(io: Io, { verbose }: { verbose: boolean }): Disposable {
-  let isAway = false;
+export interface NoticeOptions {
+  /** Also what concerns single applications only. */
+  readonly verbose: boolean;
+  /** What is open already: how each place is called, and whether it is known to be away. */
+  readonly sources?: readonly OpenSource[];
+}
+
+/** Tells a person what happens to an attachment while it runs. */
+export function printNotices(io: Io, { verbose, sources = [] }: NoticeOptions): Disposable {
+  const texts = new Map(sources.map(({ carrier, source }) => [carrier.name, source.text]));
+  const called = (at: string) => printable(texts.get(at) ?? at);
+  /** The places that are away, with what was said of them last. */
+  const away = new Map<string, "broken" | "gone" | "not seen yet">();
+  for (const { carrier, service } of sources)
+    if (service.absence) away.set(carrier.name, "not seen yet");
   const listeners = [
     listen("cardwire:pcscd", ({ at, state, reason }) => {
-      const why = reason ? `: ${reason}` : "";
-      if (state === "up" && isAway) io.err(`${at}: the readers are back`);
+      const why = reason ? `: ${printable(reason)}` : "";
+      const was = away.get(at);
+      if (state === "up" && was)
+        io.err(`${called(at)}: the readers are ${was === "not seen yet" ? "here" : "back"}`);
       if (state === "broken")
-        io.err(`${at}: the connection broke${verbose ? why : ""}; trying again`);
-      if (state === "gone") io.err(`${at}: the readers are gone${why}; trying again`);
-      if (state === "resting" && verbose) io.err(`${at}: nobody uses the readers; pcscd may rest`);
-      isAway = state === "broken" || state === "gone";
+        io.err(`${called(at)}: the connection broke${verbose ? why : ""}; trying again`);
+      if (state === "gone" && (was === undefined || was === "broken"))
+        io.err(`${called(at)}: the readers are gone${why}; trying again`);
+      if (state === "resting" && verbose)
+        io.err(`${called(at)}: nobody uses the readers; pcscd may rest`);
+      if (state === "up") away.delete(at);
+      else if (state === "broken" || (state === "gone" && was !== "not seen yet"))
+        away.set(at, state);
     }),
     listen("cardwire:blocked", ({ at, reader, connections }) =>
       io.err(
-        `${at}: ${connections} connects wait for the program that holds ${printable(reader)}; more have to queue`,
+        `${called(at)}: ${connections} connects wait for the program that holds ${printable(reader)}; more have to queue`,
       ),
     ),
     listen("cardwire:refused", ({ application, reason }) => {

@@ -3,6 +3,11 @@ import { CardwireError } from "../domain/errors.ts";
 import type { PcscdOptions } from "../services/pcscd/daemon.ts";
 import { CommandWithExamples, type Example } from "./help.ts";
 
+/** What WHERE may be, in every command's help. */
+export const WHERE = "[user@]host, ssh://[user@]host[:port], or unix:PATH";
+
+export const localOption = () =>
+  new Option("--local", "the readers of this computer, too (or alone)");
 /** Options of everything that attaches. */
 export const sshOption = () =>
   new Option("--ssh <command>", "ssh program and its first arguments, as in CARDWIRE_SSH").env(
@@ -12,6 +17,11 @@ export const slotsOption = () =>
   new Option("--slots <number>", "slots that programs up to pcsc-lite 2.4 expect; Fedora's: 48")
     .choices(["16", "48"] as const)
     .default("16" as const);
+export const firstOption = () =>
+  new Option(
+    "--first <glob>",
+    "readers that programs with too few slots see first, after those with a card (repeatable)",
+  ).argParser((glob: string, before: readonly string[] | undefined) => [...(before ?? []), glob]);
 export const strictOption = () =>
   new Option("--strict", "take no short cut that a program could notice: see ARCHITECTURE.md");
 export const noPipeliningOption = () =>
@@ -28,6 +38,18 @@ export function parseMode(text: string): number {
     throw new InvalidArgumentError("It wants an octal mode, such as 0660.");
   return Number.parseInt(text, 8);
 }
+
+/** See PcscliteServerOptions. */
+export interface FrontOptions {
+  readonly slots: number;
+  readonly first: readonly string[] | undefined;
+}
+
+/** What the flags mean for the socket that programs see. */
+export const frontOptions = (flags: {
+  readonly slots: "16" | "48";
+  readonly first?: readonly string[] | undefined;
+}): FrontOptions => ({ slots: Number(flags.slots), first: flags.first });
 
 /** What the flags mean for the way to pcscd. */
 export function pcscdOptions(flags: {

@@ -3,7 +3,10 @@ import { describe, expect, test } from "vitest";
 import type { CardService, Reader } from "../domain/card-service.ts";
 import { CardwireError } from "../domain/errors.ts";
 import { ReaderStateBit } from "../domain/pcsc.ts";
+import type { PcscdService } from "../services/pcscd/service.ts";
+import type { OpenReaders } from "./open.ts";
 import { program } from "./program.ts";
+import { parseSources } from "./sources.ts";
 
 const card: Reader = {
   name: "Virtual 00 00",
@@ -20,6 +23,7 @@ interface Outcome {
   readonly error: unknown;
   /** What was asked for its readers. */
   readonly asked: unknown;
+  readonly exit: unknown;
 }
 
 /** Runs a command line without a process. */
@@ -27,32 +31,41 @@ async function cardwire(
   argv: readonly string[],
   {
     readers = [card],
+    sources = [],
     env = {},
-  }: { readers?: readonly Reader[]; env?: Record<string, string> } = {},
+  }: {
+    readers?: readonly Reader[];
+    sources?: OpenReaders["sources"];
+    env?: Record<string, string>;
+  } = {},
 ): Promise<Outcome> {
   const out: string[] = [];
   const err: string[] = [];
   let asked: unknown;
+  let exit: unknown;
   const io = {
     out: (text: string) => void out.push(...text.split("\n")),
     err: (text: string) => void err.push(...text.split("\n")),
     env,
   };
   const service = { readers } as Partial<CardService> as CardService;
+  const opened = { service, sources, [Symbol.asyncDispose]: async () => {} };
   const top = program(io, {
     version: "1.2.3",
     rest: [],
-    setExit: () => {},
-    withReaders: async (where, _options, use) => {
-      asked = where;
-      use(service);
+    setExit: (how) => {
+      exit = how;
+    },
+    withReaders: async (named, _options, use) => {
+      asked = named.map(({ text }) => text);
+      use(opened);
     },
   });
   const error: unknown = await top.parseAsync([...argv], { from: "user" }).then(
     () => undefined,
     (thrown: unknown) => thrown,
   );
-  return { out, err, error, asked };
+  return { out, err, error, asked, exit };
 }
 
 describe("help", () => {
@@ -95,9 +108,6 @@ describe("wrong usage is said in one line, and what is right in another", () => 
   test.each([
     [["atach", "host"], "unknown command 'atach'", "Did you mean attach?"],
     [["attach", "host", "--soket", "x"], "unknown option '--soket'", "Did you mean --socket?"],
-    [["attach"], "missing required argument 'where'", "Usage: cardwire attach [options] <where>."],
-    [["attach", "a", "b"], "too many arguments for 'attach'", "Usage: cardwire attach"],
-    [["run", "host", "ls"], "too many arguments for 'run'", "<where> -- <command...>"],
     [["attach", "host", "--mode", "9"], "argument '9' is invalid", "Usage: cardwire attach"],
     [["attach", "host", "--slots", "17"], "Allowed choices are 16, 48", "cardwire attach --help"],
     [["env", "a", "b"], "too many arguments for 'env'", "cardwire env [options] [name]"],
@@ -112,11 +122,18 @@ describe("wrong usage is said in one line, and what is right in another", () => 
     expect(err[1]).toContain(right);
   });
 
-  test("run without a program", async () => {
-    const { error } = await cardwire(["run", "host"]);
-    expect(CardwireError.is(error) && [error.code, error.hint]).toEqual([
+  test.each([
+    [["run", "host"], "there is nothing to run", "run WHERE… -- COMMAND"],
+    [["run", "host", "ls"], "there is nothing to run", "run WHERE… -- COMMAND"],
+    [["attach"], "WHERE is missing", "--local"],
+    [["attach", "a", "b", "a"], "a is named twice", "once"],
+    [["readers", "unix:/run/pcscd/pcscd.comm", "--local"], "local is named twice", "once"],
+  ])("%j", async (argv, what, right) => {
+    const { error } = await cardwire(argv);
+    expect(CardwireError.is(error) && [error.code, error.message, error.hint]).toEqual([
       "E_USAGE",
-      expect.stringContaining("run WHERE -- COMMAND"),
+      what,
+      expect.stringContaining(right),
     ]);
   });
 
@@ -153,10 +170,24 @@ describe("readers", () => {
 
   test("looks where programs look, unless told", async () => {
     const env = { PCSCLITE_CSOCK_NAME: "/tmp/other.comm" };
-    expect((await cardwire(["readers"])).asked).toMatchObject({ path: "/run/pcscd/pcscd.comm" });
-    expect((await cardwire(["readers"], { env })).asked).toMatchObject({ path: "/tmp/other.comm" });
-    expect((await cardwire(["readers", "me@host"], { env })).asked).toMatchObject({
-      destination: "me@host",
-    });
+    const asked = async (argv: readonly string[], given = {}) =>
+      (await cardwire(argv, given)).asked;
+    expect(await asked(["readers"])).toEqual(["unix:/run/pcscd/pcscd.comm"]);
+    expect(await asked(["readers"], { env })).toEqual(["unix:/tmp/other.comm"]);
+    expect(await asked(["readers", "me@host", "b"], { env })).toEqual(["me@host", "b"]);
+    expect(await asked(["readers", "--local"], { env })).toEqual(["local"]);
+    expect(await asked(["readers", "a", "--local"], { env })).toEqual(["a", "local"]);
+  });
+
+  test("says of each host why it cannot be reached, and fails; the others' readers are listed", async () => {
+    const absence = new CardwireError("E_SSH_HOST", "ssh to b: no such host", { hint: "Look." });
+    const [a, b] = parseSources(["a", "b"]).map(
+      (source) => ({ source, service: {} }) as OpenReaders["sources"][number],
+    );
+    const sources = [a!, { ...b!, service: { absence } as PcscdService }];
+    const { out, err, exit } = await cardwire(["readers", "a", "b"], { sources });
+    expect(out).toHaveLength(2);
+    expect(err).toEqual(["b: ssh to b: no such host", "hint: Look."]);
+    expect(exit).toBe(1);
   });
 });

@@ -37,7 +37,7 @@ export function program(
     runCommand(io, options.rest, options.setExit),
     shareCommand(io, options.setExit),
     envCommand(io),
-    readersCommand({ io, withReaders: options.withReaders }),
+    readersCommand({ io, exit: options.setExit, withReaders: options.withReaders }),
     configCommand(io, tables),
     completionCommand(io),
   ];

@@ -1,4 +1,5 @@
 import type { Reader } from "../domain/card-service.ts";
+import type { CardwireError } from "../domain/errors.ts";
 import { ReaderStateBit } from "../domain/pcsc.ts";
 import { setVariable } from "./shell-syntax.ts";
 import { table } from "./table.ts";
@@ -27,6 +28,16 @@ function useText({ sharing }: Reader): string {
 
 /** What a terminal must not see of a name that comes from elsewhere. */
 export const printable = (text: string): string => text.replaceAll(/\p{C}/gu, "?");
+
+/** Why a place cannot be reached, and what to do about it: a line each. @param isTried whether it is tried again. */
+export function absenceLines(
+  text: string,
+  { message, hint }: CardwireError,
+  { isTried }: { readonly isTried: boolean },
+): readonly string[] {
+  const what = `${printable(text)}: ${printable(message)}${isTried ? "; trying again" : ""}`;
+  return hint === undefined ? [what] : [what, `hint: ${hint}`];
+}
 
 /** The readers as a table: a line each, the ATR in hexadecimal. */
 export const readersTable = (readers: readonly Reader[], head: readonly string[] = []): string =>

@@ -17,16 +17,18 @@ import type { Io } from "./io.ts";
 import { openReaders } from "./open.ts";
 import { tellIfSlow } from "./patience.ts";
 import { makeScratchDirectory } from "./scratch-directory.ts";
-import { type Where, wordOf } from "./where.ts";
+import type { FrontOptions } from "./options.ts";
+import type { Source } from "./sources.ts";
+import { wordOf } from "./where.ts";
 
 /** How long a socket in our way over there may take to answer a VERSION request before it counts as dead, ms. */
 const ALIVE_MS = 3_000;
 
-export interface ShareOptions extends PcscdOptions {
+export interface ShareOptions extends PcscdOptions, FrontOptions {
   /** `[user@]host`, as for ssh. */
   readonly destination: string;
   /** Whose readers: this computer's. */
-  readonly from: Where;
+  readonly from: readonly Source[];
   /** Names or globs of the readers to lend; none: all. */
   readonly readers: readonly string[];
   /** How the socket's directory over there is called; undefined: as this computer. */
@@ -34,10 +36,9 @@ export interface ShareOptions extends PcscdOptions {
   readonly socket: string | undefined;
   readonly mode: number | undefined;
   readonly group: string | undefined;
-  readonly slots: 16 | 48;
   readonly ssh: string | undefined;
-  /** Starts although the other computer cannot be reached yet. */
-  readonly keepTrying: boolean;
+  /** Starts although pcscd or the other computer cannot be reached yet. */
+  readonly wait: boolean;
 }
 
 /** This computer's readers on another one. */
@@ -73,7 +74,8 @@ export async function share(
     const { readers } = options;
     const service = readers.length === 0 ? all : lentReaders(all, isNamed(readers));
     const server = createServer();
-    const front = new PcscliteServer(server, service, { slots: options.slots });
+    const { slots, first } = options;
+    const front = new PcscliteServer(server, service, { slots, first });
     const local = hold(await publishSocket(server, { path: join(directory, "pcscd.comm") }));
     hold(front);
     using _patience = tellIfSlow(io, `connecting to ${options.destination}`);
@@ -85,7 +87,7 @@ export async function share(
         directory,
         canAsk: asks,
         canAskAgain: asks,
-        keepTrying: options.keepTrying,
+        keepTrying: options.wait,
         notice: (text) => io.err(text.trimEnd()),
         signal,
         localSocket: local.path,

@@ -8,7 +8,7 @@ import { untilInterrupted } from "./until-interrupted.ts";
 /** Opens readers without a socket of their own, for commands that only look. */
 export const withReaders =
   (io: Io, exit: Exit): ReadersDeps["withReaders"] =>
-  (where, { ssh }, use) =>
+  (sources, { ssh }, use) =>
     untilInterrupted(exit, async (signal) => {
       const directory = await makeScratchDirectory(await runtimeDirectory(), "look");
       try {
@@ -19,9 +19,10 @@ export const withReaders =
           ssh,
           directory: directory.path,
           canAskAgain: false,
+          wait: false,
         };
-        await using readers = await openReaders(where, options, { io, signal });
-        use(readers.service);
+        await using readers = await openReaders(sources, options, { io, signal });
+        use(readers);
       } finally {
         await directory.remove();
       }

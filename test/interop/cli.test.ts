@@ -93,6 +93,15 @@ describe("attach", () => {
         }),
         expect.objectContaining({ reader: "Virtual PCD 00 01", state: "empty" }),
       ],
+      sources: [
+        {
+          where: "cardhost",
+          state: "up",
+          protocol: expect.stringMatching(/^4:\d$/),
+          roundTripMs: expect.any(Number),
+          readers: ["Virtual PCD 00 00", "Virtual PCD 00 01"],
+        },
+      ],
     });
     expect(existsSync(DEFAULT_SOCKET)).toBe(true);
   });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Pcscd, startPcscd } from "../lab/pcscd.ts";
+import { until } from "../lab/processes.ts";
 import { run, start } from "../lab/programs.ts";
 import { type Sshd, startSshd } from "../lab/sshd.ts";
 import { daemonOf, foreign, type Suite, suite } from "../lab/suites.ts";
@@ -62,13 +63,12 @@ describe("beside each other, through cardwire and ssh", () => {
 
   test("pcscd itself does not understand the other byte order", async () => {
     const listed = await as(foreign("s390x"), pcscd.socketPath).run("pcsc_scan", ["-r"]);
-    expect(listed).toMatchObject({
-      status: 255,
-      stdout: "",
-      stderr: expect.stringContaining("SCardEstablishContext: Access denied."),
-    });
+    // Which error it is depends on whether the whole request was sent before pcscd hung up.
+    const refused = /SCardEstablishContext: (Access denied|Service not available)\./;
+    expect(listed).toMatchObject({ status: 255, stdout: "" });
+    expect(listed.stderr).toMatch(refused);
     // 0x11 with its bytes turned round.
-    expect(pcscd.output).toContain("Unknown command: 285212672");
+    await until("pcscd to say why", () => pcscd.output.includes("Unknown command: 285212672"));
   });
 
   test("pcsc_scan -r prints the same on every machine, all of them at once", async () => {

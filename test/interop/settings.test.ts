@@ -90,6 +90,19 @@ describe("a name", () => {
     expect(await alice(["readers", "work"], { env: ssh })).toMatchObject({ status: 0 });
   });
 
+  test("may stand for several hosts, and for this computer", async () => {
+    await write(`[attach.all]\nwhere = ["cardhost", "${local()}"]\nfirst = ["*00 01*"]\n`);
+    await using attached = await attach(["all"], { env: env() });
+    const listed = await run("opensc-tool", ["-l"], { user: "alice", env: using(attached.socket) });
+    expect(listed.stdout.match(/Virtual PCD/g)).toHaveLength(4);
+    expect((await alice(["env", "all", "--json"])).status).toBe(0);
+    // One that is named beside another WHERE is a host.
+    const two = await alice(["readers", "all", "ssh://cardhost"]);
+    expect(`${two.stdout}${two.stderr}`).toMatch(/all/);
+    await write("[attach.here]\nlocal = true\n");
+    expect((await alice(["readers", "here"])).stderr).toContain("/run/pcscd/pcscd.comm");
+  });
+
   test("of a share stands for the other computer and for what is lent", async () => {
     await using bare = await startSshd();
     const config = await bare.configWith([]);

@@ -345,6 +345,14 @@ test("a line that breaks is brought up again, and the socket is removed at the e
   expect(existsSync(BOBS)).toBe(false);
 });
 
+test("a shell over there that is killed takes the socket with it, and it is made anew", async () => {
+  await using shared = await lending();
+  const shells = await run("pkill", ["-9", "-u", "bob", "-x", "sh"]);
+  expect(shells.status).toBe(0);
+  await shared.program.waitForLine(/there again$/, { timeoutMs: PATIENCE_MS });
+  await worksAt(shared.socket);
+});
+
 test("a share that ends while the line is down reaches the host once more", async () => {
   const shared = await lending();
   await sshd.stop();

@@ -205,13 +205,14 @@ export class SshLine implements AsyncDisposable {
     return master;
   }
 
-  #down(reason: string): void {
+  #down(reason: string, error?: CardwireError): void {
     this.#master = undefined;
-    this.state.set({ up: false, reason });
+    this.state.set({ up: false, reason, error });
   }
 
   #lose(error: unknown): void {
-    this.#down(error instanceof Error ? error.message : String(error));
+    if (CardwireError.is(error)) this.#down(error.message, error);
+    else this.#down(String(error));
   }
 
   /** Waits for the end of one master after the other, and starts the next, until the line is closed. */

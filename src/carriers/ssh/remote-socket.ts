@@ -54,6 +54,9 @@ const RUN_BYTES = 6;
 /** How long the last try may take to reach the other computer once more and remove the socket, ms. */
 const FAREWELL_MS = 5_000;
 
+/** How often the socket's file is touched, ms: what is old in /tmp is cleaned away (tmpfiles.d(5): after ten days). */
+const TOUCH_MS = 6 * 3_600_000;
+
 /** What ssh says when sshd would not listen. */
 const REFUSED_TO_LISTEN = /remote port forwarding failed|forwarding request failed/i;
 
@@ -108,6 +111,7 @@ class Publisher {
   readonly #run = randomBytes(RUN_BYTES).toString("hex");
   #serial = 0;
   #keeper: Keeper | undefined;
+  #isLeaving = false;
 
   constructor(options: RemoteSocketOptions) {
     this.#options = options;
@@ -125,10 +129,21 @@ class Publisher {
         ? await this.#withoutShell(master)
         : await this.#withShell(master, keeper, signal),
     );
+    if (keeper !== undefined) void this.#lookAfter(keeper, master); // never rejects
   }
 
   async remove(): Promise<void> {
+    this.#isLeaving = true;
     await this.#keeper?.end();
+  }
+
+  /** A script that ends by itself, as when somebody kills it, takes the socket with it: then all is made anew. */
+  async #lookAfter(keeper: Keeper, master: RunningMaster): Promise<void> {
+    const touching = setInterval(() => void keeper.ask("touch"), TOUCH_MS);
+    touching.unref();
+    await keeper.ended;
+    clearInterval(touching);
+    if (!this.#isLeaving) await master[Symbol.asyncDispose]();
   }
 
   async #withShell(master: RunningMaster, keeper: Keeper, signal: AbortSignal): Promise<Published> {

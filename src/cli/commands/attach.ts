@@ -2,7 +2,10 @@ import { once } from "node:events";
 import { resolve } from "node:path";
 import type { Exit, Io } from "../io.ts";
 import {
+  firstOption,
+  frontOptions,
   keepWarmOption,
+  localOption,
   noPipeliningOption,
   parseMode,
   pcscdOptions,
@@ -10,17 +13,22 @@ import {
   sshOption,
   strictOption,
   subcommand,
+  WHERE,
+  waitOption,
 } from "../options.ts";
-import { nameOf, parseWhere } from "../where.ts";
+import { attachmentName, parseSources } from "../sources.ts";
 
 export const attachCommand = (io: Io, exit: Exit) =>
-  subcommand("attach", "Make the readers of another computer usable by every program here", [
+  subcommand("attach", "Make the readers of other computers usable by every program here", [
     "cardwire attach cardhost",
     "cardwire attach alice@cardhost --name work --mode 0660 --group staff --socket /tmp/cards/pcscd.comm",
     "cardwire attach ssh://alice@cardhost:2222 --ssh 'ssh -F ./config'",
+    "cardwire attach cardhost otherhost --local",
   ])
-    .argument("<where>", "[user@]host, ssh://[user@]host[:port], or unix:PATH")
-    .option("--name <name>", "what to call the attachment (default: the host)")
+    .argument("[where...]", `${WHERE}; several make one list`)
+    .addOption(localOption())
+    .addOption(waitOption())
+    .option("--name <name>", "what to call the attachment (default: the host, or the hosts)")
     .option("--socket <path>", "where to put the socket (default: in the run-time directory)")
     .option(
       "--mode <mode>",
@@ -30,56 +38,37 @@ export const attachCommand = (io: Io, exit: Exit) =>
     .option("--group <group>", "group of the socket")
     .addOption(sshOption())
     .addOption(slotsOption())
+    .addOption(firstOption())
     .addOption(strictOption())
     .addOption(noPipeliningOption())
     .addOption(keepWarmOption())
     .option("--json", "one JSON object when the socket is there, for scripts")
     .option("-v, --verbose", "tell more")
-    .action(async (whereText, flags) => {
+    .action(async (wheres, flags) => {
       const { attach } = await import("../attachment.ts");
       const { printNotices } = await import("../notices.ts");
       const { untilInterrupted } = await import("../until-interrupted.ts");
-      const { foundJson, foundText } = await import("../attach-screen.ts");
-      const { closedDoor } = await import("../../host/reach.ts");
-      const where = parseWhere(whereText);
-      const name = flags.name ?? nameOf(where);
+      const { findings, tellDoor, tellFound } = await import("../attach-screen.ts");
+      const sources = parseSources(wheres, flags);
+      const name = flags.name ?? attachmentName(sources);
       await untilInterrupted(exit, async (signal) => {
         const options = {
           ...pcscdOptions(flags),
+          ...frontOptions(flags),
           name,
-          whereText,
           socket: flags.socket === undefined ? undefined : resolve(flags.socket),
           mode: flags.mode,
           group: flags.group,
-          slots: Number(flags.slots),
           ssh: flags.ssh,
           canAskAgain: true,
+          wait: flags.wait ?? false,
         };
-        await using attachment = await attach(where, options, { io, signal });
+        await using attachment = await attach(sources, options, { io, signal });
+        const { readers, socket } = attachment;
         // What goes wrong before is told as the reason of the failure.
-        using _notices = printNotices(io, { verbose: flags.verbose ?? false });
-        const { service } = attachment.readers;
-        const found = {
-          name,
-          where: whereText,
-          socket: attachment.socket,
-          protocol: `4:${service.traits?.minor}`,
-          roundTripMs: await service.roundTrip({ signal }),
-          readers: service.readers,
-        };
-        if (flags.json) io.out(foundJson(found));
-        else {
-          io.out(foundText(found));
-          io.err(`In other terminals: eval "$(cardwire env ${name})"`);
-          if (where.kind === "ssh")
-            io.err("Programs that compete for a card get it by chance, as pcscd gives it.");
-          io.err("Ctrl-C ends the attachment and removes the socket.");
-        }
-        const door = await closedDoor(attachment.socket).catch(() => undefined); // removed by somebody meanwhile
-        if (door !== undefined)
-          io.err(
-            `Those whom --mode and --group admit cannot reach the socket: ${door} does not let them in. Choose another place with --socket.`,
-          );
+        using _notices = printNotices(io, { verbose: flags.verbose ?? false, ...readers });
+        tellFound(io, await findings(readers, { name, socket, signal }), flags);
+        await tellDoor(io, socket);
         if (!signal.aborted) await once(signal, "abort");
       });
     });

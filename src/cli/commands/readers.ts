@@ -1,33 +1,40 @@
-import type { CardService } from "../../domain/card-service.ts";
-import type { Io } from "../io.ts";
-import { sshOption, subcommand } from "../options.ts";
-import { readerJson, readersTable } from "../report.ts";
-import { parseWhere, SYSTEM_SOCKET, type Where } from "../where.ts";
+import { type Exit, ExitCode, type Io } from "../io.ts";
+import type { OpenReaders } from "../open.ts";
+import { localOption, sshOption, subcommand, WHERE } from "../options.ts";
+import { absenceLines, readerJson, readersTable } from "../report.ts";
+import { parseSources, type Source, whereHere } from "../sources.ts";
 
 export interface ReadersDeps {
   readonly io: Io;
+  readonly exit: Exit;
   /** Opens the readers for the length of `use`. */
   readonly withReaders: (
-    where: Where,
+    sources: readonly Source[],
     options: { readonly ssh: string | undefined },
-    use: (service: CardService) => void,
+    use: (readers: OpenReaders) => void,
   ) => Promise<void>;
 }
 
-export const readersCommand = ({ io, withReaders }: ReadersDeps) =>
+export const readersCommand = ({ io, exit, withReaders }: ReadersDeps) =>
   subcommand("readers", "List readers and the cards in them", [
     "cardwire readers",
     "cardwire readers alice@cardhost --json",
+    "cardwire readers cardhost otherhost --local",
   ])
-    .argument(
-      "[where]",
-      "[user@]host, ssh://[user@]host[:port], or unix:PATH (default: what programs use here)",
-    )
+    .argument("[where...]", `${WHERE} (default: what programs use here)`)
+    .addOption(localOption())
     .addOption(sshOption())
     .option("--json", "one JSON object a line, for scripts")
-    .action(async (whereText, { json, ssh }) => {
-      const here = `unix:${io.env["PCSCLITE_CSOCK_NAME"] ?? SYSTEM_SOCKET}`;
-      await withReaders(parseWhere(whereText ?? here), { ssh }, ({ readers }) => {
+    .action(async (wheres, { json, local, ssh }) => {
+      const asked = wheres.length > 0 || local ? wheres : [whereHere(io.env)];
+      await withReaders(parseSources(asked, { local }), { ssh }, ({ service, sources }) => {
+        const { readers } = service;
+        for (const { source, service: one } of sources) {
+          if (one.absence === undefined) continue;
+          for (const line of absenceLines(source.text, one.absence, { isTried: false }))
+            io.err(line);
+          exit(ExitCode.Failed);
+        }
         if (json) for (const reader of readers) io.out(JSON.stringify(readerJson(reader)));
         else if (readers.length === 0) io.err("No readers. Plug one in over there.");
         else io.out(readersTable(readers, ["READER", "STATE", "ATR"]));

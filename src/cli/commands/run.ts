@@ -1,60 +1,75 @@
 import type { Attachment } from "../attachment.ts";
 import type { Exit, Io } from "../io.ts";
 import {
+  firstOption,
+  frontOptions,
+  localOption,
   noPipeliningOption,
   pcscdOptions,
   slotsOption,
   sshOption,
   strictOption,
   subcommand,
+  WHERE,
   wrongUsage,
 } from "../options.ts";
-import { parseWhere } from "../where.ts";
+import { absenceLines } from "../report.ts";
+import { parseSources } from "../sources.ts";
 
 /** @param command what stands behind `--` on the command line. */
 export const runCommand = (io: Io, command: readonly string[], exit: Exit) =>
-  subcommand("run", "Run one program with the readers of another computer", [
+  subcommand("run", "Run one program with the readers of other computers", [
     "cardwire run cardhost -- pkcs11-tool -L",
     "cardwire run alice@cardhost -- gpg --card-status",
+    "cardwire run cardhost otherhost --local -- opensc-tool -l",
   ])
-    .usage("[options] <where> -- <command...>")
-    .argument("<where>", "[user@]host, ssh://[user@]host[:port], or unix:PATH")
+    .usage("[options] [where...] -- <command...>")
+    .argument("[where...]", `${WHERE}; several make one list`)
+    .addOption(localOption())
     .addOption(sshOption())
     .addOption(slotsOption())
+    .addOption(firstOption())
     .addOption(strictOption())
     .addOption(noPipeliningOption())
     .option("-v, --verbose", "tell what happens to the line meanwhile")
-    .action(async (whereText, flags) => {
+    .action(async (wheres, flags) => {
       const [program, ...args] = command;
       if (program === undefined)
-        throw wrongUsage("there is nothing to run", "cardwire run WHERE -- COMMAND [ARGUMENT…]");
+        throw wrongUsage("there is nothing to run", "cardwire run WHERE… -- COMMAND [ARGUMENT…]");
       const { attach } = await import("../attachment.ts");
       const { printNotices } = await import("../notices.ts");
       const { untilInterrupted } = await import("../until-interrupted.ts");
       const { runProgram } = await import("../run-program.ts");
-      const where = parseWhere(whereText);
+      const sources = parseSources(wheres, flags);
       let attachment: Attachment | undefined;
       await untilInterrupted(exit, async (signal) => {
         attachment = await attach(
-          where,
+          sources,
           {
             ...pcscdOptions(flags),
+            ...frontOptions(flags),
             name: undefined, // nobody else needs to find it
-            whereText,
             socket: undefined,
             mode: undefined,
             group: undefined,
-            slots: Number(flags.slots),
             keepWarm: false,
             ssh: flags.ssh,
             canAskAgain: false, // the program has the terminal
+            wait: false,
           },
           { io, signal },
         );
       });
       if (!attachment) return;
       await using open = attachment; // signals are the program's from here on
-      using _notices = flags.verbose ? printNotices(io, { verbose: true }) : undefined;
+      for (const { source, service } of open.readers.sources) {
+        if (service.absence === undefined) continue;
+        for (const line of absenceLines(source.text, service.absence, { isTried: true }))
+          io.err(line);
+      }
+      using _notices = flags.verbose
+        ? printNotices(io, { verbose: true, ...open.readers })
+        : undefined;
       const env = { ...io.env, PCSCLITE_CSOCK_NAME: open.socket };
       exit(await runProgram(program, args, { env }));
     });

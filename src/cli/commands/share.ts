@@ -1,6 +1,8 @@
 import { once } from "node:events";
 import type { Exit, Io } from "../io.ts";
 import {
+  firstOption,
+  frontOptions,
   keepWarmOption,
   noPipeliningOption,
   parseMode,
@@ -12,7 +14,8 @@ import {
   waitOption,
   wrongUsage,
 } from "../options.ts";
-import { parseWhere, SYSTEM_SOCKET } from "../where.ts";
+import { parseSources, whereHere } from "../sources.ts";
+import { parseWhere } from "../where.ts";
 
 export const shareCommand = (io: Io, exit: Exit) =>
   subcommand("share", "Make the readers of this computer usable by programs on another one", [
@@ -38,6 +41,7 @@ export const shareCommand = (io: Io, exit: Exit) =>
     .addOption(sshOption())
     .addOption(waitOption())
     .addOption(slotsOption())
+    .addOption(firstOption())
     .addOption(strictOption())
     .addOption(noPipeliningOption())
     .addOption(keepWarmOption())
@@ -56,17 +60,17 @@ export const shareCommand = (io: Io, exit: Exit) =>
       await untilInterrupted(exit, async (signal) => {
         const options = {
           ...pcscdOptions(flags),
+          ...frontOptions(flags),
           destination: where.destination,
-          from: parseWhere(`unix:${io.env["PCSCLITE_CSOCK_NAME"] ?? SYSTEM_SOCKET}`),
+          from: parseSources([whereHere(io.env)]),
           readers: flags.reader,
           name: flags.name,
           socket: flags.socket,
           mode: flags.mode,
           group: flags.group,
-          slots: flags.slots === "48" ? 48 : 16,
           ssh: flags.ssh,
-          keepTrying: flags.wait ?? false,
-        } as const;
+          wait: flags.wait ?? false,
+        };
         await using shared = await share(options, { io, signal });
         using _notices = printNotices(io, { verbose: flags.verbose ?? false });
         const told = shareNotices(shared, { io, to, json: flags.json ?? false, signal });

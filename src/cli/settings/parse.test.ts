@@ -21,8 +21,12 @@ test("a full table is what the command line would have been", () => {
     pipelining = false
     socket = "/tmp/s"
     ssh = "ssh -F 'my file'"
+    local = true
+    first = ["A*", "B*"]
     [attach.one]
     where = "cardhost"
+    [attach.here]
+    local = true
     [share.lab]
     to = "bob@lab"
     readers = "Yubico*"
@@ -39,8 +43,11 @@ test("a full table is what the command line would have been", () => {
       pipelining: false,
       socket: "/tmp/s",
       ssh: "ssh -F 'my file'",
+      local: true,
+      first: ["A*", "B*"],
     },
   });
+  expect(found["attach"]?.get("here")).toEqual({ targets: [], options: { local: true } });
   expect(found["attach"]?.get("one")).toEqual({ targets: ["cardhost"], options: {} });
   expect(found["share"]?.get("lab")).toEqual({
     targets: ["bob@lab"],
@@ -69,6 +76,7 @@ describe("what is wrong is said with its place and its remedy", () => {
     ['[attach.work]\nwhere = ["h", 5]\n', "2:15", "where cannot be 5", "quotation marks"],
     ['[attach.work]\nwhere = "ftp://h"\n', "2:1", "nothing is known of ftp:", "unix:PATH"],
     ["[attach.work]\nwhere = []\n", "2:1", "where cannot be []", "at least one"],
+    ["[attach.work]\nlocal = false\n", "1:9", '"where" is missing', "say which host"],
     ['[attach.work]\nname = "w"\n', "1:9", '"where" is missing', 'where = "[user@]host"'],
     ['[share.lab]\nto = ["a", "b"]\n', "2:1", 'to cannot be ["a","b"]', "quotation marks"],
     ['[atach.work]\nwhere = "h"\n', "1:2", 'nothing called "atach"', "did you mean attach?"],

@@ -20,7 +20,7 @@ import { answerVersion } from "./handshake.ts";
 import type { Numbers } from "./numbers.ts";
 import type { ReadersView } from "./readers-view.ts";
 import { Registration } from "./registration.ts";
-import { slotArray, slotCount } from "./slots.ts";
+import { type SlotArray, slotCount } from "./slots.ts";
 
 /** The highest scope of SCardEstablishContext: SCARD_SCOPE_GLOBAL. */
 const MAX_SCOPE = 3;
@@ -34,6 +34,7 @@ export interface Surroundings {
   readonly contexts: Numbers;
   readonly handles: Numbers;
   readonly slots: FixedSlots;
+  readonly slotArray: SlotArray;
   /** Which of this socket's applications has that context. */
   readonly find: (context: number) => Application | undefined;
 }
@@ -56,7 +57,7 @@ export class Application {
   readonly #socket: Socket;
   readonly #around: Surroundings;
   readonly #life = new AbortController();
-  readonly #decoder: RequestDecoder;
+  readonly #decoder = new RequestDecoder();
   readonly #registration = new Registration();
   readonly #cards: Cards;
   #context: number | undefined;
@@ -69,7 +70,6 @@ export class Application {
     this.#socket = socket;
     this.peer = peer;
     this.#around = around;
-    this.#decoder = new RequestDecoder();
     this.#cards = new Cards(around.service, {
       numbers: around.handles,
       principal: { name: peer.name },
@@ -265,7 +265,7 @@ export class Application {
     // Only GET_READERS_STATE_ARRAY goes by GET_READERS_STATE_SIZE; the other arrays are of fixed length in any dialect.
     const isList = command === Command.GetReadersStateArray;
     const slots = isList ? slotCount(dialect) : this.#around.slots;
-    this.#send(slotArray(view.readers, slots, this.#speech));
+    this.#send(this.#around.slotArray(view.readers, slots, this.#speech));
     if (command === Command.GetReadersState) return;
     const rv = this.#registration.arrayIsOut();
     if (rv !== undefined) this.#sendEvent(rv);

@@ -5,6 +5,7 @@ import type { FixedSlots } from "../../wire/pcsclite/dialects.ts";
 import { Application, type Peer, type Surroundings } from "./application.ts";
 import { Numbers } from "./numbers.ts";
 import { ReadersView } from "./readers-view.ts";
+import { slotArrays } from "./slots.ts";
 
 /** Applications at once on one socket. pcscd serves 200; what they cost here is memory alone. */
 const MAX_APPLICATIONS = 2_000;
@@ -12,6 +13,11 @@ const MAX_APPLICATIONS = 2_000;
 export interface PcscliteServerOptions {
   /** Slots of the array that applications up to 4:5 are sent: 16, or 48 for Fedora's and its derivatives' libraries. */
   readonly slots?: FixedSlots;
+  /**
+   * Globs over names, for applications that cannot see all readers since there are more than slots: they see those with
+   * a card first, then those that match, in the order given, then the others.
+   */
+  readonly first?: readonly string[] | undefined;
   /** Who is at the other end of a connection, and whether it is refused. */
   readonly identify?: (socket: Socket) => Peer;
 }
@@ -39,6 +45,7 @@ export class PcscliteServer implements AsyncDisposable {
       contexts: new Numbers(),
       handles: new Numbers(),
       slots: options.slots ?? 16,
+      slotArray: slotArrays(options.first),
       find: (context) => [...this.#applications].find((one) => one.context === context),
     };
     server.on("connection", this.#accept);

@@ -3,14 +3,16 @@ import { cards } from "../../../test/replay/attached.ts";
 import { record } from "../../../test/replay/bytes.ts";
 import { fakeReader } from "../../testing/index.ts";
 import { dialectOf, withShortNames } from "../../wire/pcsclite/dialects.ts";
-import { slotArray, slotCount } from "./slots.ts";
+import { slotArrays, slotCount } from "./slots.ts";
 
 const speech = (minor: number, slots = 16, order: "little" | "big" = "little") => ({
   dialect: dialectOf(minor, slots),
   order,
 });
 
-describe("slotArray", () => {
+const slotArray = slotArrays();
+
+describe("slotArrays", () => {
   test.each([
     [2, 16, 16],
     [4, 16, 16],
@@ -55,6 +57,50 @@ describe("slotArray", () => {
     });
     expect(short.length).toBe(16 * 156);
     expect(name(short, 0, 156)).toBe("kep");
+  });
+
+  describe("where there are more readers than slots", () => {
+    /** Twenty readers, with a card in each of those that are named. */
+    const hub = (...withCard: readonly number[]) =>
+      Array.from({ length: 20 }, (_, slot) =>
+        fakeReader(`Hub ${slot} 00 00`, withCard.includes(slot) ? { atr: new Uint8Array(2) } : {}),
+      );
+    /** The numbers of the readers in an array, as an application reads them. */
+    const shown = (
+      readers: ReturnType<typeof hub>,
+      slots: number,
+      first: readonly string[] = [],
+    ) => {
+      const array = slotArrays(first)(readers, slots, speech(4, 16));
+      const records = Array.from({ length: slots }, (_, slot) =>
+        Buffer.from(array.subarray(slot * 184, slot * 184 + 128)).toString(),
+      );
+      return records.map((name) => Number(/^Hub (\d+) /.exec(name)?.[1] ?? -1));
+    };
+    const upTo = (count: number) => Array.from({ length: count }, (_, slot) => slot);
+
+    test("those with a card come first, then those that are wanted, then the others", () => {
+      expect(shown(hub(), 16)).toEqual(upTo(16));
+      expect(shown(hub(18, 3), 16)).toEqual([3, 18, 0, 1, 2, ...upTo(15).slice(4)].slice(0, 16));
+      expect(shown(hub(18), 16, ["Hub 17 *", "Hub ?9*"])).toEqual([18, 17, 19, ...upTo(13)]);
+      expect(shown(hub(19, 18), 4, ["Hub 17 *", "Hub 19*", "*"])).toEqual([19, 18, 17, 0]);
+    });
+
+    test("and where there are not, nothing is reordered", () => {
+      const few = hub(18, 3);
+      const array = slotArrays(["Hub 17 *"])(few, 256, speech(6));
+      const name = (slot: number) =>
+        Buffer.from(array.subarray(slot * 184, slot * 184 + 14)).toString();
+      expect(upTo(20).map(name)).toEqual(few.map(({ name: full }) => full.padEnd(14, "\0")));
+      expect(shown(few.slice(0, 16), 16, ["Hub 5 *"])).toEqual(upTo(16));
+    });
+
+    test("more than 4:6 has slots for are ordered likewise", () => {
+      const many = Array.from({ length: 300 }, (_, slot) => fakeReader(`Hub ${slot} 00 00`));
+      const array = slotArrays(["Hub 299 *"])(many, 256, speech(6));
+      expect(array.length).toBe(256 * 184);
+      expect(Buffer.from(array.subarray(0, 8)).toString()).toBe("Hub 299 ");
+    });
   });
 
   test("an ATR that is longer than 33 bytes is not sent: clients copy it without looking", () => {

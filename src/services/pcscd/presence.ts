@@ -50,6 +50,8 @@ export class Presence {
   #graceTimer: NodeJS.Timeout | undefined;
   #recheck: { readonly timer: NodeJS.Timeout; readonly pause: number } | undefined;
   #firstAttempt = deferred();
+  #reason: unknown;
+  #wasGone = false;
 
   constructor(uplink: Uplink, options: PresenceOptions) {
     this.#uplink = uplink;
@@ -65,6 +67,14 @@ export class Presence {
     return this.#incarnation;
   }
 
+  /** Why the daemon is gone; `undefined` while it is not. */
+  get absence(): CardwireError | undefined {
+    if (this.state !== "gone") return undefined;
+    if (this.#uplink.outage) return this.#uplink.outage;
+    if (CardwireError.is(this.#reason)) return this.#reason;
+    return new CardwireError("E_PCSCD_GONE", `pcscd at ${this.#uplink.name} does not answer`);
+  }
+
   /** Starts watching, unless it does so already. */
   wake(): void {
     if (this.#watching) return;
@@ -75,11 +85,14 @@ export class Presence {
     const watched = this.#watch(stop.signal);
     const counted = this.#uplink.countBreaks(stop.signal);
     this.#watching = { stop, done: Promise.all([watched, counted]) };
+    // It was off for long when everybody left: nobody needs to wait to hear that it still is.
+    if (this.#wasGone && this.#uplink.outage) this.#giveUp(this.#uplink.outage);
   }
 
   /** Closes everything. The readers stay listed as they are; they are true again after {@link wake}. */
   async rest(): Promise<void> {
     const closed = this.close();
+    this.#wasGone = this.state === "gone";
     this.#enter("resting");
     await closed;
   }
@@ -97,6 +110,24 @@ export class Presence {
   /** Resolves when the first attempt after {@link wake} reached the daemon. @throws {CardwireError} why it did not. */
   async firstAttempt(): Promise<void> {
     await this.#firstAttempt.promise;
+  }
+
+  /**
+   * Resolves when the first attempt after {@link wake} is over, well or not, or cannot be made since the line is down.
+   * Where it was not well the daemon is gone at once: nothing was lost that may come back soon.
+   */
+  async firstFinding(): Promise<void> {
+    const stop = new AbortController();
+    try {
+      const outage = this.#uplink.untilOutage(stop.signal);
+      const reason = await Promise.race([this.#firstAttempt.promise, outage]);
+      if (reason) this.#giveUp(reason);
+    } catch (error) {
+      if (!CardwireError.is(error)) throw error;
+      this.#giveUp(error);
+    } finally {
+      stop.abort();
+    }
   }
 
   /** Asks for the reader states anew, although the daemon announces no change. */
@@ -214,6 +245,7 @@ export class Presence {
   #enter(state: State, reason?: unknown): void {
     if (state === "up") clearTimeout(this.#graceTimer);
     if (state === this.state) return;
+    this.#reason = reason;
     this.#state.set(state);
     emit("cardwire:pcscd", () => ({
       at: this.#uplink.name,

@@ -28,6 +28,13 @@ import { Uplink } from "./uplink.ts";
 /** How long nobody may use the readers before the watcher and the reserve are given up, ms: an idle pcscd may end then. */
 const REST_AFTER_MS = 600_000;
 
+export interface StartOptions {
+  /** Aborting ends the start. A service that has started is ended by disposing it. */
+  readonly signal: AbortSignal;
+  /** Starts although the daemon cannot be reached: `absence` says why, and it is tried again until it can. */
+  readonly keepTrying?: boolean | undefined;
+}
+
 /**
  * Opens the readers of a pcscd behind a carrier: a Unix socket, or one that ssh carries. The carrier stays the
  * caller's to dispose, after the service.
@@ -37,11 +44,11 @@ const REST_AFTER_MS = 600_000;
 export async function pcscdService(
   carrier: Carrier,
   options: PcscdOptions,
-  { signal }: { signal: AbortSignal },
+  start: StartOptions,
 ): Promise<PcscdService> {
   const service = new PcscdService(carrier, options);
   try {
-    await service.start({ signal });
+    await service.start(start);
     return service;
   } catch (error) {
     await service[Symbol.asyncDispose]();
@@ -97,13 +104,19 @@ export class PcscdService implements CardService, Daemon {
     return this.#uplink.traits;
   }
 
+  /** Why there are no readers: nothing reaches the daemon. `undefined` while it is there, or not known to be away. */
+  get absence(): CardwireError | undefined {
+    return this.#presence.absence;
+  }
+
   /** Connects for the first time. @throws {CardwireError} why it cannot. */
-  async start({ signal }: { signal: AbortSignal }): Promise<void> {
+  async start({ signal, keepTrying = false }: StartOptions): Promise<void> {
     const stop = () => void this.#presence.rest(); // never rejects
     signal.addEventListener("abort", stop, { once: true });
     try {
       this.#use();
-      await this.#presence.firstAttempt();
+      await (keepTrying ? this.#presence.firstFinding() : this.#presence.firstAttempt());
+      signal.throwIfAborted();
     } finally {
       signal.removeEventListener("abort", stop);
       this.#unuse();

@@ -1,4 +1,5 @@
 import type { Carrier } from "../../carriers/carrier.ts";
+import { CardwireError } from "../../domain/errors.ts";
 import type { Connection } from "./connection.ts";
 import { type Context, type DaemonTraits, negotiate, openContext, speechOf } from "./handshake.ts";
 import { findSlots } from "./watcher.ts";
@@ -30,6 +31,20 @@ export class Uplink {
   /** Counts the breaks of the line until `signal` aborts. */
   async countBreaks(signal: AbortSignal): Promise<void> {
     for await (const { up } of this.#carrier.line.follow({ signal })) if (!up) this.#breaks += 1;
+  }
+
+  /** Why the line is down; `undefined` while it is up. */
+  get outage(): CardwireError | undefined {
+    const line = this.#carrier.line.value;
+    if (line.up) return undefined;
+    const message = `no line to ${this.name}: ${line.reason}`;
+    return line.error ?? new CardwireError("E_LINE_DOWN", message);
+  }
+
+  /** Resolves with why the line is down as soon as it is; with `undefined` when `signal` aborts. */
+  async untilOutage(signal: AbortSignal): Promise<CardwireError | undefined> {
+    for await (const { up } of this.#carrier.line.follow({ signal })) if (!up) return this.outage;
+    return undefined;
   }
 
   /** A different daemon may answer next time. */
