@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
+import { debianMirror } from "./suites.ts";
 
 /** Something the tests need on this computer, and the Debian and Ubuntu package that brings it. */
 interface Need {
@@ -80,6 +81,11 @@ const needs: readonly Need[] = [
   program("man", "man-db"),
   program("groff", "groff-base"),
   program("mandoc", "mandoc"),
+  {
+    what: "the address of a Debian mirror",
+    package: "debootstrap",
+    present: () => debianMirror() !== undefined || existsSync("/usr/sbin/debootstrap"),
+  },
   program("cc", "gcc"),
   { what: "the C library's headers", package: "libc6-dev", present: header("stdio.h") },
   { what: "pcsc-lite's headers", package: "libpcsclite-dev", present: header("PCSC/winscard.h") },

@@ -65,25 +65,24 @@ function named(filters: readonly string[]): readonly SuiteName[] {
   return (Object.keys(recipes) as SuiteName[]).filter((name) => names.has(name));
 }
 
+/** Debian's own, by which Debian makes systems of other suites; on an Ubuntu, too. */
+const DEBOOTSTRAP = "/usr/sbin/debootstrap";
+
 /**
- * The address of a Debian mirror: that of this computer's own packages, if it is a Debian, or what
- * `CARDWIRE_DEBIAN_MIRROR` says.
- *
- * @throws {Error} when there is neither.
+ * The address of a Debian mirror: what `CARDWIRE_DEBIAN_MIRROR` says, that of this computer's own packages if it is a
+ * Debian, or else the one that debootstrap takes. Undefined when there is none of them.
  */
-function mirror(): string {
+export function debianMirror(): string | undefined {
   const { CARDWIRE_DEBIAN_MIRROR: chosen } = process.env;
   if (chosen) return chosen;
   const format = "$(LABEL) $(COMPONENT) $(RELEASE) $(REPO_URI)";
   const { stdout } = spawnSync("apt-get", ["indextargets", "--format", format], {
     encoding: "utf8",
   });
-  const [, found] = /^Debian main [a-z]+ (\S+)$/m.exec(stdout ?? "") ?? [];
-  if (found !== undefined) return found;
-  throw new Error(
-    "the tests need programs of several Debian suites, and apt here knows no Debian mirror; " +
-      "run: sudo apt-get update, or set CARDWIRE_DEBIAN_MIRROR to a mirror's address",
-  );
+  const [, own] = /^Debian main [a-z]+ (\S+)$/m.exec(stdout ?? "") ?? [];
+  if (own !== undefined) return own;
+  const script = existsSync(DEBOOTSTRAP) ? readFileSync(DEBOOTSTRAP, "utf8") : "";
+  return /^DEF_MIRROR="(\S+\/debian\/?)"$/m.exec(script)?.[1];
 }
 
 /**
@@ -172,7 +171,13 @@ export function ensureSuites(filters: readonly string[]): void {
 /** @throws {Error} when it cannot be fetched; apt has said why. */
 function fetch(name: SuiteName, target: string): void {
   const { suite, architecture, packages } = recipes[name];
-  const words = [target, suite, architecture, mirror(), UNUSED, ...packages];
+  const mirror = debianMirror();
+  if (mirror === undefined)
+    throw new Error(
+      "the tests need programs of several Debian suites, and no Debian mirror is known here; " +
+        "run: sudo apt-get update, or set CARDWIRE_DEBIAN_MIRROR to a mirror's address",
+    );
+  const words = [target, suite, architecture, mirror, UNUSED, ...packages];
   const argv = [`${target}.lock`, "/bin/sh", "-c", FETCH, "fetch", ...words];
   const { status } = spawnSync("flock", argv, { stdio: "inherit" });
   if (status !== 0) throw new Error(`the packages of ${name} could not be fetched`);

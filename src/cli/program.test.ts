@@ -123,8 +123,8 @@ describe("wrong usage is said in one line, and what is right in another", () => 
   });
 
   test.each([
-    [["run", "host"], "there is nothing to run", "run WHERE… -- COMMAND"],
-    [["run", "host", "ls"], "there is nothing to run", "run WHERE… -- COMMAND"],
+    [["run", "host"], "there is nothing to run", "run WHERE -- COMMAND"],
+    [["run", "host", "ls"], "there is nothing to run", "run WHERE -- COMMAND"],
     [["attach"], "WHERE is missing", "--local"],
     [["attach", "a", "b", "a"], "a is named twice", "once"],
     [["readers", "unix:/run/pcscd/pcscd.comm", "--local"], "local is named twice", "once"],

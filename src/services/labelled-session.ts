@@ -16,8 +16,8 @@ export class LabelledSession implements CardSession {
   }
 
   /**
-   * For want of a driver's own answer pcscd says the reader's name, with a NUL behind it, so that programs find the
-   * reader by it (seen with 1.9.9): they must find it here, too. What a driver says is not touched.
+   * Where the driver has no answer, pcscd tells the reader's name with a NUL behind it (winscard.c). Programs look for
+   * the reader by it, and must find it here. What a driver says is not touched.
    */
   async getAttribute(id: number): Promise<Uint8Array> {
     const value = await this.#session.getAttribute(id);

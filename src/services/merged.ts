@@ -54,8 +54,8 @@ export class MergedService implements CardService {
    */
   async *watch({ signal }: { signal: AbortSignal }): AsyncGenerator<readonly Reader[]> {
     const stop = new AbortController();
-    using any = firstSignal(signal, stop.signal, this.#life.signal);
-    setMaxListeners(0, any.signal); // each service listens
+    using end = firstSignal(signal, stop.signal, this.#life.signal);
+    setMaxListeners(0, end.signal); // each service listens
     const shown = new Watchable<readonly Reader[] | undefined>(undefined);
     const awaited = new Set(this.#sources);
     const show = () => {
@@ -67,7 +67,7 @@ export class MergedService implements CardService {
     }, FIRST_LIST_MS);
     timer.unref();
     const follow = async (source: Labelled) => {
-      for await (const _ of source.service.watch(any)) {
+      for await (const _ of source.service.watch(end)) {
         awaited.delete(source);
         show();
       }
@@ -76,7 +76,7 @@ export class MergedService implements CardService {
     following.catch(() => stop.abort()); // below it is thrown
     try {
       show();
-      for await (const readers of shown.follow(any)) if (readers) yield readers;
+      for await (const readers of shown.follow(end)) if (readers) yield readers;
     } finally {
       clearTimeout(timer);
       stop.abort();

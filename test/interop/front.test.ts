@@ -7,6 +7,7 @@ import { unixCarrier } from "../../src/carriers/unix.ts";
 import type { CardService } from "../../src/domain/card-service.ts";
 import type { Peer } from "../../src/fronts/pcsclite/application.ts";
 import { PcscliteServer, type PcscliteServerOptions } from "../../src/fronts/pcsclite/server.ts";
+import { MergedService } from "../../src/services/merged.ts";
 import { pcscdService } from "../../src/services/pcscd/service.ts";
 import {
   type FakeAnswers,
@@ -516,6 +517,49 @@ describe("slots", () => {
     using newer = await served.client({ minor: 6 });
     await newer.establish();
     expect(await newer.readers()).toHaveLength(40);
+  });
+
+  test("22 readers of two hosts: 4:6 sees all, 4:4 those with a card, then those that were named", async () => {
+    const hub = (count: number, withCard: readonly number[]) =>
+      fakeService(
+        Array.from({ length: count }, (_, slot) =>
+          fakeReader(`Hub ${slot} 00 00`, withCard.includes(slot) ? { atr } : {}),
+        ),
+      );
+    const [a, b] = [hub(12, []), hub(10, [3, 9])];
+    const merged = new MergedService([
+      { label: "a", service: a },
+      { label: "b", service: b },
+    ]);
+    const named = (host: string, slots: readonly number[]) =>
+      slots.map((slot) => `Hub ${slot} (${host}) 00 00`);
+    const upTo = (count: number) => Array.from({ length: count }, (_, slot) => slot);
+    await using served = await serve(merged, { first: ["Hub 7 (?) *", "Hub 8 (b) *"] });
+    const seenBy = async (minor: number) => {
+      using client = await served.client({ minor });
+      await client.establish();
+      return (await client.readers()).map(({ name }) => name);
+    };
+    expect(await seenBy(6)).toEqual([...named("a", upTo(12)), ...named("b", upTo(10))]);
+    const before = [
+      ...named("b", [3, 9]),
+      ...named("a", [7]),
+      ...named("b", [7, 8]),
+      ...named("a", [0, 1, 2, 3, 4, 5, 6, 8, 9, 10, 11]),
+    ];
+    for (const minor of [3, 4, 5]) expect(await seenBy(minor)).toEqual(before);
+    // One that programs of 4:4 did not see gets a card: a program that waits hears of it, and finds it.
+    using waiting = await served.client({ minor: 4 });
+    await waiting.establish();
+    await waiting.wait();
+    b.insert("Hub 0 00 00", atr);
+    expect(await waiting.event()).toBe(0);
+    expect((await waiting.wait())?.[0]?.name).toBe("Hub 0 (b) 00 00");
+    // A connect finds even one that has no slot.
+    using client = await served.client({ minor: 4 });
+    const context = await client.establish();
+    const connected = await client.connect(context, "Hub 1 (b) 00 00", { share: 3 });
+    expect(connected).toMatchObject({ rv: 0 });
   });
 
   test("4:6 is told of no fewer than before, whatever is plugged", async () => {

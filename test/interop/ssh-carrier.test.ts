@@ -125,6 +125,7 @@ describe("the carrier over ssh", () => {
     expect(line.line.value).toEqual({
       up: false,
       reason: expect.stringMatching(/Connection refused$/),
+      error: expect.objectContaining({ code: "E_SSH_UNREACHABLE" }),
     });
     const waiting = answers(line);
     await sshd.start();

@@ -2,6 +2,7 @@ import { CardwireError } from "../../domain/errors.ts";
 import { configPath } from "../../host/config-file.ts";
 import type { Io } from "../io.ts";
 import { subcommand } from "../options.ts";
+import { printable } from "../report.ts";
 import type { SettingTable } from "../settings/keys.ts";
 import { configError, type LoadedSettings, loadSettings } from "../settings/load.ts";
 import { table } from "../table.ts";
@@ -41,7 +42,10 @@ const checkCommand = (io: Io, tables: () => readonly SettingTable[]) =>
 /** What is defined, a line each. */
 function definedText({ tables }: LoadedSettings): readonly string[] {
   const rows = Object.entries(tables).flatMap(([command, names]) =>
-    [...names].map(([name, { targets }]) => [`  cardwire ${command} ${name}`, targets.join(" ")]),
+    [...names].map(([name, { targets }]) => [
+      `  cardwire ${command} ${name}`,
+      printable(targets.join(" ")),
+    ]),
   );
   return rows.length > 0 ? [table([], rows)] : ["  defines nothing"];
 }

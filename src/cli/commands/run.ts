@@ -35,7 +35,7 @@ export const runCommand = (io: Io, command: readonly string[], exit: Exit) =>
     .action(async (wheres, flags) => {
       const [program, ...args] = command;
       if (program === undefined)
-        throw wrongUsage("there is nothing to run", "cardwire run WHERE… -- COMMAND [ARGUMENT…]");
+        throw wrongUsage("there is nothing to run", "cardwire run WHERE -- COMMAND [ARGUMENT…]");
       const { attach } = await import("../attachment.ts");
       const { printNotices } = await import("../notices.ts");
       const { untilInterrupted } = await import("../until-interrupted.ts");

@@ -1,6 +1,7 @@
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import { splitCommand } from "../../carriers/ssh/split-command.ts";
 import type { Io } from "../io.ts";
+import { printable } from "../report.ts";
 import { candidates, type Offer } from "./candidates.ts";
 import { interpret } from "./interpret.ts";
 
@@ -30,7 +31,7 @@ function answer(offer: Offer): readonly string[] {
   // A name that could not stand in a line of this answer cannot be typed either.
   const lines = offer
     .filter(([word]) => !/[\s\p{C}]/u.test(word))
-    .map(([word, about]) => (about ? `${word}\t${about}` : word));
+    .map(([word, about]) => (about ? `${word}\t${printable(about)}` : word));
   return [...lines, ":done"];
 }
 

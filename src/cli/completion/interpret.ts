@@ -51,7 +51,11 @@ export function interpret(top: CommandUnknownOpts, words: readonly string[]): Li
   if (!isOver && current.startsWith("-")) {
     const { option, value } = optionIn(command, current);
     if (option?.required && value !== undefined)
-      return line({ kind: "value", option, prefix: current.slice(0, -value.length || undefined) });
+      return line({
+        kind: "value",
+        option,
+        prefix: current.slice(0, current.length - value.length),
+      });
     return line({ kind: "option" });
   }
   if (command.commands.length > 0)

@@ -109,8 +109,10 @@ more = 2
   });
 
   test("what a terminal must not see is not shown", () => {
-    const { problems } = read('[attach.a]\nwhere = "h"\nmode = "\\u001b[31m"\n"\\u0007" = 1\n');
-    expect(problems).toHaveLength(2);
+    const { problems } = read(
+      '[attach.a]\nwhere = "h"\nmode = "\\u001b[31m"\n"\\u0007" = 1\nssh = "\\u001b \'"\n',
+    );
+    expect(problems).toHaveLength(3);
     expect(problems.map(({ problem }) => problem).join("")).not.toMatch(/\p{C}/u);
   });
 });

@@ -42,7 +42,12 @@ export function parseSettings(text: string, tables: readonly SettingTable[]): Se
   const place = positionsIn(text);
   const problems: Problem[] = [];
   const complain = (path: KeyPath, { problem, remedy }: Complaint) =>
-    problems.push({ ...place(path), path, problem, remedy });
+    problems.push({
+      ...place(path),
+      path,
+      problem: printable(problem),
+      remedy: remedy && printable(remedy),
+    });
 
   for (const key of Object.keys(document))
     if (!tables.some(({ name }) => name === key))
@@ -117,7 +122,7 @@ function named(output: Entry, { target, keys }: SettingTable): Named {
 const names = (of: readonly { readonly name: string }[]): readonly string[] =>
   of.map(({ name }) => name);
 
-const quoted = (text: string): string => printable(JSON.stringify(text));
+const quoted = (text: string): string => JSON.stringify(text);
 
 function noSuch(problem: string, word: string, words: readonly string[]): Complaint {
   const meant = mostSimilar(word, words);

@@ -31,18 +31,19 @@ function positionOf(text: string, offset: number): Position {
   return { line: before.length, column: Array.from(before.at(-1) ?? "").length + 1 };
 }
 
-const BLANK = /(?:\s|#[^\n]*)*/y;
-const SPACES = /[ \t]*/y;
-const BARE_KEY = /[A-Za-z0-9_-]+/y;
-/** The four kinds of strings; those of several lines may have two more quotation marks before their end. */
-const STRING =
-  /"""(?:[^\\]|\\[^])*?"""(?:"{0,2})|'''[^]*?'''(?:'{0,2})|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'/y;
-/** A number, a truth value or a date, which may have a space before its time. */
-const SCALAR = /\d{4}-\d\d-\d\d \d\d:[^\s,\]}#]+|[^\s,\]}#]+/y;
-
 /** Walks through a document once and notes where each key begins. */
 class Scanner {
   readonly places = new Map<string, number>();
+
+  readonly #blank = /(?:\s|#[^\n]*)*/y;
+  readonly #spaces = /[ \t]*/y;
+  readonly #bareKey = /[A-Za-z0-9_-]+/y;
+  /** The four kinds of strings; those of several lines may have two more quotation marks before their end. */
+  readonly #string =
+    /"""(?:[^\\]|\\[^])*?"""(?:"{0,2})|'''[^]*?'''(?:'{0,2})|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'/y;
+  /** A number, a truth value or a date, which may have a space before its time. */
+  readonly #scalar = /\d{4}-\d\d-\d\d \d\d:[^\s,\]}#]+|[^\s,\]}#]+/y;
+
   readonly #text: string;
   /** The last index of each array of tables. */
   readonly #last = new Map<string, number>();
@@ -51,7 +52,7 @@ class Scanner {
   constructor(text: string) {
     this.#text = text;
     let table: KeyPath = [];
-    for (this.#take(BLANK); this.#at < text.length; this.#take(BLANK)) {
+    for (this.#take(this.#blank); this.#at < text.length; this.#take(this.#blank)) {
       const from = this.#at;
       if (text[from] === "[") table = this.#header();
       else this.#pair(table);
@@ -95,7 +96,7 @@ class Scanner {
       path = [...path, index];
       this.#note(path, offset);
     }
-    this.#take(SPACES);
+    this.#take(this.#spaces);
     while (this.#skip("]"));
     return path;
   }
@@ -107,28 +108,28 @@ class Scanner {
       path = [...path, key];
       this.#note(path, offset);
     }
-    this.#take(SPACES);
+    this.#take(this.#spaces);
     if (this.#skip("=")) this.#value(path);
   }
 
   #keys(): readonly { readonly key: string; readonly offset: number }[] {
     const keys: { key: string; offset: number }[] = [];
     do {
-      this.#take(SPACES);
+      this.#take(this.#spaces);
       const offset = this.#at;
-      const text = this.#take(STRING) || this.#take(BARE_KEY);
+      const text = this.#take(this.#string) || this.#take(this.#bareKey);
       if (text === "") break;
       keys.push({ key: keyOf(text), offset });
-      this.#take(SPACES);
+      this.#take(this.#spaces);
     } while (this.#skip("."));
     return keys;
   }
 
   #value(path: KeyPath): void {
-    this.#take(BLANK);
+    this.#take(this.#blank);
     if (this.#skip("[")) this.#items("]", (index) => this.#item([...path, index]));
     else if (this.#skip("{")) this.#items("}", () => this.#pair(path));
-    else if (this.#take(STRING) === "") this.#take(SCALAR);
+    else if (this.#take(this.#string) === "") this.#take(this.#scalar);
   }
 
   #item(path: KeyPath): void {
@@ -138,11 +139,11 @@ class Scanner {
 
   #items(end: string, read: (index: number) => void): void {
     for (let index = 0; this.#at < this.#text.length; index += 1) {
-      this.#take(BLANK);
+      this.#take(this.#blank);
       if (this.#skip(end)) return;
       const from = this.#at;
       read(index);
-      this.#take(BLANK);
+      this.#take(this.#blank);
       if (!this.#skip(",") && this.#at === from) return; // no TOML
     }
   }

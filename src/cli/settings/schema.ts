@@ -5,7 +5,6 @@ import { splitCommand } from "../../carriers/ssh/split-command.ts";
 import { CardwireError } from "../../domain/errors.ts";
 import { homeOf } from "../../host/config-file.ts";
 import { checkAttachmentName } from "../../host/paths.ts";
-import { printable } from "../report.ts";
 import { parseWhere } from "../where.ts";
 import type { SettingKey, SettingTable } from "./keys.ts";
 
@@ -27,7 +26,7 @@ export function complaintOf(message: string): Complaint {
 const SHOWN = 40;
 
 function shown(value: unknown): string {
-  const text = printable(value instanceof Date ? value.toString() : JSON.stringify(value));
+  const text = value instanceof Date ? value.toString() : JSON.stringify(value);
   return text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text;
 }
 

@@ -113,14 +113,16 @@ export class Presence {
   }
 
   /**
-   * Resolves when the first attempt after {@link wake} is over, well or not, or cannot be made since the line is down.
-   * Where it was not well the daemon is gone at once: nothing was lost that may come back soon.
+   * Resolves when the first attempt after {@link wake} is over, well or not, cannot be made since the line is down, or
+   * takes longer than the grace time. Where it was not well the daemon is gone at once: nothing was lost that may come
+   * back soon.
    */
   async firstFinding(): Promise<void> {
     const stop = new AbortController();
     try {
       const outage = this.#uplink.untilOutage(stop.signal);
-      const reason = await Promise.race([this.#firstAttempt.promise, outage]);
+      const silence = this.until("gone", stop.signal);
+      const reason = await Promise.race([this.#firstAttempt.promise, outage, silence]);
       if (reason) this.#giveUp(reason);
     } catch (error) {
       if (!CardwireError.is(error)) throw error;

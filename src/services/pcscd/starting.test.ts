@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { cards, first } from "../../../test/replay/attached.ts";
 import { carrierTo } from "../../../test/replay/carrier.ts";
+import { Cmd } from "../../../test/replay/commands.ts";
 import { type ReplayDaemon, startDaemon } from "../../../test/replay/daemon.ts";
 import type { Carrier } from "../../carriers/carrier.ts";
 import type { Reader } from "../../domain/card-service.ts";
@@ -84,6 +85,19 @@ describe("keepTrying", () => {
     const start = { signal, keepTrying: true };
     await using service = await pcscdService(carrierTo(daemon), options, start);
     expect(service.absence).toMatchObject({ code: "E_PCSCD_REFUSED" });
+  });
+
+  test("a pcscd that takes the connection and says nothing counts as away after a while", async () => {
+    await using daemon = await startDaemon({ readers: cards });
+    using version = daemon.hold(Cmd.Version);
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const starting = pcscdService(carrierTo(daemon), options, { signal, keepTrying: true });
+    await version.caught;
+    await vi.advanceTimersByTimeAsync(10_000);
+    await using service = await starting;
+    expect(service.absence).toMatchObject({ code: "E_PCSCD_GONE" });
+    version.release();
+    await seen(service, 3);
   });
 
   test("an aborted start ends", async () => {
