@@ -1,8 +1,10 @@
 import { spawnSync } from "node:child_process";
 import { chmodSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { writeManPages } from "./man.ts";
 
-// tsc alone makes the package: dist mirrors src, file by file, with declarations and source maps.
+// tsc makes the package: dist mirrors src, file by file, with declarations and source maps. dist/man has the manual
+// pages, which the program's own description of its commands makes.
 
 /** When the newest of these was changed, ms; 0 when there is none. */
 function newest(...folders: readonly string[]): number {
@@ -17,6 +19,7 @@ function build(): number {
   const argv = ["-p", "tsconfig.build.json", "--outDir", fresh];
   const { status } = spawnSync("node_modules/.bin/tsc", argv, { stdio: "inherit" });
   if (status === 0) {
+    writeManPages(join(fresh, "man"));
     chmodSync(join(fresh, "cli/main.js"), 0o755); // npm does so only when it installs the package
     rmSync("dist", { recursive: true, force: true });
     renameSync(fresh, "dist");
@@ -27,7 +30,8 @@ function build(): number {
 /** Two test runs at once share one dist: the second finds it made. */
 function isCurrent(): boolean {
   const made = statSync("dist/cli/main.js", { throwIfNoEntry: false })?.mtimeMs ?? 0;
-  return made > Math.max(newest("src"), statSync("tsconfig.build.json").mtimeMs);
+  const others = ["tsconfig.build.json", "package.json"].map((file) => statSync(file).mtimeMs);
+  return made > Math.max(newest("src", "scripts"), ...others);
 }
 
 process.exitCode = isCurrent() ? 0 : build();

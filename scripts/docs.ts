@@ -1,62 +1,30 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
-import type { CommandUnknownOpts } from "@commander-js/extra-typings";
+import { exampleLines, examplesOf } from "../src/cli/help.ts";
 import { ExitCode } from "../src/cli/io.ts";
-import { program, withSubcommands } from "../src/cli/program.ts";
 import { errorCodes } from "../src/domain/error-codes.ts";
 import { Rv, returnCodes } from "../src/domain/return-codes.ts";
 import { doctorPage } from "./doctor-page.ts";
+import { manFiles } from "./man.ts";
 import { NOTE, page, table } from "./markdown.ts";
+import { commandLine, environment, everyCommand, exitCodes } from "./reference.ts";
+import {
+  kindText,
+  settingsExample,
+  settingsIntroduction,
+  settingsRules,
+  tablesOf,
+  targetText,
+} from "./settings-page.ts";
 
-// Writes docs/cli.md, docs/doctor.md and docs/errors.md from the objects that the program runs on. With --check it
-// writes nothing and fails when a page is not what it would write.
-
-/** The program itself, whose output goes nowhere but into `printed`. */
-function commandLine(printed: string[]): ReturnType<typeof program> {
-  const io = { out: (text: string) => void printed.push(text), err: () => {}, env: {} };
-  return program(io, { version: "", rest: [], setExit: () => {}, withReaders: async () => {} });
-}
-
-const exitCodes: Readonly<Record<keyof typeof ExitCode, string>> = {
-  Good: "It worked. `attach` was ended by Ctrl-C or a signal.",
-  Failed: "It did not work; standard error says why and what to do.",
-  WrongUsage: "The command line was wrong, or WHERE is none.",
-  CannotRun: "`run`: the program is there but cannot be started.",
-  NotFound: "`run`: there is no such program.",
-};
-
-/** What the parser does not know. */
-const environment: readonly (readonly string[])[] = [
-  ["`CARDWIRE_SSH`", "The ssh program and its first arguments; `--ssh` goes before it."],
-  [
-    "`PCSCLITE_CSOCK_NAME`",
-    "The socket that PC/SC programs use. `readers` without WHERE looks there; `run` sets it for its program; `env` prints the line that sets it.",
-  ],
-  [
-    "`XDG_RUNTIME_DIR`",
-    "Sockets and records of attachments are in its folder `cardwire`. Without it they are in `/tmp/cardwire-UID`; root's are in `/run/cardwire`.",
-  ],
-  [
-    "`NOTIFY_SOCKET`",
-    "Set by systemd: `attach` and `share` tell it when they are ready and how their lines are.",
-  ],
-  ["`SSH_ASKPASS`", "As for ssh: it may ask for a password where there is no terminal."],
-];
-
-/** What no person is to call. */
-const isHidden = (command: CommandUnknownOpts): boolean =>
-  command.parent?.createHelp().visibleCommands(command.parent).includes(command) === false;
+// Writes docs/cli.md, docs/doctor.md, docs/errors.md, docs/settings.md and package.json's list of manual pages from the
+// objects that the program runs on. With --check it writes nothing and fails when a page is not what it would write.
 
 export function commandsPage(): string {
-  const printed: string[] = [];
-  const top = commandLine(printed);
+  const top = commandLine();
   const help = top.createHelp();
-  const visible = withSubcommands([top]).filter((path) => path.length > 1 && !path.some(isHidden));
-  const sections = visible.map((path) => {
-    const command = path.at(-1) ?? top;
-    printed.length = 0;
-    command.outputHelp();
-    const [, examples = ""] = printed.join("\n").split("\nExamples:\n");
+  const sections = everyCommand(top).map(({ command, words }) => {
+    const examples = exampleLines(examplesOf(command)).join("\n");
     const args = help
       .visibleArguments(command)
       .map((argument) => [
@@ -68,12 +36,12 @@ export function commandsPage(): string {
       help.optionDescription(option),
     ]);
     return [
-      `## ${path.map((one) => one.name()).join(" ")}`,
+      `## ${words}`,
       `${command.description()}.`,
       `    ${help.commandUsage(command)}`,
       args.length > 0 ? table(["argument", "meaning"], args) : "",
       options.length > 0 ? table(["option", "meaning"], options) : "",
-      examples && `Examples:\n\n${examples.trimEnd().replaceAll(/^ */gm, "    ")}`,
+      examples && `Examples:\n\n${examples.replaceAll(/^ */gm, "    ")}`,
     ];
   });
   return page(
@@ -143,10 +111,41 @@ export function errorsPage(): string {
   );
 }
 
+export function settingsDocument(): string {
+  const tables = tablesOf(commandLine()).flatMap((one) => [
+    `## [${one.name}.NAME]`,
+    table(
+      ["setting", "value", "meaning"],
+      [
+        [`\`${one.target.name}\``, "", targetText(one)],
+        ...one.keys.map((key) => [`\`${key.name}\``, kindText(key), key.description]),
+      ],
+    ),
+  ]);
+  return page(
+    "# Settings",
+    NOTE,
+    ...settingsIntroduction,
+    ["```toml", ...settingsExample, "```"].join("\n"),
+    "Keys are the names of the command's options, so each is explained in [cli.md](cli.md) too. Options about one call (`--json`, `-v`) belong to the command line only.",
+    ...tables,
+    "## Names",
+    ...settingsRules,
+  );
+}
+
+/** package.json as it is, but for the manual pages that npm is to install. */
+export function manifest(): string {
+  const now = JSON.parse(readFileSync("package.json", "utf8")) as Record<string, unknown>;
+  return `${JSON.stringify({ ...now, man: manFiles() }, undefined, 2)}\n`;
+}
+
 export const pages: Readonly<Record<string, () => string>> = {
   "docs/cli.md": commandsPage,
   "docs/doctor.md": doctorPage,
   "docs/errors.md": errorsPage,
+  "docs/settings.md": settingsDocument,
+  "package.json": manifest,
 };
 
 function main(args: readonly string[]): number {

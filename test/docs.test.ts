@@ -69,9 +69,7 @@ describe.each(written)("%s", (path) => {
 
   test("shows only commands that there are", () => {
     const commands = [...text.matchAll(/^ *\$ cardwire ([a-z]+)/gm)].map(([, name]) => name);
-    const known = [...read("docs/cli.md").matchAll(/^## cardwire (\w+)$/gm)].map(
-      ([, name]) => name,
-    );
+    const known = [...read("docs/cli.md").matchAll(/^## cardwire (\w+)/gm)].map(([, name]) => name);
     expect(commands.filter((name) => !known.includes(name))).toEqual([]);
   });
 });

@@ -4,6 +4,7 @@ import { constants } from "node:os";
 import { isatty } from "node:tty";
 import { CommanderError } from "@commander-js/extra-typings";
 import { CardwireError } from "../domain/errors.ts";
+import { COMPLETE } from "./completion/scripts.ts";
 import { type Exit, ExitCode, exitStatus, type Io } from "./io.ts";
 import { program } from "./program.ts";
 import { withReaders } from "./with-readers.ts";
@@ -43,7 +44,10 @@ async function main(): Promise<number | NodeJS.Signals> {
   };
   try {
     const top = program(io, { version, rest, setExit, withReaders: withReaders(io, setExit) });
-    await top.parseAsync(own, { from: "user" });
+    if (own[0] === COMPLETE) {
+      const { complete } = await import("./completion/complete.ts");
+      await complete(own.slice(1), { io, top });
+    } else await top.parseAsync(own, { from: "user" });
     return exit;
   } catch (error) {
     return explain(error, { verbose: own.some((word) => ["-v", "--verbose"].includes(word)) });

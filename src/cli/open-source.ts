@@ -2,6 +2,7 @@ import type { Carrier } from "../carriers/carrier.ts";
 import type { PcscdOptions } from "../services/pcscd/daemon.ts";
 import type { PcscdService } from "../services/pcscd/service.ts";
 import type { Io } from "./io.ts";
+import { tellIfSlow } from "./patience.ts";
 import type { Source } from "./sources.ts";
 
 export interface OpenSourceOptions extends PcscdOptions {
@@ -43,6 +44,7 @@ export async function openSource(
   const { keepTrying } = options;
   const { signal } = context;
   const { pcscdService } = await import("../services/pcscd/service.ts");
+  using _patience = tellIfSlow(context.io, `connecting to ${source.text}`);
   const carrier = await openCarrier(source, options, context);
   try {
     const service = await pcscdService(carrier, options, { signal, keepTrying });

@@ -1,6 +1,7 @@
-import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { CardwireError } from "../domain/errors.ts";
 import type { PcscdOptions } from "../services/pcscd/daemon.ts";
+import { CommandWithExamples, type Example } from "./help.ts";
 
 /** What WHERE may be, in every command's help. */
 export const WHERE = "[user@]host, ssh://[user@]host[:port], or unix:PATH";
@@ -63,11 +64,9 @@ export function pcscdOptions(flags: {
   };
 }
 
-/** A subcommand whose help shows examples. */
-export const subcommand = (name: string, description: string, examples: readonly string[]) =>
-  new Command(name)
-    .description(description)
-    .addHelpText("after", `\nExamples:\n${examples.map((line) => `  $ ${line}`).join("\n")}`);
+/** A subcommand whose help begins with examples. */
+export const subcommand = (name: string, description: string, examples: readonly Example[]) =>
+  new CommandWithExamples(name, description, examples);
 
 /** Wrong usage that the parser itself cannot see. */
 export const wrongUsage = (message: string, hint: string): CardwireError =>

@@ -77,14 +77,26 @@ describe("help", () => {
     }
   });
 
-  test.each(["attach", "run", "env", "readers"])("of %s shows examples", async (name) => {
-    const { out, error } = await cardwire([name, "--help"]);
-    expect(error).toMatchObject({ exitCode: 0 });
-    const at = out.indexOf("Examples:");
-    expect(at).toBeGreaterThan(0);
-    expect(out.slice(at + 1).join("\n")).toMatch(new RegExp(`^  \\$ .*cardwire ${name}`, "m"));
-    // Commander folds text at 80; what we write ourselves is to fit, too.
-    expect(out.filter((line) => line.length > 110)).toEqual([]);
+  test.each(["attach", "run", "env", "readers", "config"])(
+    "of %s begins with examples",
+    async (name) => {
+      const { out, error } = await cardwire([name, "--help"]);
+      expect(error).toMatchObject({ exitCode: 0 });
+      const at = out.indexOf("Examples:");
+      expect(at).toBeGreaterThan(0);
+      expect(at).toBeLessThan(out.findIndex((line) => line.startsWith("Usage:")));
+      expect(out.slice(at + 1).join("\n")).toMatch(new RegExp(`^  \\$ .*cardwire ${name}`, "m"));
+      // Commander folds text at 80; what we write ourselves is to fit, too.
+      expect(out.filter((line) => line.length > 110)).toEqual([]);
+    },
+  );
+
+  test("begins with the most common tasks, and groups the commands", async () => {
+    const { out } = await cardwire(["--help"]);
+    const text = out.join("\n");
+    expect(text).toMatch(/^Smart card readers[^]*Examples:\n( {2}\$ .+ {3}# .+\n){4}\nUsage:/);
+    expect(text).toMatch(/^Readers of another computer:\n {2}attach/m);
+    expect(text).toMatch(/^Setting up:\n(.*\n)*? {2}config/m);
   });
 
   test("the version is the package's", async () => {

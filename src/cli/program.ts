@@ -1,13 +1,27 @@
-import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
+import type { Command, CommandUnknownOpts } from "@commander-js/extra-typings";
 import { attachCommand } from "./commands/attach.ts";
 import { doctorCommand } from "./commands/doctor.ts";
+import { completionCommand } from "./commands/completion.ts";
+import { configCommand } from "./commands/config.ts";
 import { envCommand } from "./commands/env.ts";
 import { type ReadersDeps, readersCommand } from "./commands/readers.ts";
 import { runCommand } from "./commands/run.ts";
 import { serviceCommand } from "./commands/service.ts";
 import { shareCommand } from "./commands/share.ts";
 import { uninstallCommand } from "./commands/uninstall.ts";
+import { addInGroups, CommandWithExamples, type Example, lineages } from "./help.ts";
 import type { Exit, Io } from "./io.ts";
+import { settingTables } from "./settings/keys.ts";
+import { applyNamed } from "./settings/named.ts";
+
+const description = "Smart card readers of another computer, for every PC/SC program here";
+
+const commonTasks: readonly Example[] = [
+  ["cardwire run alice@cardhost -- pkcs11-tool -L", "one program, with the card over there"],
+  ["cardwire attach cardhost", "every program here, until Ctrl-C"],
+  ['eval "$(cardwire env)"', "in another terminal, before the programs"],
+  ["cardwire share alice@computer2", "the readers of this computer, over there"],
+];
 
 /** The whole command line, as data: what help, completion and manual pages are made from. */
 export function program(
@@ -20,6 +34,7 @@ export function program(
     readonly withReaders: ReadersDeps["withReaders"];
   },
 ): Command {
+  const tables = () => settingTables(top.commands);
   const commands = [
     attachCommand(io, options.setExit),
     runCommand(io, options.rest, options.setExit),
@@ -34,29 +49,23 @@ export function program(
       parser: () => program(io, options),
     }),
     uninstallCommand(io),
+    configCommand(io, tables),
+    completionCommand(io),
   ];
-  const top = new Command("cardwire")
-    .description("Smart card readers of another computer, for every PC/SC program here")
-    .version(options.version);
-  for (const command of commands) top.addCommand(command);
-  for (const path of withSubcommands([top]))
-    path
+  const top = new CommandWithExamples("cardwire", description, commonTasks)
+    .version(options.version)
+    .hook("preAction", (_top, command) => applyNamed(command, { io, tables }));
+  addInGroups(top, commands);
+  for (const lineage of lineages([top]))
+    lineage
       .at(-1)
       ?.exitOverride()
       .configureOutput({
-        writeOut: (text) => io.out(text.trimEnd()),
-        writeErr: (text) => io.err(text.trimEnd()),
-        outputError: (text, write) => write(usageError(text, path)),
+        writeOut: (text) => io.out(text.replace(/\n$/, "")),
+        writeErr: (text) => io.err(text.replace(/\n$/, "")),
+        outputError: (text, write) => write(usageError(text, lineage)),
       });
   return top;
-}
-
-type Path = readonly CommandUnknownOpts[];
-
-/** A command and all below it, each with those it is under. */
-export function withSubcommands(path: Path): readonly Path[] {
-  const below = path.at(-1)?.commands ?? [];
-  return [path, ...below.flatMap((command) => withSubcommands([...path, command]))];
 }
 
 /** What is wrong in one line, and what would be right in another. */

@@ -1,11 +1,11 @@
 import type { Reader } from "../domain/card-service.ts";
 import type { CardwireError } from "../domain/errors.ts";
 import { ReaderStateBit } from "../domain/pcsc.ts";
-import { shellWord } from "../domain/shell-word.ts";
+import { setVariable } from "./shell-syntax.ts";
 import { table } from "./table.ts";
 
 export const exportLine = (socket: string): string =>
-  `export PCSCLITE_CSOCK_NAME=${shellWord(socket)}`;
+  setVariable("sh", "PCSCLITE_CSOCK_NAME", socket);
 
 const atrText = (atr: Uint8Array): string =>
   Buffer.from(atr)

@@ -15,6 +15,7 @@ import type { PcscdOptions } from "../services/pcscd/daemon.ts";
 import { lentReaders } from "../services/lent-readers.ts";
 import type { Io } from "./io.ts";
 import { openReaders } from "./open.ts";
+import { tellIfSlow } from "./patience.ts";
 import { makeScratchDirectory } from "./scratch-directory.ts";
 import type { FrontOptions } from "./options.ts";
 import type { Source } from "./sources.ts";
@@ -77,6 +78,7 @@ export async function share(
     const front = new PcscliteServer(server, service, { slots, first });
     const local = hold(await publishSocket(server, { path: join(directory, "pcscd.comm") }));
     hold(front);
+    using _patience = tellIfSlow(io, `connecting to ${options.destination}`);
     const asks = canAsk(io.env);
     const remote = hold(
       await remoteSocket({

@@ -2,6 +2,7 @@
 export const errorCodes = {
   E_CANNOT_RUN: "The program that `run` was given is there but cannot be started.",
   E_CLOSED: "Something was asked of a line or a service after its owner had closed it.",
+  E_CONFIG: "The settings file cannot be read, is not TOML, or says something that makes no sense.",
   E_DISK_FULL: "There is no space left for a socket or for the record of an attachment.",
   E_GROUP: "The group does not exist here, or you are not a member of it.",
   E_LINE_DOWN: "ssh has no connection to the card host now. It is tried again without being asked.",
@@ -26,6 +27,7 @@ export const errorCodes = {
   E_PROTOCOL: "The other end broke the protocol. Its connection is closed.",
   E_RUNTIME_DIR: "The run-time directory cannot be made, is not yours, or is open to others.",
   E_SERVICE: "systemd does not take, start or stop the unit of a service.",
+  E_SHELL: "The shell that `env` was asked for cannot write the socket's path.",
   E_SOCKET_DENIED:
     "You have no right to connect to pcscd's socket, or to make one where it was asked for.",
   E_SOCKET_IN_USE: "A program listens at this socket already.",

@@ -33,6 +33,17 @@ export async function giveToGroup(path: string, gid: number, group: string): Pro
   }
 }
 
+/** Names of groups that a socket of ours could be given to: our own, or all where we are root. */
+export async function groupNames(): Promise<readonly string[]> {
+  const own = new Set([process.getgid?.(), ...(process.getgroups?.() ?? [])]);
+  const isRoot = process.getuid?.() === 0;
+  const text = await readFile("/etc/group", "utf8").catch(() => "");
+  const lines = text.split("\n").map((line) => line.split(":"));
+  return lines
+    .filter(([name, , gid]) => name && gid !== undefined && (isRoot || own.has(Number(gid))))
+    .map(([name = ""]) => name);
+}
+
 async function entry(group: string): Promise<string | undefined> {
   try {
     return (await promisify(execFile)("getent", ["group", "--", group])).stdout;

@@ -316,6 +316,40 @@ describe("a service of a user", () => {
   });
 });
 
+describe("a service of a name in the settings file", () => {
+  const settings = async (path: string, text: string, user: "root" | "alice"): Promise<void> => {
+    const script = 'mkdir -p "${1%/*}"; printf %s "$2" >"$1"';
+    await systemd.run("sh", ["-c", script, "sh", path, text], { user });
+  };
+  const work = '[attach.work]\nwhere = "cardhost"\nmode = "0666"\n';
+
+  test("is called by that name, and follows the file", async () => {
+    const alice = { user: "alice" } as const;
+    await settings("/run/home/alice/.config/cardwire/config.toml", work, "alice");
+    const installed = await cardwire(["service", "install", "--", "attach", "work"], alice);
+    expect(installed).toMatchObject({ status: 0 });
+    expect(installed.stdout).toMatch(/^work runs: the readers of cardhost are at /);
+    const env = await cardwire(["env", "work"], alice);
+    const socket = "/run/user/4101/cardwire/work/pcscd.comm";
+    expect(env.stdout).toBe(`export PCSCLITE_CSOCK_NAME=${socket}\n`);
+    expect((await systemd.run("stat", ["-c", "%a", socket])).stdout).toBe("666\n");
+    expect(await cardwire(["service", "remove", "work"], alice)).toMatchObject({ status: 0 });
+    await systemd.run("rm", ["-r", "/run/home/alice/.config/cardwire"]);
+  });
+
+  test("is not installed for somebody with settings of his own", async () => {
+    // An /etc of the test's own, in a mount namespace of its own.
+    const script = `
+      set -e
+      mount -t tmpfs tmpfs /mnt && cp -a /etc/. /mnt/ && mount --bind /mnt /etc && mkdir -p /etc/cardwire
+      printf %s "$1" >/etc/cardwire/config.toml
+      exec node ${MAIN} service install --as alice -- attach work`;
+    const refused = await systemd.run("unshare", ["-m", "sh", "-c", script, "sh", work]);
+    expect(refused).toMatchObject({ status: 2, stdout: "" });
+    expect(refused.stderr).toMatch(/^cardwire: alice has settings of their own.*\nhint: Write out/);
+  });
+});
+
 describe("what cannot be a service is refused before anything is written", () => {
   test.each([
     [[], 2, "there is nothing to install"],

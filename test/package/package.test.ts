@@ -18,6 +18,7 @@ interface Manifest {
   readonly name: string;
   readonly version: string;
   readonly bin: Readonly<Record<string, string>>;
+  readonly man: readonly string[];
   readonly dependencies: Readonly<Record<string, string>>;
   readonly exports: Readonly<Record<string, string | Readonly<Record<string, string>>>>;
 }
@@ -98,7 +99,7 @@ describe("the tarball", () => {
     const named = Object.values(manifest.exports).flatMap((target) =>
       typeof target === "string" ? [target] : Object.values(target),
     );
-    const paths = [...named, ...Object.values(manifest.bin)].map((path) =>
+    const paths = [...named, ...Object.values(manifest.bin), ...manifest.man].map((path) =>
       path.replace(/^\.\//, ""),
     );
     for (const file of ["LICENSE", "README.md", "package.json", ...paths]) {
@@ -108,7 +109,7 @@ describe("the tarball", () => {
 
   test("has the program, its declarations, documents and templates, and nothing else", () => {
     const expected =
-      /^(dist\/.+(?<!\.test)\.(js|d\.ts)(\.map)?|docs\/[^/]+\.md|templates\/polkit\/50-cardwire\.rules|[A-Z]+(\.md)?|package\.json)$/;
+      /^(dist\/man\/[a-z-]+\.[15]|dist\/.+(?<!\.test)\.(js|d\.ts)(\.map)?|docs\/[^/]+\.md|templates\/polkit\/50-cardwire\.rules|[A-Z]+(\.md)?|package\.json)$/;
     expect(files.filter((file) => !expected.test(file))).toEqual([]);
   });
 
@@ -147,6 +148,40 @@ describe("the installed program", () => {
     expect(ran.stdout).toContain("0: Virtual PCD 00 00\n1: Virtual PCD 00 01");
     const listed = await asAlice(bin(), ["readers", "cardhost", "--json"]);
     expect(listed.stdout.trim().split("\n")).toHaveLength(2);
+  });
+});
+
+describe("installed for everybody", () => {
+  test("the program, and its manual pages where man looks", async () => {
+    const prefix = join(consumer, "global");
+    await npm(["install", "--global", "--prefix", prefix, "./node_modules/cardwire"], {
+      user: "alice",
+      cwd: consumer,
+      env: { npm_config_cache: join(consumer, ".cache") },
+    });
+    const said = await asAlice(join(prefix, "bin/cardwire"), ["--version"]);
+    expect(said).toMatchObject({ status: 0, stdout: `${manifest.version}\n` });
+    for (const [number, name] of [
+      ["1", "cardwire"],
+      ["1", "cardwire-attach"],
+      ["5", "cardwire-config"],
+    ] as const) {
+      const env = { MANPATH: join(prefix, "share/man"), LC_ALL: "C.UTF-8" };
+      const page = await asAlice("man", ["-P", "cat", number, name], { env });
+      expect(page).toMatchObject({ status: 0, stderr: "" });
+      expect(page.stdout).toContain(`${name.toUpperCase()}(${number})`);
+    }
+  });
+
+  test("settings work without anything but what was installed", async () => {
+    const env = { XDG_CONFIG_HOME: join(consumer, "config") };
+    await asAlice("mkdir", ["-p", join(env.XDG_CONFIG_HOME, "cardwire")]);
+    const file = join(env.XDG_CONFIG_HOME, "cardwire/config.toml");
+    await writeFile(file, '[attach.work]\nwhere = "cardhost"\n', { mode: 0o644 });
+    const cardwire = join(consumer, "node_modules/.bin/cardwire");
+    const listed = await asAlice(cardwire, ["readers", "work"], { env });
+    expect(listed).toMatchObject({ status: 0, stderr: "" });
+    expect(listed.stdout).toContain("Virtual PCD 00 00");
   });
 });
 

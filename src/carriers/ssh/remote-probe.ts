@@ -7,7 +7,7 @@ import {
   refused,
   socketDenied,
 } from "../pcscd-silence.ts";
-import { shellQuoted } from "./shell-quoted.ts";
+import { shellWord } from "../../domain/shell-word.ts";
 
 /** What the script found out on the card host. */
 export interface Findings {
@@ -31,7 +31,7 @@ const MARK = "cardwire-probe-1";
  */
 export function probeScript(socket: string): string {
   return `
-s=${shellQuoted(socket)}
+s=${shellWord(socket)}
 PATH=$PATH:/usr/sbin:/sbin:/usr/local/sbin
 echo ${MARK}
 echo "user=$(id -un)"

@@ -1,4 +1,4 @@
-import { shellQuoted } from "./shell-quoted.ts";
+import { shellWord } from "../../domain/shell-word.ts";
 
 /** Where a socket is to appear on another computer, for whom, and whose it is. */
 export interface Place {
@@ -67,12 +67,12 @@ export function remoteSocketScript({ name, path, mode, group, run, serial, owner
 umask 077
 set -f
 LC_ALL=C; export LC_ALL
-name=${shellQuoted(name)}
-public=${shellQuoted(path ?? "")}
-group=${shellQuoted(group ?? "")}
+name=${shellWord(name)}
+public=${shellWord(path ?? "")}
+group=${shellWord(group ?? "")}
 mode=${mode.toString(8)} doors=${doors.toString(8)} shared=${doors === 0o700 ? "" : "yes"}
 token=${run}.${serial}
-record=${shellQuoted(owner)}
+record=${shellWord(owner)}
 echo ${MARK}
 uid=$(id -u)
 home= base= holder= aside= linked=

@@ -1,18 +1,26 @@
+import { Option } from "@commander-js/extra-typings";
 import { CardwireError } from "../../domain/errors.ts";
 import { runningAttachments } from "../../host/attachments.ts";
 import { runtimePath } from "../../host/paths.ts";
 import type { Io } from "../io.ts";
 import { subcommand } from "../options.ts";
-import { exportLine } from "../report.ts";
+import { setVariable, shells } from "../shell-syntax.ts";
 
 export const envCommand = (io: Io) =>
   subcommand("env", "Print the line that shows programs a running attachment", [
     'eval "$(cardwire env)"',
     'eval "$(cardwire env cardhost)"',
+    "cardwire env --shell fish | source",
+    'eval "`cardwire env --shell csh`"',
   ])
     .argument("[name]", "which attachment, where several run")
+    .addOption(
+      new Option("--shell <shell>", "whose syntax; sh is bash's and zsh's, too")
+        .choices(shells)
+        .default("sh" as const),
+    )
     .option("--json", "one JSON object")
-    .action(async (name, { json }) => {
+    .action(async (name, { json, shell }) => {
       const running = await runningAttachments(runtimePath());
       const fitting = name === undefined ? running : running.filter((one) => one.name === name);
       const [only, another] = fitting;
@@ -30,5 +38,9 @@ export const envCommand = (io: Io) =>
           hint: `Name one of them: ${names}.`,
         });
       const { socket } = only;
-      io.out(json ? JSON.stringify({ name: only.name, socket }) : exportLine(socket));
+      io.out(
+        json
+          ? JSON.stringify({ name: only.name, socket })
+          : setVariable(shell, "PCSCLITE_CSOCK_NAME", socket),
+      );
     });

@@ -1,4 +1,4 @@
-import { Command, type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
+import { type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
 import type { Scope } from "../../host/systemctl.ts";
 import type { Exit, Io } from "../io.ts";
 import { subcommand } from "../options.ts";
@@ -13,8 +13,11 @@ export interface ServiceDeps {
 }
 
 export const serviceCommand = (deps: ServiceDeps) =>
-  new Command("service")
-    .description("Let systemd attach: at boot, before anybody logs in")
+  subcommand("service", "Let systemd attach: at boot, before anybody logs in", [
+    "cardwire service install -- attach cardhost",
+    "cardwire service status",
+    "cardwire service remove cardhost",
+  ])
     .addCommand(installCommand(deps))
     .addCommand(removeCommand(deps))
     .addCommand(statusCommand(deps))

@@ -55,6 +55,11 @@ export async function installService(
   checkAttachmentName(name);
   if (user !== undefined && scope === "user")
     throw wrongUsage("--as is for units of the system", "Leave --as away, or use sudo.");
+  if (user !== undefined && command.isNamed)
+    throw wrongUsage(
+      `${user} has settings of their own, in which your names do not stand`,
+      "Write out what the name stands for: attach HOST [options].",
+    );
   const text = unitText(planUnit(command, { name, scope, user, env: io.env }));
   const path = unitPath(scope, name);
   if (options.dryRun) {

@@ -30,9 +30,12 @@ export function planUnit(
   if (chosen !== undefined) argv.push("--socket", chosen);
   // The network may come after us.
   if (command.lacks("wait")) argv.push("--wait");
-  const kept = ["CARDWIRE_SSH", "PCSCLITE_CSOCK_NAME"].flatMap((key) =>
-    env[key] ? [[key, env[key]] as const] : [],
-  );
+  const keys = [
+    "CARDWIRE_SSH",
+    "PCSCLITE_CSOCK_NAME",
+    ...(scope === "user" ? ["XDG_CONFIG_HOME"] : []),
+  ];
+  const kept = keys.flatMap((key) => (env[key] ? [[key, env[key]] as const] : []));
   const paths = [...command.localSockets, ...(command.socket ? [command.socket] : [])];
   return {
     name,

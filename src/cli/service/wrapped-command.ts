@@ -19,6 +19,8 @@ export interface WrappedCommand {
   readonly socket: string | undefined;
   readonly group: string | undefined;
   readonly system: boolean;
+  /** Whether its WHERE is a name of the settings file, which only the one who runs the service can look up. */
+  readonly isNamed: boolean;
   /** Sockets of this computer that it connects to. */
   readonly localSockets: readonly string[];
   /** Whether the command knows this option and was not given it. */
@@ -47,8 +49,9 @@ export async function readCommandLine(
   await top.parseAsync([...argv], { from: "user" });
   const flags: Readonly<Record<string, unknown>> = command.opts();
   const text = (name: string) => (typeof flags[name] === "string" ? flags[name] : undefined);
-  const local =
-    first === "attach" ? parseSources(command.args, { local: flags["local"] === true }) : [];
+  // What the settings file says stands here in the place of a name.
+  const wheres = command.processedArgs.flat().filter((one) => typeof one === "string");
+  const local = first === "attach" ? parseSources(wheres, { local: flags["local"] === true }) : [];
   if (flags["system"] === true) checkSystemSources(local);
   const socket = first === "attach" ? text("socket") : undefined; // that of a share is another computer's
   if (socket !== undefined && !isAbsolute(socket))
@@ -58,12 +61,12 @@ export async function readCommandLine(
     );
   return {
     argv,
-    name:
-      local.length > 0 ? (text("name") ?? attachmentName(local)) : otherName(first, command.args),
+    name: local.length > 0 ? (text("name") ?? attachmentName(local)) : otherName(first, wheres),
     hasSocket: first === "attach",
     socket,
     group: first === "attach" ? text("group") : undefined,
     system: flags["system"] === true,
+    isNamed: wheres.join(" ") !== command.args.join(" "),
     localSockets: local.flatMap(({ where }) => (where.kind === "unix" ? [where.path] : [])),
     lacks: (option) =>
       command.options.some(({ long }) => long === `--${option}`) && flags[option] === undefined,

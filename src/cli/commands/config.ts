@@ -1,0 +1,65 @@
+import { CardwireError } from "../../domain/errors.ts";
+import { configPath } from "../../host/config-file.ts";
+import type { Io } from "../io.ts";
+import { subcommand } from "../options.ts";
+import { printable } from "../report.ts";
+import type { SettingTable } from "../settings/keys.ts";
+import { configError, type LoadedSettings, loadSettings } from "../settings/load.ts";
+import { table } from "../table.ts";
+
+export const configCommand = (io: Io, tables: () => readonly SettingTable[]) =>
+  subcommand("config", "Look at the settings file", ["cardwire config check"])
+    .addCommand(checkCommand(io, tables))
+    .addCommand(pathCommand(io));
+
+const pathCommand = (io: Io) =>
+  subcommand("path", "Print where the settings file is, or would be", [
+    "cardwire config path",
+  ]).action(() => io.out(configPath()));
+
+const checkCommand = (io: Io, tables: () => readonly SettingTable[]) =>
+  subcommand("check", "Check the settings file, and tell what it defines", [
+    "cardwire config check",
+    "cardwire config check --json",
+  ])
+    .option("--json", "one JSON object")
+    .action(async ({ json }) => {
+      const settings = await loadSettings(tables());
+      if (json) io.out(JSON.stringify(report(settings)));
+      if (settings === undefined) {
+        if (!json) io.err(`no settings file at ${configPath()}; nothing needs one`);
+        return;
+      }
+      const { file, problems } = settings;
+      if (!json && file.warning !== undefined) io.err(file.warning);
+      if (problems.length > 0)
+        throw json
+          ? new CardwireError("E_CONFIG", "the settings file has mistakes")
+          : configError(file.path, problems, "Mend these; 'cardwire config check' looks again.");
+      if (!json) io.out([file.path, ...definedText(settings)].join("\n"));
+    });
+
+/** What is defined, a line each. */
+function definedText({ tables }: LoadedSettings): readonly string[] {
+  const rows = Object.entries(tables).flatMap(([command, names]) =>
+    [...names].map(([name, { targets }]) => [
+      `  cardwire ${command} ${name}`,
+      printable(targets.join(" ")),
+    ]),
+  );
+  return rows.length > 0 ? [table([], rows)] : ["  defines nothing"];
+}
+
+function report(settings: LoadedSettings | undefined) {
+  const { file, problems = [], tables = {} } = settings ?? {};
+  return {
+    file: file?.path ?? configPath(),
+    exists: file !== undefined,
+    ok: problems.length === 0,
+    warning: file?.warning,
+    problems,
+    defined: Object.entries(tables).flatMap(([command, names]) =>
+      [...names].map(([name, { targets }]) => ({ command, name, targets })),
+    ),
+  };
+}
