@@ -17,11 +17,20 @@ export const slotsOption = () =>
   new Option("--slots <number>", "slots that programs up to pcsc-lite 2.4 expect; Fedora's: 48")
     .choices(["16", "48"] as const)
     .default("16" as const);
+/** An option that may stand on a command line more than once; its values are a list. */
+export const repeatable = <const F extends string>(flags: F, description: string) =>
+  new Option(flags, `${description} (repeatable)`).argParser(
+    (text: string, before: readonly string[] | undefined): readonly string[] => [
+      ...(before ?? []),
+      text,
+    ],
+  );
+
 export const firstOption = () =>
-  new Option(
+  repeatable(
     "--first <glob>",
-    "readers that programs with too few slots see first, after those with a card (repeatable)",
-  ).argParser((glob: string, before: readonly string[] | undefined) => [...(before ?? []), glob]);
+    "readers that programs with too few slots see first, after those with a card",
+  );
 export const strictOption = () =>
   new Option("--strict", "take no short cut that a program could notice: see ARCHITECTURE.md");
 export const noPipeliningOption = () =>

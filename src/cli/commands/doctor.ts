@@ -1,10 +1,8 @@
 import type { ExamineOptions } from "../../doctor/examine.ts";
 import { ExitCode, type Exit, type Io } from "../io.ts";
-import { sshOption, subcommand } from "../options.ts";
+import { repeatable, sshOption, subcommand } from "../options.ts";
 import { SYSTEM_SOCKET } from "../../host/system-socket.ts";
 import { parseWhere } from "../where.ts";
-
-const collect = (path: string, before: readonly string[]): readonly string[] => [...before, path];
 
 export const doctorCommand = (io: Io, exit: Exit) =>
   subcommand("doctor", "Find out what is in the way, and say what mends it", [
@@ -17,17 +15,9 @@ export const doctorCommand = (io: Io, exit: Exit) =>
       "the card host: [user@]host, ssh://[user@]host[:port], or unix:PATH (default: this computer)",
     )
     .addOption(sshOption())
-    .option(
-      "--program <path>",
-      "whether this program follows the variable; repeatable",
-      collect,
-      [],
-    )
-    .option(
-      "--root <path>",
-      "look for libraries in the root of a container or sandbox, too; repeatable",
-      collect,
-      [],
+    .addOption(repeatable("--program <path>", "whether this program follows the variable"))
+    .addOption(
+      repeatable("--root <path>", "look for libraries in the root of a container or sandbox, too"),
     )
     .option("--json", "one JSON object a finding, for scripts")
     .option("-v, --verbose", "what every finding means")
@@ -43,8 +33,8 @@ export const doctorCommand = (io: Io, exit: Exit) =>
           standardSocket: SYSTEM_SOCKET,
           variable: io.env["PCSCLITE_CSOCK_NAME"],
           runtime: runtimePath(),
-          programs: flags.program,
-          roots: flags.root,
+          programs: flags.program ?? [],
+          roots: flags.root ?? [],
           signal,
         });
         if (flags.json) for (const finding of findings) io.out(JSON.stringify(finding));

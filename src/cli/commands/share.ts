@@ -7,6 +7,7 @@ import {
   noPipeliningOption,
   parseMode,
   pcscdOptions,
+  repeatable,
   slotsOption,
   sshOption,
   strictOption,
@@ -24,12 +25,7 @@ export const shareCommand = (io: Io, exit: Exit) =>
     "cardwire share computer2 --socket /tmp/pcscd.comm --group cards",
   ])
     .argument("<to>", "[user@]host, or ssh://[user@]host[:port]")
-    .option(
-      "--reader <glob>",
-      "lend only readers of that name, such as 'Yubico*'; repeatable",
-      (glob: string, globs: readonly string[]): readonly string[] => [...globs, glob],
-      [],
-    )
+    .addOption(repeatable("--reader <glob>", "lend only readers of that name, such as 'Yubico*'"))
     .option("--name <name>", "what to call the socket's directory there (default: this host)")
     .option("--socket <path>", "where to put the socket there (default: the run-time directory)")
     .option(
@@ -64,7 +60,7 @@ export const shareCommand = (io: Io, exit: Exit) =>
           ...frontOptions(flags),
           destination: where.destination,
           from: parseSources([whereHere(io.env)]),
-          readers: flags.reader,
+          readers: flags.reader ?? [],
           name: flags.name,
           socket: flags.socket,
           mode: flags.mode,

@@ -71,8 +71,8 @@ function keyOf(option: Option, command: string): SettingKey {
 }
 
 /** Whether the option may stand on a command line more than once. */
-export const isRepeatable = ({ variadic, defaultValue, flags }: Option): boolean =>
-  variadic || Array.isArray(defaultValue) || flags.includes("<glob>");
+export const isRepeatable = ({ variadic, description }: Option): boolean =>
+  variadic || description.endsWith("(repeatable)");
 
 function kindOf(option: Option): SettingKind {
   if (!option.required) return "flag";

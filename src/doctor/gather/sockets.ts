@@ -1,5 +1,5 @@
 import { lstat, readdir, readFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { unixCarrier } from "../../carriers/unix.ts";
 import { CardwireError } from "../../domain/errors.ts";
 import { shellWord } from "../../domain/shell-word.ts";
@@ -34,7 +34,9 @@ export async function lookAtSockets(
     await checkPrivateDirectory(runtime, process.getuid?.() ?? 0);
   } catch (error) {
     const isMissing = errorCode(error) === "ENOENT";
-    if (isMissing && (await isDirectory(dirname(runtime)))) return nothing; // nothing was ever attached
+    if (isMissing && (await isDirectory(dirname(runtime))))
+      // Nothing was ever attached.
+      return { ...nothing, ...(await leftovers(await sharesElsewhere(runtime), signal)) };
     return { ...nothing, unusable: unusable(runtime, error) };
   }
   try {
@@ -44,7 +46,11 @@ export async function lookAtSockets(
     const alive = new Set(running.map(({ name }) => name));
     const left = await leftIn([runtime, ...running.map(({ socket }) => dirname(socket))]);
     const others = names.filter((name) => !alive.has(name) && !left.includes(join(runtime, name)));
-    return { directory: runtime, attachments, left, ...(await leftovers(runtime, others, signal)) };
+    const paths = [
+      ...others.map((name) => join(runtime, name)),
+      ...(await sharesElsewhere(runtime)),
+    ];
+    return { directory: runtime, attachments, left, ...(await leftovers(paths, signal)) };
   } catch (error) {
     return { ...nothing, unread: errorCode(error) ?? String(error) };
   }
@@ -85,19 +91,31 @@ async function leftIn(places: readonly string[]): Promise<readonly string[]> {
   return found.flat().flatMap(({ path, inUse }) => (inUse ? [] : [path]));
 }
 
-/** Of the names that belong to no running attachment: what dead ones left, and what other computers share here. */
+/** Where others' shares put their sockets if their logins have no run-time directory, or if several users may use them. */
+async function sharesElsewhere(runtime: string): Promise<readonly string[]> {
+  const uid = process.getuid?.() ?? 0;
+  const place = `/tmp/cardwire-${uid}`;
+  const names = place === runtime ? [] : await readdir(place).catch(() => []); // there is none
+  const open = await readdir("/tmp").catch(() => []);
+  return [
+    ...names.map((name) => join(place, name)),
+    ...open
+      .filter((name) => name.startsWith(`cardwire-share-${uid}-`))
+      .map((name) => join("/tmp", name)),
+  ];
+}
+
+/** Of what belongs to no running attachment: what dead ones left, and what other computers share here. */
 async function leftovers(
-  runtime: string,
-  names: readonly string[],
+  paths: readonly string[],
   signal: AbortSignal,
 ): Promise<Pick<SocketFacts, "dead" | "stale" | "shared">> {
   const dead: { name: string; path: string }[] = [];
   const stale: string[] = [];
   const shared: SharedSocket[] = [];
-  for (const name of names) {
-    const path = join(runtime, name);
+  for (const path of paths) {
     const inside = await readdir(path).catch((): string[] => []); // a file, or another user's
-    if (inside.includes("attachment.json")) dead.push({ name, path });
+    if (inside.includes("attachment.json")) dead.push({ name: basename(path), path });
     else
       for (const socket of [path, ...inside.map((file) => join(path, file))]) {
         const place = await lookAtSocket(socket, { signal });
