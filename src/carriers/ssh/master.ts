@@ -63,8 +63,9 @@ const CONTROL_MS = 1_500;
 /** How long a forward may take, ms: for one that listens over there, sshd has to answer. */
 const FORWARD_MS = 15_000;
 
-/** How long ssh may take to say goodbye before it is killed, ms. */
+/** How long ssh may take to say goodbye before it is killed, ms, and then to be gone. */
 const END_MS = 3_000;
+const GONE_MS = 1_000;
 
 /**
  * Starts ssh and resolves when it is connected.
@@ -175,11 +176,17 @@ async function endWithin(
   limitMs: number,
   { ended, force }: { ended: Promise<void>; force: () => Promise<void> },
 ): Promise<void> {
+  if (await inTime(ended, limitMs)) return;
+  await force();
+  await inTime(ended, GONE_MS); // one that we may not kill ends by itself
+}
+
+async function inTime(ended: Promise<void>, limitMs: number): Promise<boolean> {
   const stop = new AbortController();
   const late = delay(limitMs, "late", { signal: stop.signal }).catch(() => {}); // aborted: it was in time
   const outcome = await Promise.race([ended, late]);
   stop.abort();
-  if (outcome === "late") await force();
+  return outcome !== "late";
 }
 
 /** Kills a master that does not listen, if `pid` is a process here that has our control path on its command line. */
