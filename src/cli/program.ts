@@ -17,10 +17,10 @@ import { applyNamed } from "./settings/named.ts";
 const description = "Smart card readers of another computer, for every PC/SC program here";
 
 const commonTasks: readonly Example[] = [
-  ["cardwire run alice@cardhost -- pkcs11-tool -L", "one program, with the card over there"],
-  ["cardwire attach cardhost", "every program here, until Ctrl-C"],
-  ['eval "$(cardwire env)"', "in another terminal, before the programs"],
-  ["cardwire share alice@computer2", "the readers of this computer, over there"],
+  ["cardwire run alice@cardhost -- pkcs11-tool -L", "for one program"],
+  ["cardwire attach cardhost", "for all, until Ctrl-C"],
+  ['eval "$(cardwire env)"', "in another terminal"],
+  ["cardwire share alice@computer2", "the other direction"],
 ];
 
 /** The whole command line, as data: what help, completion and manual pages are made from. */

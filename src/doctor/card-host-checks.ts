@@ -77,7 +77,7 @@ export const cardHostChecks = {
   "pcscd-not-running": check(
     "pcscd",
     ["fault", "note"],
-    "pcscd is installed, but its socket is not there.",
+    "pcscd is installed, but its socket is not there; or no socket is at the path that was asked about.",
   ),
   "pcscd-dead-socket": check(
     "pcscd",

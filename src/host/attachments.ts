@@ -1,10 +1,11 @@
-import { lstat, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { lstat, mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { CardwireError } from "../domain/errors.ts";
 import { explainFileError } from "./file-errors.ts";
 import { withLock } from "./lock.ts";
 import { attachmentDirectory } from "./paths.ts";
 import { isRunning, type ProcessIdentity, thisProcess } from "./process-identity.ts";
+import { readStart } from "./read-start.ts";
 import { removeStaleSocket } from "./unix-socket.ts";
 
 /** What a running `cardwire attach` says about itself in DIRECTORY/NAME/attachment.json. */
@@ -26,6 +27,9 @@ export interface AttachmentClaim extends AsyncDisposable {
 }
 
 const RECORD = "attachment.json";
+
+/** Longest record, bytes: it names hosts. */
+const MAX_RECORD_BYTES = 256 * 1024;
 
 /**
  * Takes a name below the run-time directory. What a dead process left behind under it is removed, but for a socket at
@@ -108,7 +112,9 @@ async function write(path: string, record: AttachmentRecord): Promise<void> {
 /** Undefined when there is none, or none that a cardwire wrote for this name. */
 async function readRecord(runtime: string, name: string): Promise<AttachmentRecord | undefined> {
   try {
-    const value: unknown = JSON.parse(await readFile(join(runtime, name, RECORD), "utf8"));
+    // Root reads those of services' users, too, who may put anything there.
+    const { bytes } = await readStart(join(runtime, name, RECORD), MAX_RECORD_BYTES);
+    const value: unknown = JSON.parse(new TextDecoder().decode(bytes));
     return isRecord(value) && value.name === name ? value : undefined;
   } catch {
     return undefined; // not there, or not JSON: whoever wrote that is not a running attachment

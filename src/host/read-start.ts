@@ -5,7 +5,7 @@ import { open } from "node:fs/promises";
 export interface FileStart {
   readonly stats: Stats;
   /** At most as many as were asked for; none of what is not a regular file. */
-  readonly bytes: Uint8Array;
+  readonly bytes: Buffer;
 }
 
 /**
@@ -17,7 +17,7 @@ export async function readStart(path: string, limit: number): Promise<FileStart>
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const stats = await file.stat();
-    if (!stats.isFile()) return { stats, bytes: new Uint8Array(0) };
+    if (!stats.isFile()) return { stats, bytes: Buffer.alloc(0) };
     const buffer = Buffer.alloc(Math.min(limit, stats.size));
     const { bytesRead } = await file.read(buffer, 0, buffer.length, 0);
     return { stats, bytes: buffer.subarray(0, bytesRead) };

@@ -480,6 +480,20 @@ describe("attachments and sockets here", () => {
 });
 
 describe("a socket that another computer shares here", () => {
+  test("is not believed to be one where another user has put it", async () => {
+    const uid = users.alice.uid;
+    const evil = `/tmp/cardwire-share-${uid}-evil`;
+    // What answers there is a pcscd, and whoever reads the pipe waits for ever.
+    const script = `mkdir ${evil} && cd ${evil} && mkfifo pcscd.comm.owner && ln -s ${pcscd.socketPath} pcscd.comm`;
+    await run("sh", ["-c", script], { user: "bob" });
+    try {
+      const found = await doctor(["cardhost"]);
+      expect(found.findings.filter(({ what }) => what.includes("evil"))).toEqual([]);
+    } finally {
+      await rm(evil, { recursive: true });
+    }
+  });
+
   test("answers, and the line that uses it is given; or its line is dead", async () => {
     // Alice lends to herself: bob's account over there is hers here.
     const config = await sshd.configWith(["User alice"]);
@@ -492,8 +506,8 @@ describe("a socket that another computer shares here", () => {
       ) ?? [];
     // Her login over there has no XDG_RUNTIME_DIR; she may look from one that has.
     const there = { XDG_RUNTIME_DIR: "" };
-    for (const hers of [there, {}]) {
-      const found = await doctor(["cardhost"], { env: hers });
+    for (const login of [there, {}]) {
+      const found = await doctor(["cardhost"], { env: login });
       expectTrouble(found, "variable-unset", {
         level: "warning",
         remedy: new RegExp(`^export PCSCLITE_CSOCK_NAME=${socket}$`),
@@ -569,8 +583,12 @@ describe("PCSCLITE_CSOCK_NAME", () => {
     // A warning where the libpcsclite here is 2.0 or later, which Debian 12's is not.
     expect(found.find("variable-ignored").what).toContain(`${program} has set-user-ID`);
     expect(found.find("program-follows").what).toContain("/bin/true follows");
-    const none = await doctor(["cardhost", "--program", "/nonexistent"]);
-    expect(none.find("program-unknown").what).toContain("/nonexistent: ENOENT");
+    const none = await doctor(["cardhost", "--program", "/nonexistent", "--program", "/dev/zero"]);
+    const unknown = none.findings.filter(({ check }) => check === "program-unknown");
+    expect(unknown.map(({ what }) => what)).toEqual([
+      "/nonexistent: ENOENT",
+      "/dev/zero: it is not a file",
+    ]);
   });
 });
 

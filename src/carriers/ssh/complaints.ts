@@ -1,4 +1,5 @@
 import { CardwireError } from "../../domain/errors.ts";
+import { shellWord } from "../../domain/shell-word.ts";
 
 export interface Attempt {
   readonly destination: string;
@@ -15,7 +16,8 @@ interface Complaint {
   readonly hint: (attempt: Attempt, words: string) => string;
 }
 
-const byHand = ({ ssh, destination }: Attempt): string => `${ssh.join(" ")} ${destination} true`;
+const byHand = ({ ssh, destination }: Attempt): string =>
+  `${ssh.map(shellWord).join(" ")} ${destination} true`;
 
 /** In ssh's own words as of OpenSSH 7 to 10. What ssh says of others' words, such as a banner, it says before its own. */
 const complaints: readonly Complaint[] = [
@@ -51,7 +53,8 @@ const complaints: readonly Complaint[] = [
   {
     code: "E_SSH_CONFIG",
     line: /^(.*bad configuration option.*|.*terminating, \d+ bad.*|can't open user config file.*|unknown option.*|illegal option.*|.*bad owner or permissions on .*|.* line \d+: (?!deprecated|unsupported).*|usage: .*)$/i,
-    hint: ({ ssh }) => `Mend ~/.ssh/config, or what was given as the ssh command: ${ssh.join(" ")}`,
+    hint: ({ ssh }) =>
+      `Mend ~/.ssh/config, or what was given as the ssh command: ${ssh.map(shellWord).join(" ")}`,
   },
 ];
 

@@ -4,6 +4,7 @@ import type { Socket } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { CardwireError } from "../../domain/errors.ts";
+import { shellWord } from "../../domain/shell-word.ts";
 import { dial } from "../../host/dial.ts";
 import {
   controlArguments,
@@ -97,7 +98,7 @@ export async function startMaster(options: MasterOptions): Promise<RunningMaster
     }
     // Whatever happens after ssh has read its command line is in the log; the rest it told the terminal itself.
     const message = `ssh to ${destination} did not start; its own words are above`;
-    const hint = `Mend ~/.ssh/config, or what was given as the ssh command: ${ssh.join(" ")}`;
+    const hint = `Mend ~/.ssh/config, or what was given as the ssh command: ${ssh.map(shellWord).join(" ")}`;
     return new CardwireError("E_SSH_CONFIG", message, { hint });
   };
 

@@ -22,7 +22,7 @@ import { checkSystemSources, systemOption, systemSocketText } from "../system-op
 export const attachCommand = (io: Io, exit: Exit) =>
   subcommand("attach", "Make the readers of other computers usable by every program here", [
     "cardwire attach cardhost",
-    "cardwire attach alice@cardhost --name work --mode 0660 --group staff --socket /tmp/cards/pcscd.comm",
+    "cardwire attach alice@cardhost --name work --mode 0660 --group staff",
     "cardwire attach ssh://alice@cardhost:2222 --ssh 'ssh -F ./config'",
     "cardwire attach cardhost otherhost --local",
   ])

@@ -7,7 +7,7 @@ export const completionCommand = (io: Io) =>
   subcommand("completion", "Print a script that completes cardwire's command lines in your shell", [
     ["source <(cardwire completion bash)", "in ~/.bashrc"],
     ["source <(cardwire completion zsh)", "in ~/.zshrc"],
-    ["cardwire completion fish > ~/.config/fish/completions/cardwire.fish", "once"],
+    ["cardwire completion fish | source", "in ~/.config/fish/config.fish"],
   ])
     .addArgument(new Argument("<shell>", "which one").choices(completingShells))
     .action((shell) => io.out(completionScript(shell).trimEnd()));

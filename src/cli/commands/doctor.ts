@@ -8,7 +8,7 @@ export const doctorCommand = (io: Io, exit: Exit) =>
   subcommand("doctor", "Find out what is in the way, and say what mends it", [
     "cardwire doctor",
     "cardwire doctor alice@cardhost",
-    "cardwire doctor cardhost --program /usr/bin/i3lock --root /var/lib/machines/work",
+    "cardwire doctor --program /usr/bin/i3lock --root /var/lib/machines/work",
   ])
     .argument(
       "[where]",

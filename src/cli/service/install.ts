@@ -36,6 +36,9 @@ export interface InstallOptions {
 /** How long to wait for a service to be ready, ms. One that is not goes on trying; only the telling ends. */
 const PATIENCE_MS = 30_000;
 const POLL_MS = 100;
+
+/** How long cardwire may take to tell its version, ms: much more than it ever does. */
+const PROGRAM_MS = 20_000;
 /** How many of a service's last lines show why it does not come up. */
 const LINES = 8;
 
@@ -84,9 +87,13 @@ export async function installService(
 /** @throws {CardwireError} `E_USER` no such user, or one who cannot run this very program. */
 async function checkUser(user: string): Promise<void> {
   await findAccount(user);
+  if (process.getuid?.() !== 0) return; // nobody else can try, or write the unit: that says so
   const command = program();
+  // What `su` leaves of a user's PATH may lack /usr/sbin, where runuser is.
+  const env = { ...process.env, PATH: `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin` };
+  const how = { cwd: "/", env, timeout: PROGRAM_MS };
   try {
-    await promisify(execFile)("runuser", ["-u", user, "--", ...command, "--version"], { cwd: "/" });
+    await promisify(execFile)("runuser", ["-u", user, "--", ...command, "--version"], how);
   } catch (cause) {
     throw new CardwireError("E_USER", `${user} cannot run ${command.map(shellWord).join(" ")}`, {
       cause,

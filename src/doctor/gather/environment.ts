@@ -64,7 +64,9 @@ async function lookAtProgram(
   const facts = { path, asked, privilege: undefined, bundled: false };
   try {
     const file = await realpath(path);
-    const { mode } = await stat(file);
+    const found = await stat(file);
+    if (!found.isFile()) return { ...facts, unknown: "it is not a file" };
+    const { mode } = found;
     const privilege = setId(mode) ?? (await capabilities(file, signal));
     // pcscd's socket and the variable's name stand together in libpcsclite alone.
     const bundled = asked && (await mentions(file, ["PCSCLITE_CSOCK_NAME", "/pcscd"], { signal }));

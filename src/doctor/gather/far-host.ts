@@ -42,6 +42,9 @@ const LOGIN_MS = { alone: 20_000, asking: 120_000 };
 /** How long the shell over there may take to tell what it knows, ms. */
 const SHELL_MS = 10_000;
 
+/** Most of what it tells that is kept, characters. */
+const MAX_OUTPUT = 262_144;
+
 /** How long a session may take to end after its input, ms. */
 const END_MS = 2_000;
 
@@ -187,7 +190,7 @@ function openShell(master: RunningMaster, script: string) {
   let errors = "";
   const told = new Promise<void>((resolve) => {
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      output += text;
+      output = (output + text).slice(-MAX_OUTPUT);
       if (isComplete(output)) resolve();
     });
     child.once("error", () => resolve());

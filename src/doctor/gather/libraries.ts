@@ -1,7 +1,8 @@
 import { execFile } from "node:child_process";
-import { readFile, realpath, stat } from "node:fs/promises";
+import { realpath, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
+import { readStart } from "../../host/read-start.ts";
 import type { LibrariesCase, LibraryFacts } from "../judge/libraries.ts";
 import { readLibrary } from "../judge/library-file.ts";
 import { findFiles } from "./find-files.ts";
@@ -107,10 +108,10 @@ async function library(
   const beside = join(dirname(path), REAL);
   const file = basename(path) !== REAL && (await isFile(beside)) ? beside : path;
   try {
-    const { size, dev, ino } = await stat(file);
-    if (size > MAX_BYTES) return undefined;
-    const told = readLibrary(await readFile(file));
-    return { inode: `${dev}:${ino}`, facts: { path: file, ...known, ...told } };
+    const { stats, bytes } = await readStart(file, MAX_BYTES);
+    if (!stats.isFile() || stats.size > MAX_BYTES) return undefined;
+    const told = readLibrary(bytes);
+    return { inode: `${stats.dev}:${stats.ino}`, facts: { path: file, ...known, ...told } };
   } catch {
     return undefined; // a link to nowhere, as in the root of another system, whose file is found by itself
   }

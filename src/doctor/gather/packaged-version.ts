@@ -1,10 +1,14 @@
 import { execFile } from "node:child_process";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { readStart } from "../../host/read-start.ts";
 
 /** How long rpm may take, ms. */
 const LIMIT_MS = 3_000;
+
+/** Most of a package manager's records that is read, bytes: those of some thousand packages. */
+const MAX_BYTES = 64 * 1024 * 1024;
 
 /** Which release of libpcsclite the package manager's records below a root name. Nothing but its text tells it. */
 export async function packagedVersion(
@@ -20,7 +24,10 @@ export async function packagedVersion(
 }
 
 const read = (root: string, path: string): Promise<string> =>
-  readFile(join(root, path), "utf8").catch(() => ""); // another kind of system
+  readStart(join(root, path), MAX_BYTES).then(
+    ({ bytes }) => new TextDecoder().decode(bytes),
+    () => "", // another kind of system
+  );
 
 async function fromDebian(root: string): Promise<string | undefined> {
   const records = (await read(root, "var/lib/dpkg/status")).split("\n\n");

@@ -1,4 +1,4 @@
-import { lstat, readdir, readFile } from "node:fs/promises";
+import { lstat, readdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { unixCarrier } from "../../carriers/unix.ts";
 import { CardwireError } from "../../domain/errors.ts";
@@ -7,12 +7,16 @@ import { type AttachmentRecord, runningAttachments } from "../../host/attachment
 import { errorCode } from "../../host/error-code.ts";
 import { ownedDirectories } from "../../host/owned-directory.ts";
 import { checkPrivateDirectory } from "../../host/paths.ts";
+import { readStart } from "../../host/read-start.ts";
 import type { AttachmentFacts, SharedSocket, SocketFacts } from "../judge/sockets.ts";
 import { lookAtDaemon } from "./daemon.ts";
 import { lookAtService, lookAtSocket } from "./socket-place.ts";
 
 /** Beginnings of the names of directories that commands of cardwire make for the time they run. */
 const KINDS = ["ssh", "look", "run", "share", ".cardwire"];
+
+/** Most of the file beside a share's socket that is read, bytes. */
+const MAX_OWNER_BYTES = 4_096;
 
 /** Longest text about a lender that is taken over, characters. */
 const MAX_LENDER = 120;
@@ -95,15 +99,22 @@ async function leftIn(places: readonly string[]): Promise<readonly string[]> {
 async function sharesElsewhere(runtime: string): Promise<readonly string[]> {
   const uid = process.getuid?.() ?? 0;
   const place = `/tmp/cardwire-${uid}`;
-  const names = place === runtime ? [] : await readdir(place).catch(() => []); // there is none
-  const open = await readdir("/tmp").catch(() => []);
-  return [
-    ...names.map((name) => join(place, name)),
-    ...open
-      .filter((name) => name.startsWith(`cardwire-share-${uid}-`))
-      .map((name) => join("/tmp", name)),
-  ];
+  const names = place !== runtime && (await isDirectoryOf(uid, place)) ? await readdir(place) : [];
+  const found = names.map((name) => join(place, name));
+  for (const name of await readdir("/tmp").catch(() => [])) {
+    const path = join("/tmp", name);
+    // Anybody may make one of such a name, and would be handed the PINs of whoever used the socket in it.
+    if (name.startsWith(`cardwire-share-${uid}-`) && (await isDirectoryOf(uid, path)))
+      found.push(path);
+  }
+  return found;
 }
+
+const isDirectoryOf = (uid: number, path: string): Promise<boolean> =>
+  lstat(path).then(
+    (found) => found.isDirectory() && found.uid === uid,
+    () => false, // there is none
+  );
 
 /** Of what belongs to no running attachment: what dead ones left, and what other computers share here. */
 async function leftovers(
@@ -128,8 +139,8 @@ async function leftovers(
 
 /** None where no `cardwire share` says that the socket is its. */
 async function share(path: string, signal: AbortSignal): Promise<readonly SharedSocket[]> {
-  const record = await readFile(`${path}.owner`, "utf8").catch(() => ""); // somebody else's socket
-  const lender = record.split("\n")[1]?.slice(0, MAX_LENDER);
+  const file = await readStart(`${path}.owner`, MAX_OWNER_BYTES).catch(() => undefined); // somebody else's socket
+  const lender = new TextDecoder().decode(file?.bytes).split("\n")[1]?.slice(0, MAX_LENDER);
   if (!lender) return [];
   return [{ path, lender, answers: (await lookAtService(path, { signal })) === "answers" }];
 }

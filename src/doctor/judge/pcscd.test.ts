@@ -98,6 +98,20 @@ describe("one that hangs up", () => {
 
 describe("where nobody answers", () => {
   test.each([
+    ["missing", "pcscd-not-running", "there is no socket /run/x/y.comm on this computer"],
+    ["refused", "pcscd-dead-socket", "nobody listens at /run/x/y.comm on this computer"],
+  ] as const)(
+    "at a socket that is not pcscd's own (%s), pcscd is not blamed",
+    (connect, check, what) => {
+      const host = { ...healthyHost, connect };
+      const [found] = judge({ place: here, socket: "/run/x/y.comm", daemon: nobody, host });
+      expect(found).toMatchObject({ check, what });
+      expect(found?.remedy).toContain("cardwire attach");
+      expect(found?.remedy).not.toContain("systemctl");
+    },
+  );
+
+  test.each([
     ["missing", true, "pcscd-not-running fault"],
     ["missing", false, "pcscd-not-installed fault"],
     ["refused", true, "pcscd-dead-socket fault"],

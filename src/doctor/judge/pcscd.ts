@@ -1,4 +1,5 @@
 import { POLKIT_ACTIONS, polkitRule, RULE_FILE } from "../../carriers/pcscd-silence.ts";
+import { PCSCD_SOCKET } from "../../carriers/ssh/carrier.ts";
 import type { Reader } from "../../domain/card-service.ts";
 import { type Finding, finding, on, type Place } from "../finding.ts";
 import type { HostFacts } from "../host-facts.ts";
@@ -192,6 +193,15 @@ function nobody(given: PcscdCase): Finding {
   if (host.connect === "denied") return denied(given);
   const level = needed ? "fault" : "note";
   const only = needed ? "" : ", which matters only if this computer has readers of its own";
+  if (socket !== PCSCD_SOCKET) {
+    const isThere = host.connect === "refused";
+    const what = isThere
+      ? `nobody listens at ${socket} on ${place.name}`
+      : `there is no socket ${socket} on ${place.name}`;
+    return finding(isThere ? "pcscd-dead-socket" : "pcscd-not-running", level, what, [
+      `# start whatever makes that socket, such as 'cardwire attach'; pcscd's own is ${PCSCD_SOCKET}`,
+    ]);
+  }
   if (host.connect === "refused") {
     const what = `nobody listens at ${socket} on ${place.name}${only}`;
     const remedy = on(place, "sudo systemctl restart pcscd.socket");
