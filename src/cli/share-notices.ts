@@ -1,4 +1,5 @@
 import type { Io } from "./io.ts";
+import { printable } from "./report.ts";
 import type { ServiceManager } from "./service-manager.ts";
 import type { Share } from "./share.ts";
 import { lentJson, lentText, placeNotes } from "./share-screen.ts";
@@ -21,7 +22,7 @@ export async function shareNotices(
     const published = remote.published.value;
     if (!line.up || published === undefined) {
       const why = line.up ? "" : line.reason;
-      if (why !== reason) io.err(`${to}: ${why}; trying again`);
+      if (why !== reason) io.err(`${to}: ${printable(why)}; trying again`);
       manager.trouble(to, why || "the socket is not there yet");
       reason = why;
       isAway = true;
