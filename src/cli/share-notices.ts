@@ -11,9 +11,18 @@ export async function shareNotices(
     io,
     to,
     json,
+    lendsAll,
     manager,
     signal,
-  }: { io: Io; to: string; json: boolean; manager: ServiceManager; signal: AbortSignal },
+  }: {
+    io: Io;
+    to: string;
+    json: boolean;
+    /** Whether all readers are lent, and not only those of a certain name. */
+    lendsAll: boolean;
+    manager: ServiceManager;
+    signal: AbortSignal;
+  },
 ): Promise<void> {
   let path: string | undefined;
   let isAway = false;
@@ -40,6 +49,8 @@ export async function shareNotices(
         io.err("Ctrl-C ends the share and removes the socket there.");
       }
       for (const note of placeNotes(found)) io.err(note);
+      if (!lendsAll && path === undefined && service.readers.length === 0)
+        io.err("No reader here has such a name now; 'cardwire readers --local' lists them.");
     }
     if (isAway && path !== undefined) io.err(`${to}: the readers are there again`);
     manager.trouble(to, undefined);

@@ -41,7 +41,7 @@ export interface Problem {
   readonly about: string;
 }
 
-/** The first line of the script's output; what a login shell says before does not count. */
+/** The first line of the script's output; what a login shell says before, with or without a line feed, does not count. */
 export const MARK = "cardwire-socket-1";
 
 /** Digits of the serial number: with them the path where ssh listens keeps its length, however often the line breaks. */
@@ -77,7 +77,7 @@ group=${shellWord(group ?? "")}
 mode=${mode.toString(8)} doors=${doors.toString(8)} shared=${doors === 0o700 ? "" : "yes"}
 token=${run}.${String(serial).padStart(SERIAL_DIGITS, "0")}
 record=${shellWord(owner)}
-echo # what a login shell says may end without a line feed
+echo
 echo ${MARK}
 uid=$(id -u)
 home= base= holder= aside= linked=
