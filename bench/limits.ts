@@ -1,4 +1,5 @@
 import type { Runs } from "./commands.ts";
+import type { Lent } from "./lending.ts";
 import type { LineTurns } from "./line-turns.ts";
 import { type Loopback, ratio } from "./loopback.ts";
 import { figure, table } from "./markdown.ts";
@@ -11,6 +12,8 @@ export interface Measured {
   readonly loopback: readonly Loopback[];
   /** On a line of {@link LINE_MS}; undefined where there can be none. */
   readonly tcp: readonly TcpLine[] | undefined;
+  /** On a line of {@link LINE_MS}. */
+  readonly lent: readonly Lent[];
 }
 
 /** The line on which the limits hold, ms of a round trip. */

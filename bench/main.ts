@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { commands, measureCommand, type Runs } from "./commands.ts";
+import { type Lent, measureLending } from "./lending.ts";
 import { LINE_MS } from "./limits.ts";
 import { type LineTurns, measureLineTurns } from "./line-turns.ts";
 import { measureLoopback } from "./loopback.ts";
@@ -64,6 +65,11 @@ async function measureTcp(stage: Stage): Promise<readonly TcpLine[] | undefined>
   return await measureTcpLine(stage, { roundTripMs: LINE_MS, rounds: lineTurnRounds });
 }
 
+async function measureLent(stage: Stage): Promise<readonly Lent[]> {
+  progress(`the other direction, on a line of ${LINE_MS} ms`);
+  return await measureLending(stage, { roundTripMs: LINE_MS, later: laterRuns });
+}
+
 const about = await machine();
 await using stage = await openStage();
 progress("loopback");
@@ -72,6 +78,7 @@ const measured = {
   runs: await measureCommands(stage),
   turns: await measureTurns(stage),
   tcp: await measureTcp(stage),
+  lent: await measureLent(stage),
 };
 progress("done");
 console.log(`${about}\n\n${report(measured)}`);

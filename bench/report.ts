@@ -148,6 +148,15 @@ function tcpLine({ tcp }: Measured): string {
   return table(head, rows);
 }
 
+function lending({ lent }: Measured): string {
+  const rows = lent.map(({ way, command, ms }) => [
+    `\`${command.title}\``,
+    way === "share" ? "`cardwire share`" : "`ssh -R`",
+    figure(ms),
+  ]);
+  return table(["command over there", "through", "wall time, ms"], rows, { left: 2 });
+}
+
 /** Everything that was measured, as Markdown. */
 export function report(measured: Measured): string {
   const { runs, turns } = measured;
@@ -175,6 +184,8 @@ export function report(measured: Measured): string {
     turnSlopes(turns),
     `### Begin+transmit+end where ssh's own TCP has a round trip of ${LINE_MS} ms`,
     tcpLine(measured),
+    `### The other direction, on a line with a round trip of ${LINE_MS} ms`,
+    lending(measured),
     "### Loopback, without a delay",
     loopback(measured.loopback),
   ].join("\n\n");

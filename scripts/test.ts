@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { inNamespaces } from "./namespaces.ts";
 import { ensurePackages, PROGRAM_PATH } from "./packages.ts";
@@ -17,6 +17,7 @@ const children = new Set<ChildProcess>();
 /** Not in /tmp: the namespaces have one of their own. */
 const counts = mkdtempSync("/var/tmp/cardwire-test-");
 let stopping = false;
+let runs = 0;
 
 const node = (script: string, ...args: readonly string[]): readonly string[] => [
   process.execPath,
@@ -24,12 +25,21 @@ const node = (script: string, ...args: readonly string[]): readonly string[] => 
   ...args,
 ];
 
-/** Runs a program to its end, its output on ours. Gives its exit status, 1 for a signal. */
-async function status(argv: readonly string[], env = process.env): Promise<number> {
+interface StatusOptions {
+  readonly env?: NodeJS.ProcessEnv;
+  /** The descriptor of an open file. */
+  readonly output?: number | "inherit";
+}
+
+/** Runs a program to its end, its output on ours or in a file. Gives its exit status, 1 for a signal. */
+async function status(
+  argv: readonly string[],
+  { env = process.env, output = "inherit" }: StatusOptions = {},
+): Promise<number> {
   const [command = "", ...args] = argv;
   if (stopping) return 1;
   const child = spawn(command, args, {
-    stdio: ["ignore", "inherit", "inherit"],
+    stdio: ["ignore", output, output],
     env: { ...env, PATH: env["PATH"] ?? PROGRAM_PATH },
   });
   children.add(child);
@@ -53,16 +63,21 @@ async function check(name: string, argv: readonly string[]): Promise<void> {
 /** What `test/closing-line-reporter.ts` writes, a line for each run of vitest. */
 type Counts = typeof total;
 
-/** Runs one project of vitest.config.ts and adds up its tests. Gives how many there were. */
-async function vitest(project: string, rest: readonly string[], inside: boolean): Promise<number> {
-  const file = join(counts, project);
+/** Runs one project of vitest.config.ts, or a part of it, and adds up its tests. Gives how many there were. */
+async function vitest(
+  project: string,
+  rest: readonly string[],
+  { inside, output = "inherit" }: { inside: boolean; output?: number | "inherit" },
+): Promise<number> {
+  runs += 1;
+  const file = join(counts, `${runs}`);
   const env = { CLOSING_LINE_FILE: file };
   const args = ["run", "--project", project, "--passWithNoTests", ...rest];
   const outside = { argv: node("vitest/vitest.mjs", ...args), env: { ...process.env, ...env } };
   const ran = inside
     ? inNamespaces(["node", "node_modules/vitest/vitest.mjs", ...args], env)
     : outside;
-  const code = await status(ran.argv, ran.env);
+  const code = await status(ran.argv, { env: ran.env, output });
   const lines = existsSync(file) ? readFileSync(file, "utf8").trim().split("\n") : [];
   let tests = 0;
   let failed = 0;
@@ -77,6 +92,23 @@ async function vitest(project: string, rest: readonly string[], inside: boolean)
   // vitest that fails without a failed test, or dies before it can report, has failed all the same.
   if (code !== 0 && failed === 0) total.failed += 1;
   return tests;
+}
+
+/**
+ * The tests with real programs. All of them go into two halves, at once and each in namespaces of its own: most of their
+ * time they wait. What the second prints is shown when both are done.
+ */
+async function lab(rest: readonly string[]): Promise<number> {
+  if (rest.length > 0) return await vitest("lab", rest, { inside: true });
+  const path = join(counts, "second-half");
+  const output = openSync(path, "w");
+  const halves = await Promise.all([
+    vitest("lab", ["--shard=1/2"], { inside: true }),
+    vitest("lab", ["--shard=2/2"], { inside: true, output }),
+  ]);
+  closeSync(output);
+  process.stdout.write(readFileSync(path));
+  return halves.reduce((sum, tests) => sum + tests, 0);
 }
 
 /** Ends the children, first kindly. What runs inside namespaces ends with them. */
@@ -110,11 +142,11 @@ async function main(args: readonly string[]): Promise<number> {
       ["node", "node_modules/tsx/dist/cli.mjs", "bench/main.ts", ...rest],
       {},
     );
-    return total.failed > 0 ? 1 : await status(bench.argv, bench.env);
+    return total.failed > 0 ? 1 : await status(bench.argv, { env: bench.env });
   }
-  let tests = await vitest("unit", rest, false);
-  tests += await vitest("lab", rest, true);
-  if (args.includes("--long")) tests += await vitest("long", rest, true);
+  let tests = await vitest("unit", rest, { inside: false });
+  tests += await lab(rest);
+  if (args.includes("--long")) tests += await vitest("long", rest, { inside: true });
   if (tests === 0) console.error("no test ran");
   const skipped = total.skipped > 0 ? `, ${total.skipped} skipped` : "";
   console.log(`${total.passed} passed, ${total.failed} failed${skipped}`);

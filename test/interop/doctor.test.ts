@@ -492,8 +492,8 @@ describe("a socket that another computer shares here", () => {
       ) ?? [];
     // Her login over there has no XDG_RUNTIME_DIR; she may look from one that has.
     const there = { XDG_RUNTIME_DIR: "" };
-    for (const env of [there, {}]) {
-      const found = await doctor(["cardhost"], { env });
+    for (const hers of [there, {}]) {
+      const found = await doctor(["cardhost"], { env: hers });
       expectTrouble(found, "variable-unset", {
         level: "warning",
         remedy: new RegExp(`^export PCSCLITE_CSOCK_NAME=${socket}$`),
