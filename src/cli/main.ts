@@ -7,6 +7,7 @@ import { CardwireError } from "../domain/errors.ts";
 import { COMPLETE } from "./completion/scripts.ts";
 import { type Exit, ExitCode, exitStatus, type Io } from "./io.ts";
 import { program } from "./program.ts";
+import { printableLines } from "./report.ts";
 import { withReaders } from "./with-readers.ts";
 
 const io: Io = {
@@ -27,9 +28,11 @@ function splitAtDashes(argv: readonly string[]): [own: readonly string[], rest: 
 function explain(error: unknown, { verbose }: { verbose: boolean }): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : ExitCode.WrongUsage;
   const message = error instanceof Error ? error.message : String(error);
-  io.err(`cardwire: ${message}`);
-  if (CardwireError.is(error) && error.hint) io.err(`hint: ${error.hint}`);
-  if (verbose && error instanceof Error) io.err(error.stack ?? "");
+  // Some words of it may be another computer's.
+  const tell = (text: string) => io.err(printableLines(text));
+  tell(`cardwire: ${message}`);
+  if (CardwireError.is(error) && error.hint) tell(`hint: ${error.hint}`);
+  if (verbose && error instanceof Error) tell(error.stack ?? "");
   return CardwireError.is(error) ? exitStatus(error.code) : ExitCode.Failed;
 }
 

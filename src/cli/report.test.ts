@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";
 import type { Reader } from "../domain/card-service.ts";
 import { ReaderStateBit } from "../domain/pcsc.ts";
-import { exportLine, readerJson, readersTable } from "./report.ts";
+import { exportLine, printableLines, readerJson, readersTable } from "./report.ts";
 
 const reader = (name: string, more: Partial<Reader> = {}): Reader => ({
   name,
@@ -62,4 +62,8 @@ test("a reader as JSON", () => {
     eventCounter: 3,
   });
   expect(readerJson(reader("R"))).not.toHaveProperty("atr");
+});
+
+test("a text of several lines keeps its lines, and nothing else that a terminal obeys", () => {
+  expect(printableLines("one\ntwo\u001b[2J\r\u0007\u202e")).toBe("one\ntwo?[2J???");
 });

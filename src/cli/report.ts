@@ -29,6 +29,9 @@ function useText({ sharing }: Reader): string {
 /** What a terminal must not see of a name that comes from elsewhere. */
 export const printable = (text: string): string => text.replaceAll(/\p{C}/gu, "?");
 
+/** The same of a text of several lines. */
+export const printableLines = (text: string): string => text.replaceAll(/[^\P{C}\n]/gu, "?");
+
 /** Why a place cannot be reached, and what to do about it: a line each. @param isTried whether it is tried again. */
 export function absenceLines(
   text: string,

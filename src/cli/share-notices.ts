@@ -1,4 +1,5 @@
 import type { Io } from "./io.ts";
+import { printable } from "./report.ts";
 import type { ServiceManager } from "./service-manager.ts";
 import type { Share } from "./share.ts";
 import { lentJson, lentText, placeNotes } from "./share-screen.ts";
@@ -10,9 +11,18 @@ export async function shareNotices(
     io,
     to,
     json,
+    lendsAll,
     manager,
     signal,
-  }: { io: Io; to: string; json: boolean; manager: ServiceManager; signal: AbortSignal },
+  }: {
+    io: Io;
+    to: string;
+    json: boolean;
+    /** Whether all readers are lent, and not only those of a certain name. */
+    lendsAll: boolean;
+    manager: ServiceManager;
+    signal: AbortSignal;
+  },
 ): Promise<void> {
   let path: string | undefined;
   let isAway = false;
@@ -21,7 +31,7 @@ export async function shareNotices(
     const published = remote.published.value;
     if (!line.up || published === undefined) {
       const why = line.up ? "" : line.reason;
-      if (why !== reason) io.err(`${to}: ${why}; trying again`);
+      if (why !== reason) io.err(`${to}: ${printable(why)}; trying again`);
       manager.trouble(to, why || "the socket is not there yet");
       reason = why;
       isAway = true;
@@ -39,6 +49,8 @@ export async function shareNotices(
         io.err("Ctrl-C ends the share and removes the socket there.");
       }
       for (const note of placeNotes(found)) io.err(note);
+      if (!lendsAll && path === undefined && service.readers.length === 0)
+        io.err("No reader here has such a name now; 'cardwire readers --local' lists them.");
     }
     if (isAway && path !== undefined) io.err(`${to}: the readers are there again`);
     manager.trouble(to, undefined);

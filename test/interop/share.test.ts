@@ -138,6 +138,8 @@ describe("share", () => {
       expect(listed).toContain(readerNames[1]);
       expect(listed).not.toContain(readerNames[0]);
     }
+    await using none = await lending(["cardhost", "--reader", "Yubico", "--name", "none"]);
+    await none.program.waitForLine(/^No reader here has such a name now; 'cardwire readers/);
     await using both = await lending(["cardhost", "--reader", "*00 00", "--reader", "*01"]);
     expect(await list("bob", both.socket)).toContain(readerNames[0]);
     expect(await list("bob", both.socket)).toContain(readerNames[1]);
@@ -171,6 +173,13 @@ describe("whom --mode and --group admit over there", () => {
     expect(program.output).not.toContain("cannot reach");
   });
 
+  test("with --mode 0660 alone, the login's own group does", async () => {
+    await using shared = await lending(["cardhost", "--mode", "0660"]);
+    const { mode, gid } = await stat(dirname(shared.socket));
+    expect({ mode: mode & 0o777, gid }).toEqual({ mode: 0o710, gid: users.bob.gid });
+    expect(await list("bob", shared.socket)).toContain(readerNames[0]);
+  });
+
   test("with --mode 0666, everybody does, and sees nothing else", async () => {
     await using shared = await lending(["cardhost", "--mode", "0666"]);
     expect(await list("carol", shared.socket)).toContain(readerNames[0]);
@@ -196,6 +205,7 @@ describe("whom --mode and --group admit over there", () => {
 
   test.each([
     [["--group", "nosuchgroup"], /^the group nosuchgroup is not there on cardhost/],
+    [["--group", "\u001b[2J"], /^the group \?\[2J is not there on cardhost/],
     [["--group", "cards"], /^the group cards is not there on cardhost, or that user/],
     [["--socket", "/etc/s.comm"], /^no right to make a socket in \/etc on cardhost$/],
     [["--socket", "/run/tmp/none/s"], /^there is no directory \/run\/tmp\/none on cardhost$/],
@@ -346,6 +356,46 @@ test("a line that breaks is brought up again, and the socket is removed at the e
   await worksAt(shared.socket);
   await shared[Symbol.asyncDispose]();
   expect(existsSync(BOBS)).toBe(false);
+});
+
+test("a new line that is accepted and never answered is given up for another", async () => {
+  await using line = await delayLine({ port: sshd.port, delayMs: 1 });
+  const hang = join(place, "hang");
+  const proxy = `sh -c "if [ -e ${hang} ]; then rm -f ${hang}; exec sleep 600; fi; exec ${line.proxyCommand}"`;
+  const config = await sshd.configWith([`ProxyCommand ${proxy}`]);
+  await using shared = await lending(["cardhost", "--ssh", `ssh -F ${config}`]);
+  await run("touch", [hang], { user: "alice" });
+  await sshd.dropConnections();
+  await shared.program.waitForLine(/there again$/, { timeoutMs: 2 * PATIENCE_MS });
+  expect(existsSync(hang)).toBe(false);
+  await worksAt(shared.socket);
+});
+
+test("a socket that somebody removes is made anew", async () => {
+  const directory = join(place, "vanishing");
+  const make = () => run("mkdir", [directory], { user: "bob" });
+  await make();
+  await using shared = await lending(["cardhost", "--socket", join(directory, "s")]);
+  await rm(directory, { recursive: true });
+  const { program } = shared;
+  await program.waitForLine(/there is no directory .*vanishing on cardhost; trying again$/, {
+    timeoutMs: PATIENCE_MS,
+  });
+  await make();
+  await program.waitForLine(/there again$/, { timeoutMs: PATIENCE_MS });
+  await worksAt(shared.socket);
+  await shared[Symbol.asyncDispose]();
+  expect(await leftIn(directory)).toEqual([]);
+  await rm(directory, { recursive: true });
+});
+
+test.each(["fish", "tcsh", "zsh", "bash"])("%s over there, with a greeting", async (shell) => {
+  const greeting = String.raw`printf '\033]0;title\007Welcome '`;
+  const forced = `ForceCommand ${greeting}; exec ${shell} -c "$SSH_ORIGINAL_COMMAND"`;
+  await using other = await startSshd({ config: [forced] });
+  await using shared = await lending(["cardhost", "--ssh", `ssh -F ${other.clientConfig}`]);
+  expect(shared.socket).toBe(DEFAULT_SOCKET);
+  await worksAt(shared.socket);
 });
 
 test("a shell over there that is killed takes the socket with it, and it is made anew", async () => {

@@ -12,6 +12,12 @@ describe("masterArguments", () => {
     expect(settings(args)).toContain("ControlPersist=5");
   });
 
+  test("limit how long the host may take to answer, if asked to", () => {
+    expect(settings(args).join()).not.toContain("ConnectTimeout");
+    const again = { ...master, logPath: "/run/d/log2", canAsk: false, connectSeconds: 15 };
+    expect(settings(masterArguments(again))).toContain("ConnectTimeout=15");
+  });
+
   test("end in the destination, which cannot be taken for an option", () => {
     expect(args.slice(-2)).toEqual(["--", "me@cardhost"]);
   });

@@ -20,8 +20,15 @@ export function masterArguments({
   controlPath,
   logPath,
   canAsk,
-}: Master & { readonly logPath: string; readonly canAsk: boolean }): string[] {
+  connectSeconds,
+}: Master & {
+  readonly logPath: string;
+  readonly canAsk: boolean;
+  /** How long it may take to reach the host and to agree on keys, s; as ssh_config says, otherwise. */
+  readonly connectSeconds?: number | undefined;
+}): string[] {
   const settings = [
+    ...(connectSeconds === undefined ? [] : [`ConnectTimeout=${connectSeconds}`]),
     ...(canAsk ? [] : ["BatchMode=yes"]), // a service has no one to ask
     `ControlPersist=${PERSIST_SECONDS}`, // ends by itself when nobody holds it, even after kill -9 of ours
     "ClearAllForwardings=yes", // the user's LocalForward and RemoteForward are for his own sessions

@@ -8,6 +8,9 @@ import { type Answer, MARK } from "./remote-socket-script.ts";
 /** How long the shell over there may take for an answer, ms. */
 const ANSWER_MS = 15_000;
 
+/** How long it may take to clean up, ms. After that it does so unwatched, when it learns that its input has ended. */
+const END_MS = 5_000;
+
 /** Most that is kept of what the shell says before its next answer is whole, characters. */
 const MAX_ANSWER = 65_536;
 
@@ -53,7 +56,7 @@ export async function startKeeper(
       },
       end: async () => {
         const limit = new AbortController();
-        const late = delay(ANSWER_MS, undefined, { signal: limit.signal }).then(kill, () => {});
+        const late = delay(END_MS, undefined, { signal: limit.signal }).then(kill, () => {});
         child.stdin.end("remove\n");
         await answers.ended;
         limit.abort();

@@ -13,7 +13,7 @@ import { CONTROL_PATH_SUFFIX_BYTES } from "./argv.ts";
 import { AFTER_REFUSAL_MS, backOffMs } from "./back-off.ts";
 import { explainComplaint } from "./complaints.ts";
 import { checkDestination } from "./destination.ts";
-import { type RunningMaster, startMaster } from "./master.ts";
+import { type MasterOptions, type RunningMaster, startMaster } from "./master.ts";
 
 export interface SshLineOptions {
   /** `[user@]host`, an alias of ssh_config, or `ssh://user@host:port`. */
@@ -56,6 +56,12 @@ const passing = new Set([
   "E_SSH_HOST_KEY",
   "E_SSH_UNREACHABLE",
 ]);
+
+/**
+ * How long a later connection may take to reach the host, s: about as long as a dead line takes to be noticed. One that is
+ * accepted and never answered, as when the cable is pulled just then, would wait for hours.
+ */
+const RECONNECT_SECONDS = 15;
 
 /** Longest name of a file that a master makes in its directory, with the slash before it: `/c` and its number. */
 const CONTROL_NAME_BYTES = 8;
@@ -183,7 +189,7 @@ export class SshLine implements AsyncDisposable {
   }
 
   async #connect(
-    how: Pick<SshLineOptions, "canAsk" | "notice" | "signal">,
+    how: Pick<MasterOptions, "canAsk" | "connectSeconds" | "notice" | "signal">,
   ): Promise<RunningMaster> {
     this.#serial += 1;
     const master = await startMaster({
@@ -244,7 +250,7 @@ export class SshLine implements AsyncDisposable {
       try {
         await this.#pause(Math.max(waitMs, backOffMs(attempt, Math.random())));
         const canAsk = this.#options.canAskAgain;
-        return await this.#connect({ canAsk, notice: undefined, signal });
+        return await this.#connect({ canAsk, connectSeconds: RECONNECT_SECONDS, signal });
       } catch (error) {
         if (signal.aborted) break;
         waitMs = pause(error);

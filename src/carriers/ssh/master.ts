@@ -26,6 +26,8 @@ export interface MasterOptions {
   readonly serial: number;
   /** Whether a person can answer ssh's questions now. */
   readonly canAsk: boolean;
+  /** How long it may take to reach the host, s; as ssh_config says, otherwise. */
+  readonly connectSeconds?: number | undefined;
   /** Gets what ssh said although it succeeded: banners, warnings. */
   readonly notice?: ((text: string) => void) | undefined;
   readonly signal: AbortSignal;
@@ -74,7 +76,7 @@ const GONE_MS = 1_000;
  * @throws {CardwireError} `E_SSH…` with ssh's own words and what to do; `E_NO_SSH`.
  */
 export async function startMaster(options: MasterOptions): Promise<RunningMaster> {
-  const { destination, ssh, directory, canAsk, notice, signal } = options;
+  const { destination, ssh, directory, canAsk, connectSeconds, notice, signal } = options;
   const id = options.serial.toString(36);
   const controlPath = join(directory, `c${id}`);
   const logPath = join(directory, `log${id}`);
@@ -104,7 +106,7 @@ export async function startMaster(options: MasterOptions): Promise<RunningMaster
 
   let hold: Socket | undefined;
   try {
-    const args = masterArguments({ ...target, logPath, canAsk });
+    const args = masterArguments({ ...target, logPath, canAsk, connectSeconds });
     const started = await runSsh(ssh, args, { terminal, signal });
     if (started.status !== 0) throw await failed(started);
     hold = await dial(controlPath, { signal });

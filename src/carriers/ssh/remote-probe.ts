@@ -33,6 +33,7 @@ export function probeScript(socket: string): string {
   return `
 s=${shellWord(socket)}
 PATH=$PATH:/usr/sbin:/sbin:/usr/local/sbin
+echo
 echo ${MARK}
 echo "user=$(id -un)"
 echo "uid=$(id -u)"

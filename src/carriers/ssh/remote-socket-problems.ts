@@ -106,7 +106,7 @@ export const noShellForRights = (host: string): CardwireError =>
     "E_NO_SHELL",
     `the account on ${host} has no shell to set --mode and --group with`,
     {
-      hint: "Leave them out (the socket is that user's alone then), or use an account with a shell.",
+      hint: "Leave them out (the socket is that user's alone then), or use an account with a shell that starts within 15 s.",
     },
   );
 

@@ -33,7 +33,7 @@ async function listen(path: string): Promise<void> {
 }
 
 describe.each(["sh", "bash"])("in %s", (shell) => {
-  async function start(about: Partial<Place> = {}): Promise<Keeper> {
+  async function start(about: Partial<Place> = {}, args: readonly string[] = []): Promise<Keeper> {
     const place = {
       name: "here",
       path: join(directory, "it's $(here).comm"),
@@ -45,7 +45,7 @@ describe.each(["sh", "bash"])("in %s", (shell) => {
       ...about,
     };
     const env = { ...process.env, XDG_RUNTIME_DIR: directory };
-    const session = () => spawn(shell, [], { env });
+    const session = () => spawn(shell, args, { env });
     const keeper = await startKeeper({ session }, remoteSocketScript(place), { signal });
     if (keeper === undefined) throw new Error("no answer");
     keepers.push(keeper);
@@ -63,8 +63,8 @@ describe.each(["sh", "bash"])("in %s", (shell) => {
     await listen(look.fresh);
     expect((await keeper.ask("publish new"))?.get("published")).toBe("yes");
     expect(statSync(look.path).mode & 0o777).toBe(0o640);
-    expect(readFileSync(`${look.path}.owner`, "utf8")).toBe("abc.1\n{}\n");
-    expect(await keeper.ask("touch")).toEqual(new Map());
+    expect(readFileSync(`${look.path}.owner`, "utf8")).toBe("abc.00001\n{}\n");
+    expect(await keeper.ask("check")).toEqual(new Map());
     await keeper.end();
     expect(readdirSync(directory)).toEqual([]);
   });
@@ -84,9 +84,51 @@ describe.each(["sh", "bash"])("in %s", (shell) => {
       "it's $(here).comm",
       "it's $(here).comm.owner",
     ]);
-    expect(readFileSync(`${path}.owner`, "utf8")).toBe("abc.2\n{}\n");
+    expect(readFileSync(`${path}.owner`, "utf8")).toBe("abc.00002\n{}\n");
     await second.end();
     expect(readdirSync(directory)).toEqual([]);
+  });
+
+  test("of several who found the same dead socket, the first gets the place", async () => {
+    const found = await start();
+    await listen(lookIn(found.first).fresh);
+    await found.ask("publish new");
+    const late = await start({ run: "def" });
+    const quick = await start({ run: "fed" });
+    for (const keeper of [quick, late]) await listen(lookIn(keeper.first).fresh);
+    expect((await quick.ask("publish over"))?.get("published")).toBe("yes");
+    const answer = await late.ask("publish over");
+    expect(answer && problemIn(answer)).toMatchObject({ problem: "taken" });
+    expect(await quick.ask("check")).toEqual(new Map());
+    // The one who lost it hears of it, and leaves it alone.
+    expect((await found.ask("check"))?.has("lost")).toBe(true);
+    await Promise.all([late.ended, found.end()]);
+    expect(readdirSync(directory)).toHaveLength(2);
+    await quick.end();
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
+  test("who asks hears that the socket was removed", async () => {
+    const keeper = await start();
+    const { fresh, path } = lookIn(keeper.first);
+    await listen(fresh);
+    await keeper.ask("publish new");
+    rmSync(path);
+    expect((await keeper.ask("check"))?.has("lost")).toBe(true);
+  });
+
+  test("what a login shell says first may end without a line feed", async () => {
+    const noise = String.raw`printf '\033]0;title\007end=\nWelcome '; exec "$0"`;
+    const keeper = await start({}, ["-c", noise, shell]);
+    expect(lookIn(keeper.first)).toMatchObject({ found: "nothing" });
+  });
+
+  test("the path where ssh listens has the same length, however often the line broke", async () => {
+    const lengths = [1, 10, 99_999].map(async (serial) => {
+      const keeper = await start({ serial });
+      return lookIn(keeper.first).fresh.length;
+    });
+    expect(new Set(await Promise.all(lengths)).size).toBe(1);
   });
 
   test("nobody is replaced who came in between", async () => {

@@ -41,8 +41,11 @@ export interface Problem {
   readonly about: string;
 }
 
-/** The first line of the script's output; what a login shell says before does not count. */
+/** The first line of the script's output; what a login shell says before, with or without a line feed, does not count. */
 export const MARK = "cardwire-socket-1";
+
+/** Digits of the serial number: with them the path where ssh listens keeps its length, however often the line breaks. */
+const SERIAL_DIGITS = 5;
 
 /** The least rights that let others connect. */
 const OTHERS_WRITE = 0o002;
@@ -53,14 +56,15 @@ const GROUP_WRITE = 0o020;
  * of its input, which comes with the end of the connection too, however that ended.
  *
  * It answers in lines `name=value`; `end=` ends an answer. After its first answer it takes one command a line:
- * `publish new` (only where nothing is), `publish over` (replacing what is there), `touch`, `remove`. The whole is one
- * compound command, so that the shell has read all of it before it reads a command.
+ * `publish new` (only where nothing is), `publish over` (replacing what it found), `check` (answers `lost=` when the
+ * socket is not there any more or another's is), `remove`. The whole is one compound command, so that the shell has
+ * read all of it before it reads a command.
  *
  * The owner's file beside the socket says whose it is: our token in the first line. Whatever token is not ours any
  * more is left alone, for by then another connection has taken the place.
  */
 export function remoteSocketScript({ name, path, mode, group, run, serial, owner }: Place): string {
-  const admitsGroup = group !== undefined && (mode & GROUP_WRITE) !== 0;
+  const admitsGroup = (mode & GROUP_WRITE) !== 0;
   const admitsOthers = (mode & OTHERS_WRITE) !== 0;
   const doors = 0o700 | (admitsGroup ? 0o010 : 0) | (admitsOthers ? 0o001 : 0);
   return `{
@@ -71,8 +75,9 @@ name=${shellWord(name)}
 public=${shellWord(path ?? "")}
 group=${shellWord(group ?? "")}
 mode=${mode.toString(8)} doors=${doors.toString(8)} shared=${doors === 0o700 ? "" : "yes"}
-token=${run}.${serial}
+token=${run}.${String(serial).padStart(SERIAL_DIGITS, "0")}
 record=${shellWord(owner)}
+echo
 echo ${MARK}
 uid=$(id -u)
 home= base= holder= aside= linked=
@@ -90,6 +95,7 @@ trap 'exit 0' HUP INT TERM PIPE
 problem() { echo "problem=$1"; echo "about=$2"; echo end=; exit 0; }
 own() {
   mkdir -m 700 "$1" 2>/dev/null && return
+  [ -e "$1" ] || [ -L "$1" ] || [ ! -w "\${1%/*}" ] || problem full "\${1%/*}"
   [ -d "$1" ] || problem directory "$1"
   [ ! -L "$1" ] && [ -O "$1" ] || problem foreign "$1"
   case $(ls -ld "$1") in d????-??-*) ;; *) problem open "$1" ;; esac
@@ -116,7 +122,9 @@ elif [ -S "$public" ]; then found=socket
 elif [ -e "$public" ]; then found=other
 else found=nothing
 fi
+inode() { set -- $(ls -di "$1"); echo "$1"; }
 if [ "$found" = socket ]; then
+  seen=$(inode "$public")
   set -- $(ls -ld "$public")
   echo "file-owner=$3"
   if [ -f "$holder" ] && [ -O "$holder" ] && [ ! -L "$holder" ]; then
@@ -129,7 +137,7 @@ if [ "$found" = socket ]; then
     print connect(S, pack_sockaddr_un($ARGV[0])) ? "ok" : $!{ECONNREFUSED} ? "refused" : ""' "$public" 2>/dev/null)"
 fi
 echo "found=$found"
-mkdir -m 700 "$aside" 2>/dev/null || problem denied "$parent"
+mkdir -m 700 "$aside" 2>/dev/null || problem full "$parent"
 echo "fresh=$aside/s"
 echo end=
 publish() {
@@ -139,14 +147,24 @@ publish() {
     [ -z "$home" ] || chgrp -- "$group" "$home" 2>/dev/null || problem group "$group"
   fi
   chmod "$mode" "$aside/s" || problem denied "$parent"
-  if [ "$1" = new ]; then
-    # A link fails where something is by now; a rename would replace it.
-    ln "$aside/s" "$public" 2>/dev/null || problem taken "$public"
-    linked=yes
+  if [ "$1" = over ]; then
+    # What we looked at is taken away; whatever came in its place meanwhile gets its name back.
+    if mv "$public" "$aside/old" 2>/dev/null; then
+      if [ "$(inode "$aside/old")" != "$seen" ]; then
+        ln "$aside/old" "$public" 2>/dev/null
+        problem taken "$public"
+      fi
+      rm -f "$holder"
+    elif [ -e "$public" ]; then problem denied "$public"
+    fi
+  fi
+  # A link fails where something is by now; a rename would replace it.
+  if ln "$aside/s" "$public" 2>/dev/null; then linked=yes
+  elif [ -e "$public" ] || [ -L "$public" ]; then problem taken "$public"
+  else problem full "$parent"
   fi
   printf '%s\\n%s\\n' "$token" "$record" >"$holder.$token" && mv -f "$holder.$token" "$holder" || problem full "$parent"
   linked=
-  [ "$1" = new ] || mv -f "$aside/s" "$public" 2>/dev/null || problem denied "$public"
   rm -rf "$aside"
   [ -z "$home" ] || chmod "$doors" "$home"
   [ -z "$base" ] || [ -z "$shared" ] || chmod 711 "$base"
@@ -172,7 +190,12 @@ while IFS= read -r command; do
       gid=$4
       ${doors === 0o700 ? ":" : "closed"}
       echo published=yes ;;
-    touch) touch -c "$public" "$holder" 2>/dev/null ;;
+    check)
+      there=
+      [ -f "$holder" ] && read -r there <"$holder"
+      if [ -S "$public" ] && [ "$there" = "$token" ]; then touch -c "$public" "$holder"
+      else echo "lost=$public"
+      fi 2>/dev/null ;;
     *) break ;;
   esac
   echo end=

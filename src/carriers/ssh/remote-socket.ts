@@ -54,8 +54,11 @@ const RUN_BYTES = 6;
 /** How long the last try may take to reach the other computer once more and remove the socket, ms. */
 const FAREWELL_MS = 5_000;
 
-/** How often the socket's file is touched, ms: what is old in /tmp is cleaned away (tmpfiles.d(5): after ten days). */
-const TOUCH_MS = 6 * 3_600_000;
+/**
+ * How often it is looked whether the socket is there still, ms: somebody may remove it, or its directory. Its file is
+ * touched then, since what is old in /tmp is cleaned away (tmpfiles.d(5): after ten days).
+ */
+const CHECK_MS = 10_000;
 
 /** What ssh says when sshd would not listen. */
 const REFUSED_TO_LISTEN = /remote port forwarding failed|forwarding request failed/i;
@@ -124,6 +127,15 @@ class Publisher {
     const place = { name, path, mode, group, owner, run: this.#run, serial: this.#serial };
     const keeper = await startKeeper(master, remoteSocketScript(place), { signal });
     this.#keeper = keeper;
+    if (keeper === undefined && this.published.value?.hasShell) {
+      throw new CardwireError(
+        "E_SSH",
+        `the shell on ${this.#options.destination} does not answer`,
+        {
+          hint: "It did before; it is tried again by itself.",
+        },
+      );
+    }
     this.published.set(
       keeper === undefined
         ? await this.#withoutShell(master)
@@ -137,12 +149,15 @@ class Publisher {
     await this.#keeper?.end();
   }
 
-  /** A script that ends by itself, as when somebody kills it, takes the socket with it: then all is made anew. */
+  /** A script that ends by itself, as when somebody kills it, or that lost its socket: then all is made anew. */
   async #lookAfter(keeper: Keeper, master: RunningMaster): Promise<void> {
-    const touching = setInterval(() => void keeper.ask("touch"), TOUCH_MS);
-    touching.unref();
+    const check = async () => {
+      if ((await keeper.ask("check"))?.has("lost")) await keeper.end();
+    };
+    const checking = setInterval(() => void check(), CHECK_MS); // never rejects
+    checking.unref();
     await keeper.ended;
-    clearInterval(touching);
+    clearInterval(checking);
     if (!this.#isLeaving) await master[Symbol.asyncDispose]();
   }
 

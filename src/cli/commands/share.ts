@@ -73,7 +73,14 @@ export const shareCommand = (io: Io, exit: Exit) =>
         await using manager = await tellServiceManager(`the readers here are lent to ${to}`, {
           io,
         });
-        const told = shareNotices(shared, { io, to, json: flags.json ?? false, manager, signal });
+        const told = shareNotices(shared, {
+          io,
+          to,
+          json: flags.json ?? false,
+          lendsAll: flags.reader === undefined,
+          manager,
+          signal,
+        });
         if (!signal.aborted) await once(signal, "abort");
         await told;
       });
