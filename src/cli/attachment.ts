@@ -8,6 +8,7 @@ import { attachmentSocket, runtimeDirectory } from "../host/paths.ts";
 import { peerCredentials } from "../host/peer-credentials.ts";
 import { letIn } from "../host/reach.ts";
 import { checkSocketPlace, type PublishedSocket, publishSocket } from "../host/unix-socket.ts";
+import { Holdings } from "./holdings.ts";
 import type { Io } from "./io.ts";
 import { type OpenOptions, type OpenReaders, openReaders } from "./open.ts";
 import type { FrontOptions } from "./options.ts";
@@ -42,14 +43,9 @@ export async function attach(
   if (options.socket !== undefined) await checkSocketPlace(options.socket);
   if (options.group !== undefined) await groupId(options.group);
   const runtime = await runtimeDirectory();
-  const held: AsyncDisposable[] = [];
-  const release = async () => {
-    for (const one of held.splice(0).toReversed()) await one[Symbol.asyncDispose]();
-  };
-  const hold = <T extends AsyncDisposable>(one: T): T => {
-    held.push(one);
-    return one;
-  };
+  const holdings = new Holdings();
+  const hold = <T extends AsyncDisposable>(one: T): T => holdings.hold(one);
+  const release = () => holdings[Symbol.asyncDispose]();
   try {
     const { directory, socket } = hold(await place(runtime, sources, options));
     const { group, slots, first } = options;

@@ -48,6 +48,14 @@ export function parseMode(text: string): number {
   return Number.parseInt(text, 8);
 }
 
+/** Whom the socket admits. */
+export const modeOption = () =>
+  new Option(
+    "--mode <mode>",
+    "rights of the socket, octal (default: 0600, with --group 0660)",
+  ).argParser(parseMode);
+export const groupOption = () => new Option("--group <group>", "group of the socket");
+
 /** See PcscliteServerOptions. */
 export interface FrontOptions {
   readonly slots: number;

@@ -13,6 +13,7 @@ import { publishSocket } from "../host/unix-socket.ts";
 import { liveliness } from "../services/pcscd/answers.ts";
 import type { PcscdOptions } from "../services/pcscd/daemon.ts";
 import { lentReaders } from "../services/lent-readers.ts";
+import { Holdings } from "./holdings.ts";
 import type { Io } from "./io.ts";
 import { openReaders } from "./open.ts";
 import { tellIfSlow } from "./patience.ts";
@@ -57,14 +58,9 @@ export async function share(
   options: ShareOptions,
   { io, signal }: { io: Io; signal: AbortSignal },
 ): Promise<Share> {
-  const held: AsyncDisposable[] = [];
-  const release = async () => {
-    for (const one of held.splice(0).toReversed()) await one[Symbol.asyncDispose]();
-  };
-  const hold = <T extends AsyncDisposable>(one: T): T => {
-    held.push(one);
-    return one;
-  };
+  const holdings = new Holdings();
+  const hold = <T extends AsyncDisposable>(one: T): T => holdings.hold(one);
+  const release = () => holdings[Symbol.asyncDispose]();
   try {
     const scratch = await makeScratchDirectory(await runtimeDirectory(), "share");
     const directory = scratch.path;

@@ -4,10 +4,11 @@ import type { Exit, Io } from "../io.ts";
 import {
   firstOption,
   frontOptions,
+  groupOption,
   keepWarmOption,
+  modeOption,
   localOption,
   noPipeliningOption,
-  parseMode,
   pcscdOptions,
   slotsOption,
   sshOption,
@@ -32,12 +33,8 @@ export const attachCommand = (io: Io, exit: Exit) =>
     .option("--name <name>", "what to call the attachment (default: the host, or the hosts)")
     .option("--socket <path>", "where to put the socket (default: in the run-time directory)")
     .addOption(systemOption())
-    .option(
-      "--mode <mode>",
-      "rights of the socket, octal (default: 0600, with --group 0660)",
-      parseMode,
-    )
-    .option("--group <group>", "group of the socket")
+    .addOption(modeOption())
+    .addOption(groupOption())
     .addOption(sshOption())
     .addOption(slotsOption())
     .addOption(firstOption())

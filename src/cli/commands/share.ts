@@ -3,9 +3,10 @@ import type { Exit, Io } from "../io.ts";
 import {
   firstOption,
   frontOptions,
+  groupOption,
   keepWarmOption,
+  modeOption,
   noPipeliningOption,
-  parseMode,
   pcscdOptions,
   repeatable,
   slotsOption,
@@ -28,12 +29,8 @@ export const shareCommand = (io: Io, exit: Exit) =>
     .addOption(repeatable("--reader <glob>", "lend only readers of that name, such as 'Yubico*'"))
     .option("--name <name>", "what to call the socket's directory there (default: this host)")
     .option("--socket <path>", "where to put the socket there (default: the run-time directory)")
-    .option(
-      "--mode <mode>",
-      "rights of the socket, octal (default: 0600, with --group 0660)",
-      parseMode,
-    )
-    .option("--group <group>", "group of the socket")
+    .addOption(modeOption())
+    .addOption(groupOption())
     .addOption(sshOption())
     .addOption(waitOption())
     .addOption(slotsOption())

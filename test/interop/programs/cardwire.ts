@@ -35,39 +35,22 @@ export interface Attached extends AsyncDisposable {
  * Starts `cardwire attach ARGS`, as alice and the one built here unless told, and resolves when programs can use it.
  * Disposing ends it as Ctrl-C does.
  */
-export async function attach(
+export function attach(
   args: readonly string[],
   { bin, ...options }: ProgramOptions & { readonly bin?: string } = {},
 ): Promise<Attached> {
   const argv = [...(bin === undefined ? [MAIN] : []), "attach", ...args];
-  const program = start(bin ?? "node", argv, { user: "alice", ...options });
-  try {
-    await program.waitForLine(/^Ctrl-C ends/, { timeoutMs: PATIENCE_MS });
-    const [, socket] = /export PCSCLITE_CSOCK_NAME=(\S+)/.exec(program.output) ?? [];
-    if (socket === undefined) throw new Error(`no export line in:\n${program.output}`);
-    return {
-      socket,
-      program,
-      async [Symbol.asyncDispose]() {
-        program.kill("SIGINT");
-        await program.exited;
-      },
-    };
-  } catch (error) {
-    await program.stop();
-    throw error;
-  }
+  return whenReady(start(bin ?? "node", argv, { user: "alice", ...options }));
 }
 
 /**
  * Starts `cardwire share ARGS` as alice unless told, and resolves when programs over there can use its socket. Disposing
  * ends it as Ctrl-C does.
  */
-export async function share(
-  args: readonly string[],
-  options: ProgramOptions = {},
-): Promise<Attached> {
-  const program = start("node", [MAIN, "share", ...args], { user: "alice", ...options });
+export const share = (args: readonly string[], options: ProgramOptions = {}): Promise<Attached> =>
+  whenReady(start("node", [MAIN, "share", ...args], { user: "alice", ...options }));
+
+async function whenReady(program: Program): Promise<Attached> {
   try {
     await program.waitForLine(/^Ctrl-C ends/, { timeoutMs: PATIENCE_MS });
     const [, socket] = /export PCSCLITE_CSOCK_NAME=(\S+)/.exec(program.output) ?? [];
