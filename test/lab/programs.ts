@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { dirname } from "node:path";
+import { createInterface } from "node:readline";
 import { signal } from "./processes.ts";
 import { type UserName, users } from "./users.ts";
 
@@ -17,6 +18,11 @@ export interface ProgramOptions {
   /** The user's home unless told. */
   readonly cwd?: string;
   readonly on?: Place;
+}
+
+export interface StartOptions extends ProgramOptions {
+  /** Is told each line of its standard output, whole. `output` does not have them then. */
+  readonly onLine?: (line: string) => void;
 }
 
 export interface RunOptions extends ProgramOptions {
@@ -150,7 +156,7 @@ export class Program implements AsyncDisposable {
   #output = "";
   #unread = "";
 
-  constructor(child: ChildProcess) {
+  constructor(child: ChildProcess, onLine?: (line: string) => void) {
     this.#child = child;
     this.pid = child.pid ?? 0;
     this.exited = ended(child);
@@ -162,7 +168,8 @@ export class Program implements AsyncDisposable {
       this.#unread += chunk.toString();
       this.#look();
     };
-    child.stdout?.on("data", read);
+    if (onLine && child.stdout) createInterface({ input: child.stdout }).on("line", onLine);
+    else child.stdout?.on("data", read);
     child.stderr?.on("data", read);
   }
 
@@ -250,7 +257,7 @@ export class Program implements AsyncDisposable {
 export function start(
   program: string,
   args: readonly string[] = [],
-  options: ProgramOptions = {},
+  options: StartOptions = {},
 ): Program {
-  return new Program(launch(program, args, options));
+  return new Program(launch(program, args, options), options.onLine);
 }

@@ -30,7 +30,7 @@ type Native = { [N in SuiteName]: (typeof recipes)[N]["architecture"] extends "a
 /** Suites of this computer's own architecture. */
 export type NativeSuite = Native[SuiteName];
 
-/** Architectures that qemu runs: s390x is big-endian, armhf has 32 bits. */
+/** Architectures that qemu runs: s390x is big-endian, armhf and i386 have 32 bits. */
 export type ForeignSuite = Exclude<SuiteName, NativeSuite>;
 
 /** Where a shared library may be, of a machine with this triplet. */
@@ -67,6 +67,7 @@ export function suite(name: NativeSuite): Suite {
   return {
     root,
     program: (program, args = []) => [
+      ...homeOf(program, root),
       loader,
       "--library-path",
       path.join(":"),
@@ -76,9 +77,14 @@ export function suite(name: NativeSuite): Suite {
   };
 }
 
+/** Python looks for its library beside the program that was started, which is the loader. */
+const homeOf = (program: string, root: string): readonly [] | readonly ["env", string] =>
+  program === "python3" ? ["env", `PYTHONHOME=${join(root, "usr")}`] : [];
+
 const machines = {
   s390x: { emulator: "qemu-s390x-static", triplet: "s390x-linux-gnu" },
   armhf: { emulator: "qemu-arm-static", triplet: "arm-linux-gnueabihf" },
+  i386: { emulator: "qemu-i386-static", triplet: "i386-linux-gnu" },
 } as const satisfies Readonly<Record<ForeignSuite, unknown>>;
 
 /** Programs of another machine, run by qemu, which looks for each file below `root` first. */
