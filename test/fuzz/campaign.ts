@@ -24,6 +24,12 @@ export interface Campaign<C extends Case> {
 const only = process.env["CARDWIRE_FUZZ_SEED"];
 const share = Number(process.env["CARDWIRE_FUZZ_SHARE"] ?? 1);
 
+/** Figures, for who watches a long run. */
+export const tell = (line: string): void => void process.stdout.write(`fuzz: ${line}\n`);
+
+/** Whether all of it runs. */
+export const isWhole = only === undefined && share === 1;
+
 /** How often a failing input is tried with less of it. */
 const MAX_ATTEMPTS = 600;
 
@@ -56,7 +62,7 @@ export async function campaign<C extends Case>(plan: Campaign<C>): Promise<numbe
   if (failure) throw failure;
   const seconds = Math.round((performance.now() - started) / 1000);
   const how = [...outcomes].map(([outcome, times]) => `${times} ${outcome}`).join(", ");
-  console.log(`fuzz: ${name}: ${count} inputs in ${seconds} s: ${how}`);
+  tell(`${name}: ${count} inputs in ${seconds} s: ${how}`);
   return count;
 }
 
@@ -88,23 +94,24 @@ export async function minimise(
   fails: (bytes: Buffer) => Promise<boolean>,
 ): Promise<Buffer> {
   let smallest = bytes;
-  let attempts = 0;
-  const isWorse = async (candidate: Buffer): Promise<boolean> => {
-    attempts += 1;
-    return attempts <= MAX_ATTEMPTS && (await fails(candidate));
+  let left = MAX_ATTEMPTS;
+  /** @returns whether the candidate took the place of the smallest. */
+  const take = async (candidate: Buffer): Promise<boolean> => {
+    left -= 1;
+    if (left < 0 || !(await fails(candidate))) return false;
+    smallest = candidate;
+    return true;
   };
-  for (let size = Math.ceil(bytes.length / 2); size >= 1; size = size === 1 ? 0 : size >> 1) {
-    for (let at = 0; at < smallest.length && attempts <= MAX_ATTEMPTS; ) {
+  for (let size = 2 ** Math.ceil(Math.log2(bytes.length + 1)); size >= 1; size /= 2) {
+    for (let at = 0; at < smallest.length; ) {
       const less = Buffer.concat([smallest.subarray(0, at), smallest.subarray(at + size)]);
-      if (await isWorse(less)) smallest = less;
-      else at += size;
+      if (!(await take(less))) at += size;
     }
   }
-  for (let at = 0; at < smallest.length && attempts <= MAX_ATTEMPTS; at++) {
-    if (smallest[at] === 0) continue;
+  for (const [at, byte] of smallest.entries()) {
     const simpler = Buffer.from(smallest);
     simpler[at] = 0;
-    if (await isWorse(simpler)) smallest = simpler;
+    if (byte !== 0) await take(simpler);
   }
   return smallest;
 }

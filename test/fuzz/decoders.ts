@@ -1,3 +1,4 @@
+import { vi } from "vitest";
 import { ProtocolError } from "../../src/domain/errors.ts";
 import { takeRegistered, takeUncounted } from "../../src/services/pcscd/snapshot.ts";
 import { ByteQueue } from "../../src/wire/byte-queue.ts";
@@ -13,16 +14,17 @@ import {
 } from "../../src/wire/pcsclite/replies.ts";
 import { MAX_REQUEST, RequestDecoder } from "../../src/wire/pcsclite/requests.ts";
 import { chunked } from "../captures/random.ts";
+import { request, words } from "../replay/bytes.ts";
 import { Draw } from "./draw.ts";
 import type { Input } from "./inputs.ts";
 import type { DaemonInput } from "./replies.ts";
-import { RequestReader } from "./request-reader.ts";
+import { MAX_PAYLOAD, RequestReader } from "./request-reader.ts";
 
 // What holds for both decoders, whatever arrives: nothing is thrown but ProtocolError, the chunks make no difference,
 // and no more is kept than one message. Each throws an Error that says what does not hold.
 
 /** Header, the longest struct, the longest payload; a message of a daemon has no header, but an array may be longer. */
-const MAX_REPLY = 32 + 65_548;
+const MAX_REPLY = 32 + MAX_PAYLOAD;
 const MAX_ANSWER = 4 + 256 * 184 + 12 + 8;
 
 function hold(holds: boolean, what: () => string): asserts holds {
@@ -162,4 +164,24 @@ export function judgeReplies(input: DaemonInput): void {
       const slots = decodeSize(bytes, order);
       hold(slots >= 0 && slots <= 256, () => `${slots} slots`);
     });
+}
+
+/** A request of the longest payload in single bytes: no byte is copied more often than a few times. */
+export function judgeSlowWriter(): void {
+  const struct = words("little", 1, 2, 16, MAX_PAYLOAD, 3, 16, MAX_PAYLOAD, 0);
+  const bytes = request("little", Command.Transmit, struct, Buffer.alloc(MAX_PAYLOAD, 0x5a));
+  let copied = 0;
+  const copies = vi.spyOn(Uint8Array.prototype, "set");
+  try {
+    const decoder = new RequestDecoder(dialectOf(4));
+    for (let at = 0; at < bytes.length; at++) {
+      decoder.push(new Uint8Array(bytes.subarray(at, at + 1)));
+      const isWhole = decoder.next() !== undefined;
+      hold(isWhole === (at === bytes.length - 1), () => `a request after ${at + 1} bytes`);
+    }
+    copied = copies.mock.calls.reduce((sum, [from]) => sum + from.length, 0);
+  } finally {
+    copies.mockRestore();
+  }
+  hold(copied < 6 * bytes.length, () => `${copied} bytes were copied for ${bytes.length}`);
 }

@@ -57,7 +57,8 @@ export async function goodPrograms(socket: string, reader: string): Promise<Good
     expect("release", (await lister.call("release", { context: "b" })).rv, SUCCESS);
   };
   const running = [work, wait, list].map(async (round, index) => {
-    while (!stopped && problems.length < 10) {
+    const goesOn = () => !stopped && problems.length < 10;
+    while (goesOn()) {
       await round();
       rounds[index] = (rounds[index] ?? 0) + 1;
     }

@@ -159,7 +159,7 @@ function harmless(bytes: Buffer, minor: number): Buffer {
   reader.push(bytes);
   for (let next = reader.next(); next && !("violation" in next); next = reader.next()) {
     const { command, struct, payload, order, at } = next;
-    if (command === Cmd.Connect && / 00 00$/.test(textIn(struct.subarray(4, 132))))
+    if (command === Cmd.Connect && textIn(struct.subarray(4, 132)).endsWith(" 00 00"))
       text(HOSTILE_READER, 100).copy(copy, at + 12);
     const { length } = payload;
     if (command === Cmd.Transmit && (length < VPCD.least || length > VPCD.most))

@@ -152,7 +152,7 @@ function hostileRequest(draw: Draw, speech: Speech): Buffer {
   if (draw.chance(0.1)) spoil(0, draw.pick(HOSTILE_NUMBERS));
   if (draw.chance(0.05)) spoil(4, draw.pick(HOSTILE_NUMBERS));
   const fixed = sizeOf(command, speech.minor);
-  for (let fields = draw.below(3); fields > 0 && fixed >= 4; fields--)
+  for (let fields = fixed >= 4 ? draw.below(3) : 0; fields > 0; fields--)
     spoil(8 + draw.below(fixed / 4) * 4, draw.pick(HOSTILE_NUMBERS));
   if (command === Cmd.Connect && draw.chance(0.2)) made.fill(0xff, 12, 140); // a name without its NUL
   return made;

@@ -4,8 +4,8 @@ import { runInNewContext } from "node:vm";
 
 /** What a process has of the computer's. */
 export interface Resources {
-  /** Memory, MiB. */
-  readonly rss: number;
+  /** Memory in use, MiB: resident, or what is left of the heap after a collection. */
+  readonly memory: number;
   readonly descriptors: number;
 }
 
@@ -13,7 +13,7 @@ export interface Resources {
 export async function resourcesOf(pid: number): Promise<Resources> {
   const status = await readFile(`/proc/${pid}/status`, "utf8");
   const kib = Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]);
-  return { rss: Math.round(kib / 1024), descriptors: (await readdir(`/proc/${pid}/fd`)).length };
+  return { memory: kib / 1024, descriptors: (await readdir(`/proc/${pid}/fd`)).length };
 }
 
 /** What this process has in use after everything that nobody needs was taken away, MiB. */

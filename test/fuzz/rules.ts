@@ -1,4 +1,4 @@
-import { textIn, word } from "../replay/bytes.ts";
+import { word } from "../replay/bytes.ts";
 import { Cmd } from "../replay/commands.ts";
 import { MAX_PAYLOAD, type Request, RequestReader } from "./request-reader.ts";
 

@@ -81,6 +81,26 @@ export async function useOfOthers(path: string): Promise<void> {
   if ((await owner.result(Cmd.Status, card, 0)) !== 0) throw new Error("the handle suffered");
 }
 
+/** A command of 60,000 bytes, each in a write of its own. @throws {Error} when it is not carried out as ever. */
+export async function slowWriter(path: string): Promise<void> {
+  using client = await rawClient(path);
+  const card = await connected(client, await client.establish());
+  const data = Buffer.alloc(60_000, 0x5a);
+  const length = [data.length >> 8, data.length & 0xff];
+  const apdu = Buffer.concat([Buffer.from([0x80, 0xe0, 0, 0, 0, ...length]), data]);
+  const struct = words("little", card, 2, 16, apdu.length, 3, 16, 65_548, 0);
+  const bytes = request("little", Cmd.Transmit, struct, apdu);
+  for (let at = 0; at < bytes.length; at++) {
+    client.raw(bytes.subarray(at, at + 1));
+    if (at % 16 === 0) await new Promise(setImmediate); // lets them leave
+  }
+  const reply = await client.takeWords(8);
+  const [answered = 0, rv = -1] = reply.slice(6);
+  if (rv !== 0 || answered !== data.length + 2) throw new Error(`${rv}, ${answered} bytes`);
+  const answer = await client.take(answered);
+  if (!answer.subarray(0, data.length).equals(data)) throw new Error("another answer");
+}
+
 const APDU = Buffer.from("80e4fffd000000", "hex");
 
 /**

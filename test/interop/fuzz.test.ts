@@ -1,24 +1,81 @@
-import { expect, test } from "vitest";
-import { liveServer } from "../fuzz/live-server.ts";
-import { cancelStorm, connectStorm, neverRead, useOfOthers } from "../fuzz/storms.ts";
-import { resourcesOf } from "../fuzz/resources.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { campaign, minimise } from "../fuzz/campaign.ts";
+import { judgeReplies, judgeRequests, judgeSlowWriter } from "../fuzz/decoders.ts";
+import { besideHostileHost } from "../fuzz/hostile-host.ts";
+import { clientInput } from "../fuzz/inputs.ts";
+import { liveClient } from "../fuzz/live-client.ts";
+import { type LiveServer, liveServer } from "../fuzz/live-server.ts";
+import { daemonInput } from "../fuzz/replies.ts";
+import { cancelStorm, connectStorm, neverRead, slowWriter, useOfOthers } from "../fuzz/storms.ts";
+import { judgeText, textInput } from "../fuzz/texts.ts";
 
-test("a live server", async () => {
-  await using live = await liveServer();
-  const rest = await live.settled();
-  console.log(rest);
-  await useOfOthers(live.socket);
-  for (let round = 0; round < 1; round++) {
-    await live.fuzz({ count: 1000, from: 1 + round * 1000, atOnce: 24 });
-    console.log(await live.settled(), live.proxy.open, live.proxy.most, live.good.rounds);
-  }
-  await connectStorm(live.socket, { count: 1000 });
-  await cancelStorm(live.socket, { count: 500, seed: 1 });
-  console.log(await live.settled());
-  await neverRead(live.socket, { peers: 12, requests: 10_000 }, async () => {
-    console.log("unread", await resourcesOf(live.attached.program.pid));
+// A small share of test/long/fuzz.test.ts, and what needs no numbers.
+
+describe("decoders and parsers", () => {
+  test("requests", async () => {
+    await campaign({ name: "requests", count: 1_500, make: clientInput, judge: judgeRequests });
   });
-  console.log(await live.settled(), live.proxy.open, live.proxy.most, live.good.rounds);
-  console.log(Object.fromEntries(live.proxy.requests));
-  expect(live.proxy.violations).toEqual([]);
-}, 600_000);
+
+  test("replies", async () => {
+    await campaign({ name: "replies", count: 1_000, make: daemonInput, judge: judgeReplies });
+  });
+
+  test("texts of others", async () => {
+    await campaign({ name: "texts", count: 400, make: textInput, judge: judgeText });
+  });
+
+  test("one byte at a time costs no more work than all at once", () => {
+    judgeSlowWriter();
+  });
+
+  test("a failing input becomes as small as it can", async () => {
+    const fails = async (bytes: Buffer) => bytes.includes(0x13) && bytes.length >= 3;
+    const smallest = await minimise(Buffer.from("aabb13ccddeeff", "hex"), fails);
+    expect(smallest.length).toBe(3);
+    expect(smallest.toString("hex").replaceAll("00", "")).toBe("13");
+  });
+});
+
+describe("a live server, with a real pcscd behind a recording proxy", () => {
+  let live: LiveServer;
+  beforeAll(async () => {
+    live = await liveServer("attached");
+  });
+  afterAll(async () => {
+    await live[Symbol.asyncDispose]();
+  });
+
+  test("one client cannot use what is another's", async () => {
+    await useOfOthers(live.socket);
+    live.check();
+  });
+
+  test("a client that writes byte by byte is served", async () => {
+    await slowWriter(live.socket);
+    live.check();
+  });
+
+  test("hostile clients, while others work", async () => {
+    await live.fuzzInRounds({ count: 500, rounds: 1, from: 1 });
+  });
+
+  test("storms of connects and cancels, and clients that never read", async () => {
+    await connectStorm(live.socket, { count: 300 });
+    await cancelStorm(live.socket, { count: 200, seed: 1 });
+    const before = await live.resources();
+    await neverRead(live.socket, { peers: 8, requests: 10_000 }, async () => {
+      // Each may leave 1 MiB and one answer unread.
+      expect((await live.resources()).memory).toBeLessThan(before.memory + 100);
+    });
+    await live.settled();
+  });
+});
+
+test("a live client, on daemons that misbehave", async () => {
+  await using live = await liveClient();
+  await live.fuzz({ count: 80, from: 1, atOnce: 8 });
+});
+
+test("a good card host beside one that misbehaves", async () => {
+  await besideHostileHost({ seed: 1, count: 60, limitMs: 15_000 });
+});
