@@ -21,8 +21,8 @@ export interface Campaign<C extends Case> {
 }
 
 /** One seed to run alone, or as many inputs of each campaign as there is time for: see CONTRIBUTING.md. */
-const only = process.env["CARDWIRE_FUZZ_SEED"];
-const share = Number(process.env["CARDWIRE_FUZZ_SHARE"] ?? 1);
+const only = process.env["FUZZ_SEED"];
+const share = Number(process.env["FUZZ_SHARE"] ?? 1);
 
 /** Figures, for who watches a long run. */
 export const tell = (line: string): void => void process.stdout.write(`fuzz: ${line}\n`);
