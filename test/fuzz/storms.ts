@@ -68,8 +68,8 @@ export async function useOfOthers(path: string): Promise<void> {
     using thief = await rawClient(path);
     await thief.establish();
     thief.send(command, words("little", ...values));
-    await thief.closed;
-    if (thief.left > 0) throw new Error(`command ${command} on another's handle was answered`);
+    const isAnswered = await thief.take(1).then(Boolean, () => false); // it rejects when it is hung up on
+    if (isAnswered) throw new Error(`command ${command} on another's handle was answered`);
   }
   using thief = await rawClient(path);
   const own = await thief.establish();

@@ -1,27 +1,25 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { campaign, minimise } from "../fuzz/campaign.ts";
-import { judgeReplies, judgeRequests, judgeSlowWriter } from "../fuzz/decoders.ts";
+import { minimise } from "../fuzz/campaign.ts";
+import { judgeSlowWriter } from "../fuzz/decoders.ts";
 import { besideHostileHost } from "../fuzz/hostile-host.ts";
-import { clientInput } from "../fuzz/inputs.ts";
 import { liveClient } from "../fuzz/live-client.ts";
 import { type LiveServer, liveServer } from "../fuzz/live-server.ts";
-import { daemonInput } from "../fuzz/replies.ts";
+import { fuzzReplies, fuzzRequests, fuzzTexts } from "../fuzz/pure.ts";
 import { cancelStorm, connectStorm, neverRead, slowWriter, useOfOthers } from "../fuzz/storms.ts";
-import { judgeText, textInput } from "../fuzz/texts.ts";
 
 // A small share of test/long/fuzz.test.ts, and what needs no numbers.
 
 describe("decoders and parsers", () => {
   test("requests", async () => {
-    await campaign({ name: "requests", count: 1_500, make: clientInput, judge: judgeRequests });
+    await fuzzRequests({ count: 1_500, from: 1 });
   });
 
   test("replies", async () => {
-    await campaign({ name: "replies", count: 600, make: daemonInput, judge: judgeReplies });
+    await fuzzReplies({ count: 600, from: 1 });
   });
 
   test("texts of others", async () => {
-    await campaign({ name: "texts", count: 400, make: textInput, judge: judgeText });
+    await fuzzTexts({ count: 400, from: 1 });
   });
 
   test("one byte at a time costs no more work than all at once", () => {

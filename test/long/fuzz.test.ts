@@ -1,13 +1,10 @@
 import { expect, test } from "vitest";
-import { campaign, isWhole, tell } from "../fuzz/campaign.ts";
-import { judgeReplies, judgeRequests } from "../fuzz/decoders.ts";
+import { isWhole, tell } from "../fuzz/campaign.ts";
 import { besideHostileHost } from "../fuzz/hostile-host.ts";
-import { clientInput } from "../fuzz/inputs.ts";
 import { liveClient } from "../fuzz/live-client.ts";
 import { liveServer } from "../fuzz/live-server.ts";
-import { daemonInput } from "../fuzz/replies.ts";
+import { fuzzReplies, fuzzRequests, fuzzTexts } from "../fuzz/pure.ts";
 import { cancelStorm, connectStorm, neverRead, slowWriter, useOfOthers } from "../fuzz/storms.ts";
-import { judgeText, textInput } from "../fuzz/texts.ts";
 
 /** How many inputs of each kind, from which seed on. The short test has the seeds from 1 on. */
 const PLAN = {
@@ -27,21 +24,15 @@ let inputs = 0;
 const from = FIRST_SEED;
 
 test("requests", { timeout: LIMIT_MS }, async () => {
-  const withBytes = (input: ReturnType<typeof clientInput>, bytes: Buffer) => ({ ...input, bytes });
-  const plan = { name: "requests", count: PLAN.requests, from, make: clientInput, withBytes };
-  inputs += await campaign({ ...plan, judge: judgeRequests });
+  inputs += await fuzzRequests({ count: PLAN.requests, from });
 });
 
 test("replies", { timeout: LIMIT_MS }, async () => {
-  const withBytes = (input: ReturnType<typeof daemonInput>, bytes: Buffer) => ({ ...input, bytes });
-  const plan = { name: "replies", count: PLAN.replies, from, make: daemonInput, withBytes };
-  inputs += await campaign({ ...plan, judge: judgeReplies });
+  inputs += await fuzzReplies({ count: PLAN.replies, from });
 });
 
 test("texts of others", { timeout: LIMIT_MS }, async () => {
-  const withBytes = (input: ReturnType<typeof textInput>, bytes: Buffer) => ({ ...input, bytes });
-  const plan = { name: "texts", count: PLAN.texts, from, make: textInput, withBytes };
-  inputs += await campaign({ ...plan, judge: judgeText });
+  inputs += await fuzzTexts({ count: PLAN.texts, from });
 });
 
 test("a live server of its own process", { timeout: LIMIT_MS }, async () => {
