@@ -45,11 +45,17 @@ export async function cancelStorm(path: string, { count, seed }: { count: number
 }
 
 /** vpcd is slow to see that a card is there again which hostile commands made it lose. */
-const connected = (client: RawClient, context: number): Promise<number> =>
-  until("the card to be there", async () => {
+async function connected(client: RawClient, context: number): Promise<number> {
+  let last = 0;
+  const connect = async () => {
     const { card, rv } = await client.connect(context, HOSTILE_READER);
+    last = rv;
     return rv === 0 && card;
+  };
+  return await until("the card to be there", connect, 60_000).catch((cause: unknown) => {
+    throw new Error(`the hostile clients' reader stays away: 0x${last.toString(16)}`, { cause });
   });
+}
 
 /** One client names the handle and the context of another. @throws {Error} when that does anything. */
 export async function useOfOthers(path: string): Promise<void> {
