@@ -163,8 +163,9 @@ export class PcscdService implements CardService, Daemon {
         } catch (error) {
           if (error instanceof ReturnCodeError || signal.aborted) throw error;
           if (!(await this.#presence.confirm())) throw unavailable(error);
-          // pcscd is watched and well, and yet hangs up on us again: it has all the connections that it takes.
-          if (attempt > 1) throw new ReturnCodeError("SCardConnect", Rv.NoMemory, { cause: error });
+          // pcscd is watched and well, it gave us contexts, and yet hangs up on this again: up to 2.0.0 it denies so.
+          if (attempt > 1)
+            throw new ReturnCodeError("SCardConnect", Rv.SecurityViolation, { cause: error });
         }
       }
     } finally {
