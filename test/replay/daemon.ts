@@ -17,6 +17,8 @@ export interface DaemonOptions {
   readonly order?: Order;
   readonly readers?: readonly Reader[];
   readonly hooks?: Hooks;
+  /** Changes each slot record on its way out. */
+  readonly spoil?: (record: Buffer) => Buffer;
 }
 
 /** A request as it arrived, with the daemon's own count of moments, so that tests can prove what came before what. */
@@ -69,8 +71,7 @@ export class ReplayDaemon implements AsyncDisposable {
   readonly hooks: Hooks;
   /** Called at each {@link Spot} of a registered connection's answer, in daemons that are not atomic there. */
   between: ((spot: Spot) => void) | undefined;
-  /** Changes each slot record on its way out. */
-  spoil: ((record: Buffer) => Buffer) | undefined;
+  readonly #spoil: (record: Buffer) => Buffer;
   /** More than so many connections are closed right after accept. */
   maxConnections = 200;
   readonly #directory: string;
@@ -90,6 +91,7 @@ export class ReplayDaemon implements AsyncDisposable {
     this.order = options.order ?? "little";
     this.hooks = options.hooks ?? {};
     this.#fixedSlots = options.slots ?? 16;
+    this.#spoil = options.spoil ?? ((bytes) => bytes);
     this.#fill(options.readers ?? []);
   }
 
@@ -134,7 +136,7 @@ export class ReplayDaemon implements AsyncDisposable {
   }
 
   /** Ends, and begins again as another one. */
-  async become({ kind, order, slots, readers }: Omit<DaemonOptions, "hooks">) {
+  async become({ kind, order, slots, readers }: Omit<DaemonOptions, "hooks" | "spoil">) {
     await this.stop();
     if (readers) this.#fill(readers);
     this.kind = kind ?? this.kind;
@@ -234,8 +236,7 @@ export class ReplayDaemon implements AsyncDisposable {
 
   recordOf(index: number): Buffer {
     const slot = this.#slots[index];
-    const bytes = slot ? record(this.order, slot.reader) : unused(this.order);
-    return this.spoil?.(bytes) ?? bytes;
+    return this.#spoil(slot ? record(this.order, slot.reader) : unused(this.order));
   }
 
   /** A request arrived whole. */
