@@ -116,6 +116,15 @@ class Program:
         ]
         return rv, {"states": told}
 
+    def poll(self, context, readers, times):
+        """`change` without waiting, so many times: how often it ended with each code."""
+        ends = {}
+        for _ in range(times):
+            rv, _ = self.change(context, readers)
+            code = "0x%08x" % (rv & 0xFFFFFFFF)
+            ends[code] = ends.get(code, 0) + 1
+        return 0, {"ends": ends}
+
     def connect(self, context, card, reader, share=2, protocols=3):
         made, protocol = LONG(0), DWORD(0)
         rv = lib.SCardConnect(
