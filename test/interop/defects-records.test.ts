@@ -13,6 +13,7 @@ import { startDaemon, type Twist } from "../replay/daemon.ts";
 // believes all of it; through cardwire programs get what makes sense. The daemons are simulated, since no real one
 // does it on demand.
 
+const INSUFFICIENT_BUFFER = "0x80100008";
 const names = cards.map(({ name }) => name);
 
 const generations: readonly (readonly [string, () => Programs])[] = [
@@ -144,6 +145,25 @@ describe("a name", () => {
       await program.must("connect", { context: "a", card: "c", reader: name });
       expect(await program.must("status", { card: "c" })).toMatchObject({ reader: name });
     }
+  });
+});
+
+describe("an answer that is longer than the program's buffer", () => {
+  // pcscd itself says SCARD_E_INSUFFICIENT_BUFFER, which libpcsclite relies on.
+  test.each(generations)("%s", async (_, programs) => {
+    const answer = Buffer.alloc(60_000, "A");
+    await using both = await simulated({ kind: "2.4.1", hooks: { transmit: () => answer } });
+    const results = async (socket: string) => {
+      await using program = await client(socket, { programs: programs() });
+      await program.must("connect", { context: "a", card: "c", reader: first });
+      const { rv } = await program.call("transmit", { card: "c", apdu: "00a40000", room: 10 });
+      return { rv, readers: (await program.call("list", { context: "a" }))["readers"] };
+    };
+    // Up to 1.9.5 it writes over the program's memory, later it takes the answer's end for other answers.
+    const died = { rv: "the program ended", readers: [] };
+    const direct = await results(both.direct).catch(() => died);
+    expect(direct.readers).not.toEqual(names);
+    expect(await results(both.through)).toEqual({ rv: INSUFFICIENT_BUFFER, readers: names });
   });
 });
 
