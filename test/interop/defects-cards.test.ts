@@ -47,8 +47,8 @@ describe("a context whose pcscd is killed and started again", () => {
     await through.must("establish", { context: "waits" });
     const known = await through.must("change", { context: "waits", readers: [[OTHER, 0]] });
     const [{ counter }] = known["states"] as [{ counter: number }];
-    const readers = [[OTHER, counter * 0x10000 + 0x10]];
-    const waiting = through.call("change", { context: "waits", readers, timeout: 60_000 });
+    const empty = [[OTHER, counter * 0x10000 + 0x10]];
+    const waiting = through.call("change", { context: "waits", readers: empty, timeout: 60_000 });
 
     for (const kill of restarts) {
       await pcscd.restart({ kill });

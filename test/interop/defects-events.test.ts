@@ -206,13 +206,13 @@ describe("a storm of events, cancellations and time-outs", () => {
       const readers = [["pnp", 0], still, ...(random() < 0.5 ? [moving] : [])];
       const forever = random() < 0.3;
       const timeout = forever ? 60_000 : Math.floor(random() * 20);
-      let isOver = false;
-      const wait = program.call("change", { context: "a", readers, timeout }).finally(() => {
-        isOver = true;
-      });
-      const isCancelled = forever || random() < 0.3;
-      // It may not have begun, and is not cancelled then.
-      while (isCancelled && !isOver) await program.must("cancel", { context: "a" });
+      const over = new AbortController();
+      const wait = program
+        .call("change", { context: "a", readers, timeout })
+        .finally(() => over.abort());
+      if (forever || random() < 0.3)
+        // Again and again, since one that has not begun is not cancelled.
+        while (!over.signal.aborted) await program.must("cancel", { context: "a" });
       ends.add((await wait).rv);
     }
     return ends;

@@ -46,6 +46,10 @@ async function poll(
 const failures = (ends: ReadonlyMap<string, number>): number =>
   [...ends].reduce((sum, [rv, times]) => sum + (rv === SUCCESS ? 0 : times), 0);
 
+const print = (who: string, ends: ReadonlyMap<string, number>): void => {
+  process.stdout.write(`${who}: ${JSON.stringify(Object.fromEntries(ends))}\n`);
+};
+
 /** Takes the cards out and puts them back, as fast as pcscd notices. Resolves when told to end. */
 async function move(cards: readonly CardHandle[], ended: () => boolean): Promise<number> {
   let moves = 0;
@@ -77,18 +81,18 @@ test(
           direct,
           (ends, calls) => failures(ends) > 0 || calls >= DIRECT_CALLS,
         );
-        console.log(`${name}, directly:`, Object.fromEntries(failed));
+        print(`${name}, directly`, failed);
         expect(failures(failed)).toBeGreaterThan(0);
 
         await using through = await client(attached.socket, options);
         await through.must("list", { context: "a" });
         const ends = await poll(through, (_, calls) => calls >= CALLS);
-        console.log(`${name}, through cardwire:`, Object.fromEntries(ends));
+        print(`${name}, through cardwire`, ends);
         expect(Object.fromEntries(ends)).toEqual({ [SUCCESS]: Math.ceil(CALLS / BATCH) * BATCH });
       }
     } finally {
       isOver = true;
-      console.log("cards moved:", await moving);
+      process.stdout.write(`cards moved: ${await moving}\n`);
     }
   },
   LIMIT_MS,
