@@ -7,7 +7,8 @@ Each line of standard input is one call, each line of standard output the outcom
 
 Contexts and cards go by the names that the caller gives them. The calls on one context are made one after the
 other, in a thread of its own, so that one that blocks holds up no other context. It ends with its input, by
-exiting at once, as a program that dies: nothing is released.
+exiting at once, as a program that dies: nothing is released. Bytes in readers' names that are no UTF-8 are U+DC80
+to U+DCFF, as Python's surrogateescape has them.
 
 ctypes alone, and nothing younger than Python 3.9, so that it runs on every Debian and every architecture.
 """
@@ -46,7 +47,7 @@ class IoRequest(ctypes.Structure):
 
 
 def names(multi_string):
-    return [one.decode("utf-8", "replace") for one in multi_string.split(b"\0") if one]
+    return [one.decode("utf-8", "surrogateescape") for one in multi_string.split(b"\0") if one]
 
 
 class Program:
@@ -101,7 +102,7 @@ class Program:
         """SCardGetStatusChange; `readers` are pairs of a name and what is known, "pnp" is the list itself."""
         states = (ReaderState * len(readers))()
         for state, (reader, known) in zip(states, readers):
-            state.reader = (PNP if reader == "pnp" else reader).encode()
+            state.reader = (PNP if reader == "pnp" else reader).encode("utf-8", "surrogateescape")
             state.current = known
         rv = lib.SCardGetStatusChange(self.context(context), DWORD(timeout), states, DWORD(len(readers)))
         told = [
@@ -115,11 +116,20 @@ class Program:
         ]
         return rv, {"states": told}
 
+    def poll(self, context, readers, times):
+        """`change` without waiting, so many times: how often it ended with each code."""
+        ends = {}
+        for _ in range(times):
+            rv, _ = self.change(context, readers)
+            code = "0x%08x" % (rv & 0xFFFFFFFF)
+            ends[code] = ends.get(code, 0) + 1
+        return 0, {"ends": ends}
+
     def connect(self, context, card, reader, share=2, protocols=3):
         made, protocol = LONG(0), DWORD(0)
         rv = lib.SCardConnect(
             self.context(context),
-            reader.encode(),
+            reader.encode("utf-8", "surrogateescape"),
             DWORD(share),
             DWORD(protocols),
             ctypes.byref(made),
@@ -165,7 +175,7 @@ class Program:
         if rv & 0xFFFFFFFF != 0:
             return rv, {}
         return rv, {
-            "reader": name.value.decode("utf-8", "replace"),
+            "reader": name.value.decode("utf-8", "surrogateescape"),
             "state": state.value & 0xFFFF,
             "counter": state.value >> 16 & 0xFFFF,
             "protocol": protocol.value,

@@ -51,6 +51,11 @@ describe("slotArrays", () => {
       "é\u00e9".slice(0, 1) + Buffer.from("é").subarray(0, 1).toString(),
     );
     expect(all[2 * 184]).toBe(0);
+    // 127 bytes that are no UTF-8, as cstring reads them.
+    const odd = slotArray([fakeReader("\udce9".repeat(127))], 16, speech(4));
+    expect(Buffer.from(odd.subarray(0, 128))).toEqual(
+      Buffer.concat([Buffer.alloc(127, 0xe9), Buffer.alloc(1)]),
+    );
     const short = slotArray([fakeReader("n".repeat(100)), fakeReader("kept")], 16, {
       dialect: withShortNames(dialectOf(2)),
       order: "little",

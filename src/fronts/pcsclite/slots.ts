@@ -5,6 +5,7 @@ import { MAX_ATR, MAX_SLOTS } from "../../wire/pcsclite/constants.ts";
 import type { Dialect } from "../../wire/pcsclite/dialects.ts";
 import type { ReaderState } from "../../wire/pcsclite/layouts.ts";
 import { encodeArray, type Speech } from "../../wire/pcsclite/replies.ts";
+import { textSize } from "../../wire/struct.ts";
 
 /**
  * How many slots an application is told of. To 4:6 ones always as many as there can be: libpcsclite cannot bear that
@@ -30,7 +31,7 @@ export function slotArrays(first: readonly string[] = []): SlotArray {
     const key = `${slots} ${dialect.nameBytes} ${order}`;
     const known = ofReaders.get(key);
     if (known) return known;
-    const fitting = readers.filter(({ name }) => Buffer.byteLength(name) < dialect.nameBytes);
+    const fitting = readers.filter(({ name }) => textSize(name) < dialect.nameBytes);
     const shown = fitting.length > slots ? inOrder(fitting, wanted) : fitting;
     const array = encodeArray(shown.map(stateOf), slots, speech);
     ofReaders.set(key, array);

@@ -104,11 +104,6 @@ export class Connection {
     return event;
   }
 
-  /** Sends bytes whose answer an earlier {@link exchange} already expects. */
-  send(bytes: Uint8Array): void {
-    if (!this.#end) this.#write(bytes);
-  }
-
   /** Hangs up. What was written before still reaches the daemon; replies that are to come are lost. */
   close(): void {
     if (this.#end) return;

@@ -165,6 +165,32 @@ describe("an event in the middle of an answer", () => {
   );
 });
 
+describe("an event that crosses STOP", () => {
+  test.each<[Kind, string]>([
+    ["1.8.18", "which answers STOP all the same"],
+    ["1.8.23", "for which it is the answer"],
+    ["1.9.9", "likewise"],
+    ["2.5.1", "likewise"],
+  ])("of %s, %s", async (kind) => {
+    await using attached = await attach({ kind });
+    const { daemon, service } = attached;
+    for (let times = 1; times <= 3; times++) {
+      await attached.follow();
+      using stop = daemon.hold(Cmd.Stop);
+      service.refresh();
+      await stop.caught;
+      if (times % 2 === 1) daemon.pull(first);
+      else daemon.insert(first, otherAtr);
+      stop.release();
+      await attached.follow();
+    }
+    daemon.unplug(second);
+    await attached.follow();
+    // It was never taken for damage: the watcher's connection is still the first one.
+    expect(daemon.asked(Cmd.Wait).every(({ connection }) => connection === 1)).toBe(true);
+  });
+});
+
 describe("an application sees its own effects at once", () => {
   const sharing = (attached: { service: { readers: readonly { sharing: number }[] } }) =>
     attached.service.readers[0]?.sharing;
