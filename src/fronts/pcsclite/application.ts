@@ -128,11 +128,11 @@ export class Application {
   #serve(): void {
     try {
       while (!this.#isBusy && !this.#life.signal.aborted) {
+        if (this.#socket.writableLength > MAX_UNREAD) return this.#wait(this.#drained());
         const request = this.#decoder.next();
         if (!request) break;
         const waiting = this.#answer(request);
         if (waiting) this.#wait(waiting);
-        else if (this.#socket.writableLength > MAX_UNREAD) this.#wait(this.#drained());
       }
       if (!this.#isBusy && this.#socket.isPaused()) this.#socket.resume();
     } catch (error) {

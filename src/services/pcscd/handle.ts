@@ -105,6 +105,7 @@ export class Handle implements Abandonable {
     const { connection } = opened.context;
     if (!this.#daemon.barriers.isClear(this.reader, connection))
       await this.#daemon.barriers.clear(this.reader, connection);
+    if (this.#opened !== opened) return; // it broke meanwhile, or its application died: the handle is gone
     this.#daemon.barriers.add(this.reader, connection, connection.requestSoon(command, body));
   }
 
