@@ -51,18 +51,24 @@ export interface Report {
   readonly rebuilds: string[];
 }
 
-/** Runs sequences until there are enough, or too much is wrong. @throws {Error} when worlds cannot be made. */
-export async function campaign(options: CampaignOptions): Promise<Report> {
-  const report: Report = {
-    sequences: 0,
-    calls: 0,
-    blocked: 0,
-    released: 0,
-    outcomes: new Map(),
-    findings: [],
-    passing: [],
-    rebuilds: [],
-  };
+const nothing = (): Report => ({
+  sequences: 0,
+  calls: 0,
+  blocked: 0,
+  released: 0,
+  outcomes: new Map(),
+  findings: [],
+  passing: [],
+  rebuilds: [],
+});
+
+/**
+ * Runs sequences until there are enough, or too much is wrong.
+ *
+ * @param report is added to as they come.
+ * @throws {Error} when worlds cannot be made.
+ */
+export async function campaign(options: CampaignOptions, report = nothing()): Promise<Report> {
   let next = options.seed;
   const take = (): number | undefined => {
     if (next >= options.seed + options.sequences) return undefined;
@@ -81,16 +87,7 @@ export async function campaign(options: CampaignOptions): Promise<Report> {
 
 /** Runs one sequence, shrunk if it differs. */
 export async function replayOne(way: Way, steps: readonly Step[]): Promise<Finding | undefined> {
-  const report: Report = {
-    sequences: 0,
-    calls: 0,
-    blocked: 0,
-    released: 0,
-    outcomes: new Map(),
-    findings: [],
-    passing: [],
-    rebuilds: [],
-  };
+  const report = nothing();
   const lane = new Lane(way, "replayed", report);
   await lane.try(0, replay(steps));
   await lane.end();
