@@ -210,9 +210,9 @@ export class Generator {
     const nested = share === 1 ? depth - 1 : depth;
     const choice = this.#pick([
       [nested > 0 ? 6 : 28, "begin"],
-      [nested > 0 ? 30 : 4, "end"],
-      [22, "transmit"],
-      [15, "status"],
+      [nested > 0 ? 40 : 10, "end"],
+      [20, "transmit"],
+      [13, "status"],
       [isToldOf ? 60 : 9, "reconnect"],
       [9, "disconnect"],
       [4, "control"],
