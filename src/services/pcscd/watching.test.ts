@@ -216,6 +216,22 @@ describe("an application sees its own effects at once", () => {
     expect([sharing(attached), protocol()]).toEqual([0, 0]);
   });
 
+  test("but not those that there were not: an eject, and an end that was refused", async () => {
+    await using attached = await attach();
+    const { service } = attached;
+    const protocol = () => service.readers[0]?.protocol;
+    const { signal } = new AbortController();
+    const one = await attached.connect();
+    const two = await attached.connect();
+    await one.begin({ signal });
+    await expect(two.end(1)).rejects.toMatchObject({ rv: 0x8010000b });
+    expect(protocol()).toBe(2);
+    await one.end(3);
+    expect(protocol()).toBe(2);
+    await expect(two.end(1)).rejects.toMatchObject({ rv: 0x80100016 });
+    expect(protocol()).toBe(0);
+  });
+
   test("and what others do comes with the daemon's list", async () => {
     await using attached = await attach({ readers: [{ ...cards[0], sharing: 0 }] });
     const { daemon } = attached;
