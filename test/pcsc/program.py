@@ -26,6 +26,7 @@ lib = ctypes.CDLL("libpcsclite.so.1")
 MAX_BUFFER = 65_548
 MAX_ATTRIBUTE = 264
 ATR_SIZE = 33
+INSUFFICIENT_BUFFER = 0x80100008
 # What SCardGetStatusChange may be given for a name: the list itself.
 PNP = "\\\\?PnP?\\Notification"
 
@@ -47,6 +48,14 @@ class IoRequest(ctypes.Structure):
 
 def names(multi_string):
     return [one.decode("utf-8", "replace") for one in multi_string.split(b"\0") if one]
+
+
+def told(rv, name, raw, length):
+    """The bytes of an answer, or how many there would have been, had there been room."""
+    rv &= 0xFFFFFFFF
+    if rv == INSUFFICIENT_BUFFER:
+        return {"length": length.value}
+    return {name: raw[: length.value].hex()} if rv == 0 else {}
 
 
 class Program:
@@ -126,7 +135,7 @@ class Program:
             ctypes.byref(protocol),
         )
         if rv & 0xFFFFFFFF != 0:
-            return rv, {}
+            return rv, {"protocol": protocol.value}
         self.cards[card], self.protocols[card] = made.value, protocol.value
         return rv, {"protocol": protocol.value}
 
@@ -136,7 +145,7 @@ class Program:
             self.handle(card), DWORD(share), DWORD(protocols), DWORD(initialization), ctypes.byref(protocol)
         )
         if rv & 0xFFFFFFFF != 0:
-            return rv, {}
+            return rv, {"protocol": protocol.value}
         self.protocols[card] = protocol.value
         return rv, {"protocol": protocol.value}
 
@@ -182,9 +191,7 @@ class Program:
         rv = lib.SCardTransmit(
             self.handle(card), ctypes.byref(send), data, DWORD(len(data)), None, answer, ctypes.byref(length)
         )
-        if rv & 0xFFFFFFFF != 0:
-            return rv, {}
-        return rv, {"answer": answer.raw[: length.value].hex()}
+        return rv, told(rv, "answer", answer.raw, length)
 
     def control(self, card, code, data="", room=MAX_BUFFER):
         sent = bytes.fromhex(data)
@@ -192,16 +199,12 @@ class Program:
         rv = lib.SCardControl(
             self.handle(card), DWORD(code), sent, DWORD(len(sent)), answer, DWORD(room), ctypes.byref(length)
         )
-        if rv & 0xFFFFFFFF != 0:
-            return rv, {}
-        return rv, {"answer": answer.raw[: length.value].hex()}
+        return rv, told(rv, "answer", answer.raw, length)
 
     def getattrib(self, card, attribute, room=MAX_ATTRIBUTE):
         value, length = ctypes.create_string_buffer(max(room, 1)), DWORD(room)
         rv = lib.SCardGetAttrib(self.handle(card), DWORD(attribute), value, ctypes.byref(length))
-        if rv & 0xFFFFFFFF != 0:
-            return rv, {}
-        return rv, {"value": value.raw[: length.value].hex()}
+        return rv, told(rv, "value", value.raw, length)
 
     def setattrib(self, card, attribute, value=""):
         sent = bytes.fromhex(value)

@@ -199,8 +199,9 @@ export class PcscdSession implements CardSession {
     const { activeProtocol } = (await this.#handle.request(Command.Reconnect, asked)).body;
     this.#isExclusive = share === ShareMode.Exclusive;
     this.#daemon.table.reshared(reader, share);
-    this.#daemon.table.negotiated(reader, activeProtocol);
-    if (initialization !== Disposition.Leave) this.#daemon.refresh();
+    const powersUp = initialization !== Disposition.Leave;
+    this.#daemon.table.negotiated(reader, activeProtocol, { powersUp });
+    if (powersUp) this.#daemon.refresh();
     return activeProtocol;
   }
 
