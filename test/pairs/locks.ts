@@ -1,3 +1,4 @@
+import { until } from "../lab/processes.ts";
 import { Apdu, Disposition, isBlocked, reader, Share, type Stage, State, seen } from "./stage.ts";
 
 // Contexts that keep each other out: transactions, exclusive access, and a holder that dies.
@@ -88,7 +89,7 @@ export async function exclusive(stage: Stage): Promise<void> {
 }
 
 /** A program that dies, or releases its context, in the middle of a transaction: the card is reset. */
-export async function deaths({ client, another, results }: Stage): Promise<void> {
+export async function deaths({ client, another, results, pcscd }: Stage): Promise<void> {
   const watcher = async (): Promise<void> => {
     await client.must("establish", { context: "b" });
     await client.must("connect", { context: "b", card: "b", reader });
@@ -98,6 +99,8 @@ export async function deaths({ client, another, results }: Stage): Promise<void>
     // Waits for the lock to be free, and so for the end of the other.
     const told = await client.call("status", { card: "b" });
     results.tell(`${name}: status`, told);
+    // pcscd forgets the protocol some time after it told of the reset, also if it is a new one by then.
+    await until("the other to be gone", async () => (await pcscd.readers())[0]?.sharing === 1);
     await results.call(`${name}: reconnect`, "reconnect", { card: "b" });
     await results.call(`${name}: PIN`, "transmit", { card: "b", apdu: Apdu.isVerified });
     await client.must("release", { context: "b" });

@@ -47,20 +47,22 @@ export class Recorder {
     return outcome;
   }
 
-  /** Notes what a call told that was made elsewhere. */
+  /** Notes what a call told that was made elsewhere, but for the time that it took. */
   tell(name: string, told: Outcome, args: Arguments = {}): void {
-    const { ms, states, counter, ...more } = told;
+    const { states, counter } = told;
     const watched = (args["readers"] ?? []) as readonly (readonly [string, number])[];
-    const facts = Object.entries(more).map(([key, value]) => [key, short(value)]);
+    const plain = Object.entries(told)
+      .filter(([key]) => !["ms", "states", "counter"].includes(key))
+      .map(([key, value]) => [key, short(value)]);
     this.note(name, {
-      ...Object.fromEntries(facts),
+      ...Object.fromEntries(plain),
       ...(counter === undefined ? {} : { counter: this.#since(told["reader"], counter) }),
       ...(states === undefined
         ? {}
         : {
-            states: (states as readonly Outcome[]).map(({ counter: seen, ...state }, i) => ({
+            states: (states as readonly Outcome[]).map((state, i) => ({
               ...state,
-              counter: this.#since(watched[i]?.[0], seen),
+              counter: this.#since(watched[i]?.[0], state["counter"]),
             })),
           }),
     });
@@ -73,12 +75,16 @@ export class Recorder {
   }
 }
 
-/** One line for each result that is not the same in both; none if all are. */
-export function differences(expected: Results, found: Results): readonly string[] {
+/** A result that is not the same in both. */
+export interface Difference {
+  readonly name: string;
+  readonly expected: unknown;
+  readonly found: unknown;
+}
+
+export function differences(expected: Results, found: Results): readonly Difference[] {
   const names = new Set([...Object.keys(expected), ...Object.keys(found)]);
   return [...names]
     .filter((name) => !isDeepStrictEqual(expected[name], found[name]))
-    .map((name) => `${name}: ${show(found[name])} in place of ${show(expected[name])}`);
+    .map((name) => ({ name, expected: expected[name], found: found[name] }));
 }
-
-const show = (value: unknown): string => (value === undefined ? "nothing" : JSON.stringify(value));

@@ -23,7 +23,7 @@ export class PairingTable {
   }
 
   /** In Markdown. A pairing that nobody tried has no text. */
-  toString(): string {
+  markdown(): string {
     const label = (release: Release): string => {
       const { debian, pcscLite, protocol } = releases[release];
       return `Debian ${debian}: ${pcscLite} (${protocol})`;
@@ -55,13 +55,23 @@ function named(rv: string): string {
 const rvOf = (result: unknown): string =>
   typeof result === "object" && result !== null && "rv" in result ? String(result.rv) : "";
 
-/** A cell: "ok", with which code the client was refused, or what first came otherwise than it should. */
+/** What is amiss where some results are not as they should be. */
+const SYMPTOMS: readonly (readonly [results: RegExp, symptom: (found: Results) => string])[] = [
+  [/^wait: the list|^the card goes, 1$/, () => "no plug counter"],
+  [
+    /^a wait before any list$|^a list after a wait$/,
+    (found) => `a wait before any list: ${named(rvOf(found["a wait before any list"]))}`,
+  ],
+];
+
+/** A cell: "ok", with which code the client was refused, or what came otherwise than it should. */
 export function verdict(expected: Results, found: Outcome): string {
-  if (found instanceof Error) return `broken: ${found.message.split(/[:;\n]/)[0]}`;
+  if (found instanceof Error) return `broken: ${found.message}`;
   const refused = rvOf(found[FIRST]);
   if (refused !== SUCCESS) return named(refused);
-  const [first] = differences(expected, found);
-  if (first === undefined) return "ok";
-  const name = Object.keys(found).find((one) => first.startsWith(`${one}: `)) ?? first;
-  return `${name}: ${named(rvOf(found[name]))}`;
+  const symptoms = differences(expected, found).map(({ name }) => {
+    const [, symptom] = SYMPTOMS.find(([results]) => results.test(name)) ?? [];
+    return symptom?.(found) ?? name;
+  });
+  return symptoms.length === 0 ? "ok" : [...new Set(symptoms)].join("; ");
 }

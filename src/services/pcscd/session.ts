@@ -28,6 +28,7 @@ export class PcscdSession implements CardSession {
     this.#daemon = daemon;
     this.#handle = handle;
     this.#isExclusive = share === ShareMode.Exclusive;
+    handle.holds = () => this.#depth > 0 || this.#isExclusive;
   }
 
   async begin(): Promise<void> {
@@ -151,7 +152,7 @@ export class PcscdSession implements CardSession {
   }
 
   async abandon(): Promise<void> {
-    const held = this.#handle.isOpen && (this.#depth > 0 || this.#isExclusive);
+    const held = this.#handle.isOpen && this.#handle.holds();
     const done = this.#handle.abandon();
     if (held) this.#daemon.table.wasReset(this.#handle.reader, { unpowered: false });
     await done;
@@ -213,8 +214,10 @@ export class PcscdSession implements CardSession {
   }
 
   #tellReset(disposition: number, how: { readonly unpowered: boolean }): void {
-    if (disposition === Disposition.Leave || disposition > Disposition.Eject) return;
-    this.#daemon.table.wasReset(this.#handle.reader, how);
+    if (disposition === Disposition.Leave) return;
+    // An eject that the reader is capable of takes the card away; one that it is not changes nothing (seen with 1.9.9).
+    if (disposition === Disposition.Reset || disposition === Disposition.Unpower)
+      this.#daemon.table.wasReset(this.#handle.reader, how);
     this.#daemon.refresh();
   }
 }
