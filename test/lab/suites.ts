@@ -110,6 +110,9 @@ export function foreign(name: ForeignSuite): Suite {
   };
 }
 
+/** Where vpcd's package says which readers there are. */
+const VPCD_CONFIG = "/etc/reader.conf.d/vpcd";
+
 /**
  * What `startPcscd` needs to start a suite's pcscd, with that suite's own driver. With `polkit`, that daemon asks polkitd
  * for everybody.
@@ -119,6 +122,7 @@ export function daemonOf(
   { polkit = false } = {},
 ): Pick<PcscdOptions, "program" | "args" | "driversOf" | "order"> {
   const options = polkit ? ["--foreground"] : pcscdArguments(program("pcscd"));
-  const [command, ...args] = program("pcscd", options);
+  // The file itself: programs of 32 bits under qemu cannot read the folder's entries, whose numbers have 64.
+  const [command, ...args] = program("pcscd", [...options, "--config", VPCD_CONFIG]);
   return { program: command, args, driversOf: root, order };
 }
