@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { LOOPBACK_UP } from "../../scripts/namespaces.ts";
 import { CardHandle, CardProcess, type CardSpec } from "./card-handle.ts";
 import { collectOutput, publicDirectory, stopChild, typeScript, until } from "./processes.ts";
-import { type ReaderRecord, readerStates } from "./reader-states.ts";
+import type { Argv } from "./programs.ts";
+import { type Order, type ReaderRecord, readerStates } from "./reader-states.ts";
 
 export interface PcscdOptions {
   /** The two slots' cards. Unless told: a test card in the first, and one beside the second, not inserted. */
@@ -12,6 +13,10 @@ export interface PcscdOptions {
   /** Another pcscd, with all the arguments that it needs, such as a loader of its own libc. */
   readonly program?: string;
   readonly args?: readonly string[];
+  /** A file tree whose driver and readers' configuration it has in place of this computer's. */
+  readonly driversOf?: string;
+  /** Its byte order, if it is another than this computer's. */
+  readonly order?: Order;
   /** Where that program has /run/pcscd, as seen from here; elsewhere if it runs in a chroot. */
   readonly runDirectory?: string;
   /** More arguments at the end, such as `--apdu --debug`. */
@@ -22,12 +27,15 @@ export interface PcscdOptions {
 /** What vpcd calls its two slots. */
 export const readerNames = ["Virtual PCD 00 00", "Virtual PCD 00 01"] as const;
 
+/** The folders of a driver and of what says which readers it has. */
+const DRIVERS = ["/usr/lib/pcsc", "/etc/reader.conf.d"] as const;
+
 /** The flag of a present card in pcsc-lite's own reader state. */
 const PRESENT = 4;
 
 /** Builds since 2.0 may ask polkit, of which there is none in the lab. */
-export function pcscdArguments(): readonly string[] {
-  const help = spawnSync("pcscd", ["--help"], { encoding: "utf8" });
+export function pcscdArguments([program, ...args]: Argv = ["pcscd"]): readonly string[] {
+  const help = spawnSync(program, [...args, "--help"], { encoding: "utf8" });
   return `${help.stdout}${help.stderr}`.includes("--disable-polkit")
     ? ["--foreground", "--disable-polkit"]
     : ["--foreground"];
@@ -72,24 +80,27 @@ export class Pcscd implements AsyncDisposable {
 
   /** The readers as the daemon itself lists them. */
   async readers(): Promise<readonly ReaderRecord[]> {
-    return await readerStates(this.socketPath);
+    const { order = "little" } = this.#options;
+    return await readerStates(this.socketPath, undefined, { order });
   }
 
   /** Starts the daemon if it does not run. Resolves when it lists both slots. */
   async start(): Promise<void> {
     if (this.#daemon) return;
     const { program = "pcscd", args, extraArgs = [], env = {} } = this.#options;
-    const { runDirectory = "/run/pcscd" } = this.#options;
+    const { runDirectory = "/run/pcscd", driversOf } = this.#options;
+    const mounts = [
+      [this.directory, runDirectory],
+      ...(driversOf === undefined ? [] : DRIVERS.map((path) => [join(driversOf, path), path])),
+    ].map(([from, to]) => `mount --bind ${from} ${to}`);
     // The cards' process keeps the network namespace, so that they outlive the daemon.
     const daemon = spawn(
       "nsenter",
       [
         `--net=/proc/${this.#cardChild.pid}/ns/net`,
         ..."-- unshare --mount --propagation private -- /bin/sh -ec".split(" "),
-        'mount --bind "$1" "$2"; shift 2; exec "$@"',
+        [...mounts, 'exec "$@"'].join("\n"),
         "pcscd",
-        this.directory,
-        runDirectory,
         program,
         ...(args ?? pcscdArguments()),
         ...extraArgs,

@@ -11,14 +11,22 @@ export interface ReaderRecord {
   readonly atr: string;
 }
 
-/** pcsc-lite src/winscard_msg.h: protocol 4:4 and later, little-endian as every machine that runs these tests. */
+/** Of the machine for which the daemon was built. */
+export type Order = "little" | "big";
+
+/** pcsc-lite src/winscard_msg.h: protocol 4:4 and later. */
 const VERSION = { command: 0x11, size: 12 };
 const READERS = { command: 0x12, slots: 16, size: 184 };
 
-function header(command: number, size: number): Buffer {
-  const bytes = Buffer.alloc(8);
-  bytes.writeUInt32LE(size, 0);
-  bytes.writeUInt32LE(command, 4);
+const littleEndian = (bytes: Buffer, at: number): number => bytes.readUInt32LE(at);
+const bigEndian = (bytes: Buffer, at: number): number => bytes.readUInt32BE(at);
+
+function words(order: Order, ...values: readonly number[]): Buffer {
+  const bytes = Buffer.alloc(values.length * 4);
+  for (const [at, value] of values.entries()) {
+    if (order === "big") bytes.writeUInt32BE(value, at * 4);
+    else bytes.writeUInt32LE(value, at * 4);
+  }
   return bytes;
 }
 
@@ -30,36 +38,36 @@ function header(command: number, size: number): Buffer {
 export async function readerStates(
   socketPath: string,
   timeoutMs = 5_000,
-  minor = 4,
+  { order = "little", minor = 4 }: { readonly order?: Order; readonly minor?: number } = {},
 ): Promise<readonly ReaderRecord[]> {
-  const version = Buffer.alloc(VERSION.size);
-  version.writeInt32LE(4, 0);
-  version.writeInt32LE(minor, 4);
   const reply = await exchange(
     socketPath,
-    Buffer.concat([header(VERSION.command, version.length), version, header(READERS.command, 0)]),
+    words(order, VERSION.size, VERSION.command, 4, minor, 0, 0, READERS.command),
     VERSION.size + READERS.slots * READERS.size,
     timeoutMs,
   );
-  const rv = reply.readUInt32LE(8);
-  const own = reply.readInt32LE(4);
+  const read = order === "big" ? bigEndian : littleEndian;
+  const rv = read(reply, 8);
+  const own = read(reply, 4);
   // 2.3.0 to 2.4.0 take no version but their own, and serve the array all the same.
-  if (rv !== 0 && own !== minor) return await readerStates(socketPath, timeoutMs, own);
+  if (rv !== 0 && own !== minor) {
+    return await readerStates(socketPath, timeoutMs, { order, minor: own });
+  }
   if (rv !== 0) throw new Error(`the daemon refused version 4:${minor} with 0x${rv.toString(16)}`);
   const records = Array.from({ length: READERS.slots }, (_, slot) =>
-    decode(reply.subarray(VERSION.size + slot * READERS.size)),
+    decode(reply.subarray(VERSION.size + slot * READERS.size), read),
   );
   return records.filter(({ name }) => name !== "");
 }
 
-function decode(record: Buffer): ReaderRecord {
+function decode(record: Buffer, read: typeof littleEndian): ReaderRecord {
   const end = record.indexOf(0);
   return {
     name: record.toString("utf8", 0, Math.min(end, 128)),
-    eventCounter: record.readUInt32LE(128),
-    state: record.readUInt32LE(132),
-    sharing: record.readInt32LE(136),
-    atr: record.toString("hex", 140, 140 + Math.min(record.readUInt32LE(176), 33)),
+    eventCounter: read(record, 128),
+    state: read(record, 132),
+    sharing: read(record, 136) | 0,
+    atr: record.toString("hex", 140, 140 + Math.min(read(record, 176), 33)),
   };
 }
 

@@ -59,6 +59,14 @@ def told(rv, name, raw, length):
     return {name: raw[: length.value].hex()} if rv == 0 else {}
 
 
+def told(rv, name, raw, length):
+    """The bytes of an answer, or how many there would have been, had there been room."""
+    rv &= 0xFFFFFFFF
+    if rv == INSUFFICIENT_BUFFER:
+        return {"length": length.value}
+    return {name: raw[: length.value].hex()} if rv == 0 else {}
+
+
 class Program:
     """The calls. Each gives its return code and what else it told."""
 

@@ -28,6 +28,7 @@ export class PcscdSession implements CardSession {
     this.#daemon = daemon;
     this.#handle = handle;
     this.#isExclusive = share === ShareMode.Exclusive;
+    handle.holds = () => this.#depth > 0 || this.#isExclusive;
   }
 
   async begin(): Promise<void> {
@@ -155,7 +156,7 @@ export class PcscdSession implements CardSession {
   }
 
   async abandon(): Promise<void> {
-    const held = this.#handle.isOpen && (this.#depth > 0 || this.#isExclusive);
+    const held = this.#handle.isOpen && this.#handle.holds();
     const done = this.#handle.abandon();
     if (held) this.#daemon.table.wasReset(this.#handle.reader, { unpowered: false });
     await done;
@@ -203,8 +204,9 @@ export class PcscdSession implements CardSession {
     const { activeProtocol } = (await this.#handle.request(Command.Reconnect, asked)).body;
     this.#isExclusive = share === ShareMode.Exclusive;
     this.#daemon.table.reshared(reader, share);
-    this.#daemon.table.negotiated(reader, activeProtocol);
-    if (initialization !== Disposition.Leave) this.#daemon.refresh();
+    const powersUp = initialization !== Disposition.Leave;
+    this.#daemon.table.negotiated(reader, activeProtocol, { powersUp });
+    if (powersUp) this.#daemon.refresh();
     return activeProtocol;
   }
 
