@@ -1,14 +1,17 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { rm } from "node:fs/promises";
+import { copyFile, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { LOOPBACK_UP } from "../../scripts/namespaces.ts";
 import { CardHandle, CardProcess, type CardSpec } from "./card-handle.ts";
 import { collectOutput, publicDirectory, stopChild, typeScript, until } from "./processes.ts";
-import { type ReaderRecord, readerStates } from "./reader-states.ts";
+import { FIXED_SLOTS, type ReaderRecord, readerList, readerStates } from "./reader-states.ts";
+import { VPCD_PORT } from "./vpcd.ts";
 
 export interface PcscdOptions {
-  /** The two slots' cards. Unless told: a test card in the first, and one beside the second, not inserted. */
-  readonly cards?: readonly [CardSpec, CardSpec?];
+  /** The slots' cards. Unless told: a test card in the first, and one beside each other, not inserted. */
+  readonly cards?: readonly CardSpec[];
+  /** How many slots vpcd has: an even number, 2 unless told. More than 16 are seen in daemons from 2.5.0 on only. */
+  readonly slots?: number;
   /** Another pcscd, with all the arguments that it needs, such as a loader of its own libc. */
   readonly program?: string;
   readonly args?: readonly string[];
@@ -21,6 +24,33 @@ export interface PcscdOptions {
 
 /** What vpcd calls its two slots. */
 export const readerNames = ["Virtual PCD 00 00", "Virtual PCD 00 01"] as const;
+
+/** What they are called where there are more: each two belong to one reader. */
+export const readerName = (slot: number): string =>
+  `Virtual PCD ${hex(Math.floor(slot / 2))} ${hex(slot % 2)}`;
+
+const hex = (number: number): string => number.toString(16).toUpperCase().padStart(2, "0");
+
+const slotsOf = ({ slots = readerNames.length }: PcscdOptions): number => slots;
+
+const VPCD = "/usr/lib/pcsc/drivers/serial/libifdvpcd.so";
+
+/** Two-slot readers for pcscd's `--config`. The driver keeps its slots in one table, so each reader has a copy of its own. */
+async function writeReaders(folder: string, count: number): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  for (let reader = 0; reader < count; reader++) {
+    const library = join(folder, `vpcd-${reader}.so`);
+    await copyFile(VPCD, library);
+    const port = `0x${(VPCD_PORT + 2 * reader).toString(16)}`;
+    const lines = [
+      'FRIENDLYNAME "Virtual PCD"',
+      `DEVICENAME /dev/null:${port}`,
+      `LIBPATH ${library}`,
+      `CHANNELID ${port}`,
+    ];
+    await writeFile(join(folder, `reader-${reader}`), `${lines.join("\n")}\n`);
+  }
+}
 
 /** The flag of a present card in pcsc-lite's own reader state. */
 const PRESENT = 4;
@@ -38,7 +68,8 @@ export class Pcscd implements AsyncDisposable {
   /** The directory that the daemon has for its /run/pcscd. */
   readonly directory: string;
   readonly socketPath: string;
-  readonly cards: readonly [CardHandle, CardHandle];
+  readonly cards: readonly [CardHandle, CardHandle, ...CardHandle[]];
+  readonly #slots: number;
   readonly #options: PcscdOptions;
   readonly #cardChild: ChildProcess;
   #daemon: ChildProcess | undefined;
@@ -55,9 +86,11 @@ export class Pcscd implements AsyncDisposable {
     this.socketPath = join(directory, "pcscd.comm");
     this.#cardChild = cardChild;
     this.#options = options;
-    const handle = (slot: 0 | 1): CardHandle =>
+    this.#slots = slotsOf(options);
+    const handle = (slot: number): CardHandle =>
       new CardHandle(cards, slot, (present) => this.#waitForCard(slot, present));
-    this.cards = [handle(0), handle(1)];
+    const more = Array.from({ length: this.#slots - 2 }, (_, index) => handle(index + 2));
+    this.cards = [handle(0), handle(1), ...more];
   }
 
   /** The daemon's process id; 0 while it is stopped. */
@@ -72,7 +105,8 @@ export class Pcscd implements AsyncDisposable {
 
   /** The readers as the daemon itself lists them. */
   async readers(): Promise<readonly ReaderRecord[]> {
-    return await readerStates(this.socketPath);
+    const isList = this.#slots > FIXED_SLOTS;
+    return await (isList ? readerList(this.socketPath) : readerStates(this.socketPath));
   }
 
   /** Starts the daemon if it does not run. Resolves when it lists both slots. */
@@ -92,6 +126,7 @@ export class Pcscd implements AsyncDisposable {
         runDirectory,
         program,
         ...(args ?? pcscdArguments()),
+        ...(await this.#config()),
         ...extraArgs,
       ],
       { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } },
@@ -108,7 +143,7 @@ export class Pcscd implements AsyncDisposable {
     try {
       await until("pcscd to list its readers", async () => {
         if (ended) return "ended";
-        return (await this.readers()).length >= readerNames.length;
+        return (await this.readers()).length >= this.#slots;
       });
       if (ended) throw new Error("pcscd ended at once");
     } catch (error) {
@@ -132,7 +167,15 @@ export class Pcscd implements AsyncDisposable {
     await this.start();
   }
 
-  async #waitForCard(slot: 0 | 1, present: boolean): Promise<void> {
+  /** The arguments for more slots than vpcd has by itself. */
+  async #config(): Promise<readonly string[]> {
+    if (this.#slots === readerNames.length) return [];
+    const config = join(this.directory, "readers");
+    await writeReaders(config, this.#slots / 2);
+    return ["--config", config];
+  }
+
+  async #waitForCard(slot: number, present: boolean): Promise<void> {
     if (!this.#daemon) return;
     await until(`pcscd to notice slot ${slot}`, async () => {
       const record = (await this.readers())[slot];
@@ -156,8 +199,11 @@ export class Pcscd implements AsyncDisposable {
  * @throws {Error} with the daemon's output when it does not come up; nothing is left then.
  */
 export async function startPcscd(options: PcscdOptions = {}): Promise<Pcscd> {
-  const [first, second] = options.cards ?? [{}];
-  const specs: readonly [CardSpec, CardSpec] = [first, second ?? { inserted: false }];
+  const cards = options.cards ?? [{}];
+  const specs = Array.from(
+    { length: slotsOf(options) },
+    (_, slot): CardSpec => cards[slot] ?? { inserted: false },
+  );
   const directory = await publicDirectory("pcscd");
   const [command = "", ...args] = [
     ..."unshare --net -- /bin/sh -ec".split(" "),
@@ -166,10 +212,10 @@ export async function startPcscd(options: PcscdOptions = {}): Promise<Pcscd> {
     ...typeScript("card-process.ts", JSON.stringify(specs)),
   ];
   const child = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"] });
-  const cards = new CardProcess(child);
-  const pcscd = new Pcscd(directory, child, cards, options);
+  const process = new CardProcess(child);
+  const pcscd = new Pcscd(directory, child, process, options);
   try {
-    await cards.ready();
+    await process.ready();
     await pcscd.start();
     await Promise.all(
       pcscd.cards.map(async (card, slot) => {

@@ -14,6 +14,11 @@ export interface ReaderRecord {
 /** pcsc-lite src/winscard_msg.h: protocol 4:4 and later, little-endian as every machine that runs these tests. */
 const VERSION = { command: 0x11, size: 12 };
 const READERS = { command: 0x12, slots: 16, size: 184 };
+const SIZE = { command: 0x16, size: 4 };
+const ARRAY = { command: 0x17 };
+
+/** Readers that a daemon's fixed array has room for. */
+export const FIXED_SLOTS = READERS.slots;
 
 function header(command: number, size: number): Buffer {
   const bytes = Buffer.alloc(8);
@@ -32,12 +37,10 @@ export async function readerStates(
   timeoutMs = 5_000,
   minor = 4,
 ): Promise<readonly ReaderRecord[]> {
-  const version = Buffer.alloc(VERSION.size);
-  version.writeInt32LE(4, 0);
-  version.writeInt32LE(minor, 4);
+  const version = versionRequest(minor);
   const reply = await exchange(
     socketPath,
-    Buffer.concat([header(VERSION.command, version.length), version, header(READERS.command, 0)]),
+    Buffer.concat([version, header(READERS.command, 0)]),
     VERSION.size + READERS.slots * READERS.size,
     timeoutMs,
   );
@@ -46,11 +49,38 @@ export async function readerStates(
   // 2.3.0 to 2.4.0 take no version but their own, and serve the array all the same.
   if (rv !== 0 && own !== minor) return await readerStates(socketPath, timeoutMs, own);
   if (rv !== 0) throw new Error(`the daemon refused version 4:${minor} with 0x${rv.toString(16)}`);
-  const records = Array.from({ length: READERS.slots }, (_, slot) =>
-    decode(reply.subarray(VERSION.size + slot * READERS.size)),
-  );
-  return records.filter(({ name }) => name !== "");
+  return recordsIn(reply.subarray(VERSION.size));
 }
+
+/**
+ * All readers of a daemon from 2.5.0 on, however many.
+ *
+ * @throws {Error} as above, and when their number changes meanwhile.
+ */
+export async function readerList(
+  socketPath: string,
+  timeoutMs = 5_000,
+): Promise<readonly ReaderRecord[]> {
+  const sized = Buffer.concat([versionRequest(6), header(SIZE.command, 0)]);
+  const before = VERSION.size + SIZE.size;
+  const count = (await exchange(socketPath, sized, before, timeoutMs)).readUInt32LE(VERSION.size);
+  const request = Buffer.concat([sized, header(ARRAY.command, 0)]);
+  const reply = await exchange(socketPath, request, before + count * READERS.size, timeoutMs);
+  if (reply.readUInt32LE(VERSION.size) !== count) throw new Error("another number of readers");
+  return recordsIn(reply.subarray(before));
+}
+
+function versionRequest(minor: number): Buffer {
+  const version = Buffer.alloc(VERSION.size);
+  version.writeInt32LE(4, 0);
+  version.writeInt32LE(minor, 4);
+  return Buffer.concat([header(VERSION.command, version.length), version]);
+}
+
+const recordsIn = (bytes: Buffer): readonly ReaderRecord[] =>
+  Array.from({ length: Math.floor(bytes.length / READERS.size) }, (_, slot) =>
+    decode(bytes.subarray(slot * READERS.size)),
+  ).filter(({ name }) => name !== "");
 
 function decode(record: Buffer): ReaderRecord {
   const end = record.indexOf(0);
