@@ -25,31 +25,35 @@ export interface PcscdOptions {
 /** What vpcd calls its two slots. */
 export const readerNames = ["Virtual PCD 00 00", "Virtual PCD 00 01"] as const;
 
-/** What they are called where there are more: each two belong to one reader. */
+/** What they are called where there are more: "Virtual PCD 00 01" is the second, "Virtual PCD 3 00 00" the seventh. */
 export const readerName = (slot: number): string =>
-  `Virtual PCD ${hex(Math.floor(slot / 2))} ${hex(slot % 2)}`;
+  `${deviceName(Math.floor(slot / 2))} 00 0${slot % 2}`;
 
-const hex = (number: number): string => number.toString(16).toUpperCase().padStart(2, "0");
+/** pcscd numbers readers of one driver file; these have a file each. */
+const deviceName = (reader: number): string => `Virtual PCD${reader === 0 ? "" : ` ${reader}`}`;
 
 const slotsOf = ({ slots = readerNames.length }: PcscdOptions): number => slots;
 
 const VPCD = "/usr/lib/pcsc/drivers/serial/libifdvpcd.so";
 
-/** Two-slot readers for pcscd's `--config`. The driver keeps its slots in one table, so each reader has a copy of its own. */
-async function writeReaders(folder: string, count: number): Promise<void> {
-  await mkdir(folder, { recursive: true });
-  for (let reader = 0; reader < count; reader++) {
-    const library = join(folder, `vpcd-${reader}.so`);
+/**
+ * Writes two-slot readers into a folder for pcscd's `--config`, which takes every file in it. The driver keeps its slots
+ * in one table, so each reader has a copy of it, in another folder.
+ */
+async function writeReaders(config: string, drivers: string, count: number): Promise<void> {
+  await mkdir(config, { recursive: true });
+  await mkdir(drivers, { recursive: true });
+  const readers = Array.from({ length: count }, async (_, reader) => {
+    const library = join(drivers, `vpcd-${reader}.so`);
     await copyFile(VPCD, library);
-    const port = `0x${(VPCD_PORT + 2 * reader).toString(16)}`;
-    const lines = [
-      'FRIENDLYNAME "Virtual PCD"',
-      `DEVICENAME /dev/null:${port}`,
-      `LIBPATH ${library}`,
-      `CHANNELID ${port}`,
-    ];
-    await writeFile(join(folder, `reader-${reader}`), `${lines.join("\n")}\n`);
-  }
+    const port = `0x${(VPCD_PORT + 2 * reader).toString(16).toUpperCase()}`;
+    return `FRIENDLYNAME "${deviceName(reader)}"
+DEVICENAME /dev/null:${port}
+LIBPATH ${library}
+CHANNELID ${port}
+`;
+  });
+  await writeFile(join(config, "vpcd"), (await Promise.all(readers)).join("\n"));
 }
 
 /** The flag of a present card in pcsc-lite's own reader state. */
@@ -171,7 +175,7 @@ export class Pcscd implements AsyncDisposable {
   async #config(): Promise<readonly string[]> {
     if (this.#slots === readerNames.length) return [];
     const config = join(this.directory, "readers");
-    await writeReaders(config, this.#slots / 2);
+    await writeReaders(config, join(this.directory, "drivers"), this.#slots / 2);
     return ["--config", config];
   }
 
