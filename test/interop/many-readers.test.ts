@@ -1,7 +1,11 @@
+import { chmod } from "node:fs/promises";
+import { dirname } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Pcscd, readerName, startPcscd } from "../lab/pcscd.ts";
 import { daemonOf, foreign, suite } from "../lab/suites.ts";
 import { here, PcscClient, type Programs, SUCCESS } from "../pcsc/client.ts";
+import { fakeReader } from "../../src/testing/index.ts";
+import { startDaemon } from "../replay/daemon.ts";
 import { attach, using } from "./programs/cardwire.ts";
 import { run } from "../lab/programs.ts";
 
@@ -183,4 +187,57 @@ test("--first says which of the empty ones an older program sees", async () => {
   const expected = [...withCard.map(readerName), readerName(20), readerName(21)];
   expect(readers.slice(0, expected.length)).toEqual(expected);
   expect(readers).toHaveLength(FIXED);
+});
+
+// Fedora's pcscd cannot be had here, so a simulated one stands in for it; the programs and cardwire are real.
+describe.each([
+  ["1.8.23", "little"],
+  ["1.9.9", "little"],
+  ["1.9.9", "big"],
+  ["2.3.3", "little"],
+  ["2.3.3", "big"],
+] as const)("a pcscd with 48 slots, as %s in %s-endian", (kind, order) => {
+  test("is recognised, and all its readers are there", async () => {
+    const names = Array.from({ length: 30 }, (_, slot) => `Lab Reader ${slot} 00 00`);
+    const last = names.at(-1) ?? "";
+    const readers = names.map((name) => fakeReader(name));
+    await using daemon = await startDaemon({ kind, order, slots: 48, readers });
+    await chmod(dirname(daemon.path), 0o755);
+    await chmod(daemon.path, 0o666);
+    await using attached = await attach([`unix:${daemon.path}`]);
+    await using client = await open(attached.socket, newest());
+    expect(await client.must("list", { context: "a" })).toMatchObject({ readers: names });
+    await using olderClient = await open(attached.socket, here);
+    const listed = await olderClient.must("list", { context: "a" });
+    expect(listed).toMatchObject({ readers: names.slice(0, FIXED) });
+    const waiting = change(client, await know(client, names), { timeout: 30_000 });
+    daemon.insert(last, Buffer.from("3b80800101", "hex"));
+    const { rv, states } = await waiting;
+    expect(rv).toBe(SUCCESS);
+    expect(states.at(-1)).toMatchObject({
+      event: State.Changed | State.Present,
+      atr: "3b80800101",
+    });
+    const anew = await olderClient.must("list", { context: "a" });
+    expect(anew).toMatchObject({ readers: [last, ...names.slice(0, FIXED - 1)] });
+  });
+});
+
+test("several card hosts with more readers together than an older program has slots for", async () => {
+  await using other = await startPcscd({ cards: [{}] });
+  await using attached = await attachHere(`unix:${other.socketPath}`);
+  await using client = await open(attached.socket, newest());
+  const { readers } = (await client.must("list", { context: "a" })) as unknown as {
+    readers: readonly string[];
+  };
+  expect(readers).toHaveLength(COUNT + 2);
+  await using olderClient = await open(attached.socket, here);
+  const seen = (await olderClient.must("list", { context: "a" }))["readers"];
+  const before = [...withCard, COUNT];
+  const expected = [
+    ...before.map((slot) => readers[slot]),
+    ...readers.filter((_, slot) => !before.includes(slot)),
+  ];
+  expect(seen).toEqual(expected.slice(0, FIXED));
+  await use(olderClient, readers[COUNT] ?? "");
 });

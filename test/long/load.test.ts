@@ -3,7 +3,7 @@ import { attach } from "../faults/attached.ts";
 import { type Pcscd, startPcscd } from "../lab/pcscd.ts";
 import { startSshd } from "../lab/sshd.ts";
 import { expectSound } from "../load/expectations.ts";
-import { type Work, wakeUp, work } from "../load/load.ts";
+import { type WakeUp, type Work, wakeUp, work } from "../load/load.ts";
 import { type Figures, median } from "../load/process-figures.ts";
 
 // Many applications at one attachment, over a Unix socket and over ssh. Prints what docs/benchmarks.md has.
@@ -36,16 +36,15 @@ async function reach(way: (typeof ways)[number], pcscd: Pcscd) {
 test.each(ways)(
   `over %s, ${WAITING} wait for a card`,
   async (way) => {
-    const rounds = [];
+    const rounds: WakeUp[] = [];
     for (let round = 0; round < ROUNDS; round++) {
       await using pcscd = await startPcscd();
       await using attached = await reach(way, pcscd);
       rounds.push(await wakeUp({ pcscd, attached }, WAITING));
     }
     for (const { daemonSockets } of rounds) expect(daemonSockets).toBeLessThan(16);
-    const middle = (of: keyof (typeof rounds)[number]) =>
-      Math.round(median(rounds.map((one) => one[of])));
-    console.log(
+    const middle = (of: keyof WakeUp) => Math.round(median(rounds.map((one) => one[of])));
+    tell(
       `${way}: ${WAITING} waiting, medians of ${ROUNDS}: daemon ${middle("daemonSockets")} sockets; woken after ` +
         `${middle("medianMs")} ms, the last after ${middle("lastMs")} ms; cardwire ${middle("cpuMs")} ms of processor ` +
         `time, ${middle("memory")} MB`,
@@ -63,11 +62,13 @@ test.each(ways)(
       { pcscd, attached },
       { count: WORKING, seconds: SECONDS, seed: way, everyMs: 5_000 },
     );
-    console.log(`${way}: ${WORKING} working for ${SECONDS} s\n${describe(done)}`);
+    tell(`${way}: ${WORKING} working for ${SECONDS} s\n${describe(done)}`);
     expectSound(done);
   },
   SECONDS * 1_000 + 240_000,
 );
+
+const tell = (text: string): void => void process.stdout.write(`${text}\n`);
 
 function describe({ calls, deaths, before, during, after }: Work): string {
   const total = Object.values(calls).reduce((sum, count) => sum + count, 0);
