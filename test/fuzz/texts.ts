@@ -9,7 +9,7 @@ import { settingTables } from "../../src/cli/settings/keys.ts";
 import { parseSettings } from "../../src/cli/settings/parse.ts";
 import { parseWhere } from "../../src/cli/where.ts";
 import { parseHost } from "../../src/doctor/host-facts.ts";
-import { readLibrary } from "../../src/doctor/judge/library-file.ts";
+import { readLibrary } from "../../src/host/library-file.ts";
 import { CardwireError } from "../../src/domain/errors.ts";
 import { globMatcher } from "../../src/domain/glob.ts";
 import { innerName, outerName } from "../../src/domain/reader-name.ts";

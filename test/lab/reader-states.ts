@@ -17,6 +17,11 @@ export type Order = "little" | "big";
 /** pcsc-lite src/winscard_msg.h: protocol 4:4 and later. */
 const VERSION = { command: 0x11, size: 12 };
 const READERS = { command: 0x12, slots: 16, size: 184 };
+const SIZE = { command: 0x16, size: 4 };
+const ARRAY = { command: 0x17 };
+
+/** Readers that a daemon's fixed array has room for. */
+export const FIXED_SLOTS = READERS.slots;
 
 const littleEndian = (bytes: Buffer, at: number): number => bytes.readUInt32LE(at);
 const bigEndian = (bytes: Buffer, at: number): number => bytes.readUInt32BE(at);
@@ -54,11 +59,32 @@ export async function readerStates(
     return await readerStates(socketPath, timeoutMs, { order, minor: own });
   }
   if (rv !== 0) throw new Error(`the daemon refused version 4:${minor} with 0x${rv.toString(16)}`);
-  const records = Array.from({ length: READERS.slots }, (_, slot) =>
-    decode(reply.subarray(VERSION.size + slot * READERS.size), read),
-  );
-  return records.filter(({ name }) => name !== "");
+  return recordsIn(reply.subarray(VERSION.size), read);
 }
+
+/**
+ * All readers of a daemon from 2.5.0 on, however many; of this machine's order.
+ *
+ * @throws {Error} as above, and when their number changes meanwhile.
+ */
+export async function readerList(
+  socketPath: string,
+  timeoutMs = 5_000,
+): Promise<readonly ReaderRecord[]> {
+  const version = [VERSION.size, VERSION.command, 4, 6, 0];
+  const sized = words("little", ...version, 0, SIZE.command);
+  const before = VERSION.size + SIZE.size;
+  const count = (await exchange(socketPath, sized, before, timeoutMs)).readUInt32LE(VERSION.size);
+  const request = words("little", ...version, 0, SIZE.command, 0, ARRAY.command);
+  const reply = await exchange(socketPath, request, before + count * READERS.size, timeoutMs);
+  if (reply.readUInt32LE(VERSION.size) !== count) throw new Error("another number of readers");
+  return recordsIn(reply.subarray(before), littleEndian);
+}
+
+const recordsIn = (bytes: Buffer, read: typeof littleEndian): readonly ReaderRecord[] =>
+  Array.from({ length: Math.floor(bytes.length / READERS.size) }, (_, slot) =>
+    decode(bytes.subarray(slot * READERS.size), read),
+  ).filter(({ name }) => name !== "");
 
 function decode(record: Buffer, read: typeof littleEndian): ReaderRecord {
   const end = record.indexOf(0);

@@ -263,14 +263,20 @@ def queue_of(order):
     return given["context"] if "context" in given else owners.get(given["card"], given["card"])
 
 
-for line in sys.stdin:
-    order = json.loads(line)
-    name = queue_of(order)
-    if name is None:
-        threading.Thread(target=answer, args=(order,), daemon=True).start()
-        continue
-    if name not in queues:
-        queues[name] = queue.SimpleQueue()
-        threading.Thread(target=work, args=(queues[name],), daemon=True).start()
-    queues[name].put(order)
-os._exit(0)
+
+def main():
+    for line in sys.stdin:
+        order = json.loads(line)
+        name = queue_of(order)
+        if name is None:
+            threading.Thread(target=answer, args=(order,), daemon=True).start()
+            continue
+        if name not in queues:
+            queues[name] = queue.SimpleQueue()
+            threading.Thread(target=work, args=(queues[name],), daemon=True).start()
+        queues[name].put(order)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
