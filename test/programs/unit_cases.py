@@ -152,12 +152,18 @@ def transactions():
         show("exclusive: %s" % step.__name__, step(alone.card))
     show("connect beside it", w.connect(one.context, FIRST)[0])
     alone.close()
+
+
+def exclusive_no_more():
+    """pcscd 1.9 leaves the lock to one that was exclusive and is shared now, until it ends what it never began."""
     alone = Handle(share=w.EXCLUSIVE)
     show("it becomes shared", *w.reconnect(alone.card))
-    beside = Handle(one.context)
-    show("end of what is none any more", w.end(alone.card))
-    show("exclusive again, not alone", w.reconnect(alone.card, w.EXCLUSIVE)[0])
-    beside.close()
+    beside = Doing(Handle)
+    beside.join(BLOCKED_S)
+    show("another waits", 0, beside.is_alive())
+    show("end of what was never begun", w.end(alone.card))
+    other = beside.finish()
+    other.close()
     show("exclusive again, alone", *w.reconnect(alone.card, w.EXCLUSIVE))
     alone.close()
 
@@ -303,26 +309,11 @@ def removed():
     one.close()
 
 
-def probe():
-    alone = Handle(share=w.EXCLUSIVE)
-    show("it becomes shared", *w.reconnect(alone.card))
-    other = Handle
-    doing = Doing(lambda: w.connect(context(), FIRST)[0])
-    doing.join(2)
-    show("waits", 0, doing.is_alive())
-    if doing.is_alive():
-        show("end", w.end(alone.card))
-        doing.join(2)
-        show("waits", 0, doing.is_alive())
-        show("end", w.end(alone.card))
-        doing.join(2)
-        show("waits", 0, doing.is_alive())
-
-
 CASES = [
     blocking,
     one_context,
     transactions,
+    exclusive_no_more,
     direct,
     cancelling,
     polling,
