@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { daemonOf, foreign, suite } from "../lab/suites.ts";
+import { type Argv, daemonOf, foreign, suite } from "../lab/suites.ts";
 import type { PcscdOptions } from "../lab/pcscd.ts";
 import type { Programs } from "../pcsc/client.ts";
 import { printed, samePrinted, sameRun } from "../programs/comparison.ts";
@@ -80,21 +80,31 @@ describe("on this computer", () => {
 
   test.each(unitCases)(
     "pcsc-lite: %s",
-    (name) => samePrinted(places, python("unit_cases.py", [name])),
+    async (name) => {
+      await samePrinted(places, python("unit_cases.py", [name]));
+    },
     LIMIT_MS,
   );
 
   test.each(["calls", "processes", "interruptions"])(
     "C: %s",
-    (name) => samePrinted(places, [compiled.path(name)]),
+    async (name) => {
+      await samePrinted(places, [compiled.path(name)]);
+    },
     LIMIT_MS,
   );
 
-  test.each([
+  test.each<readonly [string, Argv]>([
     ["pyscard's framework", python("framework.py")],
     ["whole messages", python("whole_messages.py")],
     ["Perl's wrapper", ["perl", here("wrapper.pl")]],
-  ] as const)("%s", (_name, argv) => samePrinted(places, argv), LIMIT_MS);
+  ])(
+    "%s",
+    async (_name, argv) => {
+      await samePrinted(places, argv);
+    },
+    LIMIT_MS,
+  );
 
   test(
     "slots of a PKCS#11 module, asked for every 100 ms",
@@ -148,7 +158,9 @@ describe("on this computer", () => {
     ],
   ])(
     "%s",
-    async (_name, command, shown) => expect(await sameRun(places, command)).toMatch(shown),
+    async (_name, command, shown) => {
+      expect(await sameRun(places, command)).toMatch(shown);
+    },
     LIMIT_MS,
   );
 });
