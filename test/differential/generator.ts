@@ -1,9 +1,24 @@
 import { seeded } from "../captures/random.ts";
-import { atrs } from "../lab/card.ts";
 import { readerNames } from "../lab/pcscd.ts";
 import type { Book, OpenCard } from "./book.ts";
-import { FEATURE_REQUEST } from "./compare.ts";
-import { type Call, CLIENTS, INFINITE, type Known, type Slot, State, type Step } from "./step.ts";
+import {
+  ATTRIBUTES,
+  CARD_ATRS,
+  COMMANDS,
+  CONTROLS,
+  DISPOSITIONS,
+  IDIOMS,
+  INITIALIZATIONS,
+  KNOWN,
+  PCIS,
+  PROTOCOLS,
+  ROOMS,
+  SHARES,
+  SLOTS,
+  TIMEOUTS,
+  type Weighted,
+} from "./choices.ts";
+import { type Call, CLIENTS, type Known, type Step } from "./step.ts";
 
 // Chooses the next step from what is open, held and blocked, so that most calls meet something: another's transaction, a
 // notice, a card that is gone. The same seed and the same outcomes make the same sequence.
@@ -14,108 +29,11 @@ const CARDS = 3;
 /** One step in so many names a handle or context that is closed already. */
 const WRONG_ONE_IN = 120;
 
-/** Weighted choices. */
-type Weighted<T> = readonly (readonly [weight: number, value: T])[];
-
-const SHARES: Weighted<number> = [
-  [76, 2],
-  [10, 1],
-  [12, 3],
-  [2, 0],
-];
-const PROTOCOLS: Weighted<number> = [
-  [72, 3],
-  [8, 1],
-  [8, 2],
-  [5, 4],
-  [3, 7],
-  [3, 0],
-  [1, 0x100],
-];
-const DISPOSITIONS: Weighted<number> = [
-  [55, 0],
-  [24, 1],
-  [12, 2],
-  [4, 3],
-  [5, 7],
-];
-const INITIALIZATIONS: Weighted<number> = [
-  [45, 0],
-  [30, 1],
-  [20, 2],
-  [5, 3],
-];
-const CARD_ATRS: Weighted<string> = [
-  [60, atrs.both],
-  [20, atrs.t0],
-  [20, atrs.t1],
-];
-const SLOTS: Weighted<Slot> = [
-  [85, 0],
-  [15, 1],
-];
-
-/** Commands of the test card: echo, a long answer, one through GET RESPONSE, verify, is-verified, unknown, broken. */
-const COMMANDS: Weighted<string> = [
-  [20, "80e000000401020304"],
-  [8, "80e4012c"],
-  [6, "80e40000004000"],
-  [5, `80e000000003e8${"a5".repeat(1_000)}`],
-  [6, "80e2002000"],
-  [5, "00c0000020"],
-  [12, "8020000000"],
-  [14, "80ea000000"],
-  [6, "00a4040000"],
-  [3, "8099000000"],
-  [2, "80e0"],
-];
-const ROOMS: Weighted<number | undefined> = [
-  [88, undefined],
-  [6, 1],
-  [3, 0],
-  [3, 258],
-];
-const PCIS: Weighted<number | undefined> = [
-  [90, undefined],
-  [4, 1],
-  [4, 2],
-  [2, 4],
-];
-
-/** ATR, vendor name, a card's presence, friendly and system name, and one that nobody has. */
-const ATTRIBUTES: Weighted<number> = [
-  [4, 0x0009_0303],
-  [3, 0x0001_0100],
-  [2, 0x0009_0300],
-  [3, 0x7fff_0003],
-  [2, 0x7fff_0004],
-  [2, 0x0012_3456],
-];
-const CONTROLS: Weighted<number> = [
-  [5, FEATURE_REQUEST],
-  [3, 0x4200_0001],
-  [1, 0],
-];
-
-const KNOWN: Weighted<Known> = [
-  [20, 0],
-  [25, "last"],
-  [16, State.Present],
-  [14, State.Empty],
-  [8, State.Present | State.InUse],
-  [6, State.Present | State.Exclusive],
-  [3, State.Unavailable],
-  [3, State.Ignore],
-];
-const TIMEOUTS: Weighted<number> = [
-  [45, 0],
-  [10, 60],
-  [45, INFINITE],
-];
-
 export class Generator {
   readonly #random: () => number;
   #client = 0;
+  /** What each client is about to do with a card. */
+  readonly #plans = new Map<number, Step[]>();
 
   constructor(seed: number) {
     this.#random = seeded(seed);
@@ -123,7 +41,7 @@ export class Generator {
 
   /** How many steps the sequence has, before any is drawn. */
   length(): number {
-    return 10 + Math.floor(this.#random() * 26);
+    return 12 + Math.floor(this.#random() * 28);
   }
 
   /** A step that the book allows. */
@@ -158,6 +76,8 @@ export class Generator {
     // Programs make several calls before it is another's turn.
     if (this.#random() < 0.4) this.#client = this.#below(CLIENTS);
     const client = this.#client;
+    const planned = this.#plans.get(client)?.shift();
+    if (planned) return planned;
     const open = book.contexts(client, { open: true });
     const wanted = CONTEXTS[this.#random() < 0.75 ? 0 : 1];
     if (open.length === 0 || (!open.includes(wanted) && this.#random() < 0.1))
@@ -170,6 +90,7 @@ export class Generator {
     );
     const [card] = cards.length === 0 ? [] : [cards[this.#below(cards.length)]];
     const wantsCard = card !== undefined && this.#random() < 0.85;
+    if (wantsCard && this.#random() < 0.3) return this.#plan(card);
     return wantsCard ? this.#onCard(card) : this.#onContext({ client, context, has: cards.length });
   }
 
@@ -220,6 +141,17 @@ export class Generator {
       [1, "setattrib"],
     ]);
     return on(choice, this.#argumentsOf(choice));
+  }
+
+  /** Begins one of the idioms; the rest of it follows when it is this client's turn, if it can then be done. */
+  #plan({ client, name: card }: OpenCard): Step | undefined {
+    const steps = this.#pick(IDIOMS).map(([name, disposition]) => {
+      const more = this.#argumentsOf(name);
+      const isFixed = typeof disposition === "number";
+      return call(client, name, { card, ...more, ...(isFixed && { disposition }) });
+    });
+    this.#plans.set(client, steps);
+    return steps.shift();
   }
 
   #argumentsOf(choice: string): Call["with"] {
