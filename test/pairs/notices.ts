@@ -1,10 +1,10 @@
-import { Apdu, Disposition, reader, type Stage } from "./stage.ts";
+import { Apdu, Disposition, move, reader, type Stage } from "./stage.ts";
 
 // What a program is told of what others did to its card, and what is left of that.
 
 /** Resets and other ends, by one handle; what another one is told, and what the card remembers. */
-export async function resets({ client, results, pcscd }: Stage): Promise<void> {
-  const [card] = pcscd.cards;
+export async function resets(stage: Stage): Promise<void> {
+  const { client, results } = stage;
   const start = async (): Promise<void> => {
     for (const name of ["a", "b"]) {
       await client.must("establish", { context: name });
@@ -31,8 +31,8 @@ export async function resets({ client, results, pcscd }: Stage): Promise<void> {
     for (const context of ["a", "b"]) await client.must("release", { context });
     if (!name.endsWith("unpower")) return;
     // A card without power may not be had again until it was out.
-    await card.pull();
-    await card.insert();
+    await move(stage, "pull");
+    await move(stage, "insert");
   };
   for (const [name, disposition] of Object.entries(Disposition)) {
     await start();
@@ -52,14 +52,14 @@ export async function resets({ client, results, pcscd }: Stage): Promise<void> {
 }
 
 /** The card is pulled under two handles, one in a transaction, and put in again. */
-export async function removal({ client, results, pcscd }: Stage): Promise<void> {
-  const [card] = pcscd.cards;
+export async function removal(stage: Stage): Promise<void> {
+  const { client, results } = stage;
   for (const name of ["a", "b"]) {
     await client.must("establish", { context: name });
     await client.must("connect", { context: name, card: name, reader });
   }
   await client.must("begin", { card: "a" });
-  await card.pull();
+  await move(stage, "pull");
   const both = async (when: string): Promise<void> => {
     for (const name of ["a", "b"]) {
       await results.call(`${when}: status of ${name}`, "status", { card: name });
@@ -76,7 +76,7 @@ export async function removal({ client, results, pcscd }: Stage): Promise<void> 
   });
   await results.call("card gone: connect", "connect", { context: "b", card: "none", reader });
   await results.call("card gone: end", "end", { card: "a" });
-  await card.insert();
+  await move(stage, "insert");
   await both("card back");
   for (const name of ["a", "b"]) {
     await results.call(`card back: ${name} reconnects`, "reconnect", { card: name });

@@ -49,6 +49,14 @@ export async function seen(
   });
 }
 
+/** Pulls the first reader's card, or puts it in. Resolves when pcscd is done with that: its counter goes up last. */
+export async function move({ pcscd }: Stage, how: "pull" | "insert"): Promise<void> {
+  const counter = async () => (await pcscd.readers())[0]?.eventCounter;
+  const before = await counter();
+  await pcscd.cards[0][how]();
+  await until("pcscd to count", async () => (await counter()) !== before);
+}
+
 /** Whether a call is still under way. */
 export async function isBlocked(call: Promise<unknown>): Promise<boolean> {
   const ended = call.then(
