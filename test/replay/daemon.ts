@@ -74,6 +74,8 @@ export class ReplayDaemon implements AsyncDisposable {
   readonly #spoil: (record: Buffer) => Buffer;
   /** More than so many connections are closed right after accept. */
   maxConnections = 200;
+  /** How many that were. */
+  refused = 0;
   readonly #directory: string;
   #fixedSlots: number;
   readonly #slots: (FakeSlot | undefined)[] = [];
@@ -282,6 +284,8 @@ export class ReplayDaemon implements AsyncDisposable {
     if (this.connections.size >= this.maxConnections) {
       socket.on("error", () => {});
       socket.destroy();
+      this.refused += 1;
+      this.#wake();
       return;
     }
     this.#accepted += 1;

@@ -159,6 +159,17 @@ describe("when pcscd exits", () => {
     await session.status();
   });
 
+  test("one that takes a connection only at another try is tried again", async () => {
+    await using attached = await attach();
+    const { daemon } = attached;
+    await attached.warm();
+    daemon.maxConnections = daemon.connections.size;
+    const both = Promise.all([attached.connect(first), attached.connect(second)]);
+    await daemon.until(() => daemon.refused >= 2);
+    daemon.maxConnections = 200;
+    for (const session of await both) await session.status();
+  });
+
   test("one that takes no more connections says so: too many", async () => {
     await using attached = await attach();
     const { daemon } = attached;

@@ -1,8 +1,15 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { Carrier } from "../../carriers/carrier.ts";
 import { CardwireError } from "../../domain/errors.ts";
 import type { Connection } from "./connection.ts";
 import { type Context, type DaemonTraits, negotiate, openContext, speechOf } from "./handshake.ts";
 import { findSlots } from "./watcher.ts";
+
+/**
+ * When to try again to open a context, ms: where pcscd was started by hand, one connection at a time may knock, and sshd
+ * refuses the stream if another does just then.
+ */
+const PAUSES_MS = [5, 10, 20, 40, 80, 160, 320] as const;
 
 /** Opens connections to one daemon and remembers how it talks, so that only the first has to find out. */
 export class Uplink {
@@ -67,10 +74,20 @@ export class Uplink {
     }
   }
 
-  /** The same with a context on it. */
+  /** The same with a context on it; a daemon that hangs up at once is tried again for a moment. */
   async openContext(signal: AbortSignal): Promise<Context> {
     if (!this.#traits) (await this.openConnection(signal)).close();
     if (!this.#traits) throw new Error("unreachable: a connection was opened without traits");
-    return await openContext(this.#carrier, this.#traits, { signal });
+    const traits = this.#traits;
+    for (const pauseMs of PAUSES_MS) {
+      try {
+        return await openContext(this.#carrier, traits, { signal });
+      } catch (error) {
+        signal.throwIfAborted();
+        if (!CardwireError.is(error) || error.code !== "E_PCSCD_GONE" || this.outage) throw error;
+      }
+      await delay(pauseMs, undefined, { signal });
+    }
+    return await openContext(this.#carrier, traits, { signal });
   }
 }
