@@ -71,6 +71,8 @@ export class ReplayDaemon implements AsyncDisposable {
   between: ((spot: Spot) => void) | undefined;
   /** More than so many connections are closed right after accept. */
   maxConnections = 200;
+  /** How many were. */
+  refused = 0;
   readonly #directory: string;
   #fixedSlots: number;
   readonly #slots: (FakeSlot | undefined)[] = [];
@@ -277,6 +279,8 @@ export class ReplayDaemon implements AsyncDisposable {
     if (this.connections.size >= this.maxConnections) {
       socket.on("error", () => {});
       socket.destroy();
+      this.refused += 1;
+      this.#wake();
       return;
     }
     this.#accepted += 1;
