@@ -185,6 +185,19 @@ describe("when pcscd exits", () => {
     await (await attached.connect()).status();
     await taken.at(-1)?.status();
   });
+
+  // What sshd makes of a queue that is full for a moment: the stream ends as soon as it is there.
+  test("one that takes no more for a moment is asked again", async () => {
+    await using attached = await attach();
+    const { daemon } = attached;
+    await attached.warm();
+    const enough = daemon.maxConnections;
+    daemon.maxConnections = daemon.connections.size;
+    const connecting = Promise.all(Array.from({ length: 6 }, () => attached.connect()));
+    await daemon.until(() => daemon.refused > 0);
+    daemon.maxConnections = enough;
+    for (const session of await connecting) await session.status();
+  });
 });
 
 describe("a daemon that hangs up on a connect, as up to 2.0.0 where polkit denies the card", () => {

@@ -6,10 +6,10 @@ import { type Context, type DaemonTraits, negotiate, openContext, speechOf } fro
 import { findSlots } from "./watcher.ts";
 
 /**
- * When to try again to open a context, ms: where pcscd was started by hand, one connection at a time may knock, and sshd
- * refuses the stream if another does just then.
+ * How long to wait before a context is asked for again, ms. A pcscd that was started by hand has a queue of one for those
+ * who connect, and where it is full connect(2) gives sshd EAGAIN, which does not try again: the stream ends at once.
  */
-const PAUSES_MS = [5, 10, 20, 40, 80, 160, 320] as const;
+const AGAIN_MS = [10, 30, 90, 270, 810] as const;
 
 /** Opens connections to one daemon and remembers how it talks, so that only the first has to find out. */
 export class Uplink {
@@ -74,19 +74,24 @@ export class Uplink {
     }
   }
 
-  /** The same with a context on it; a daemon that hangs up at once is tried again for a moment. */
+  /**
+   * The same with a context on it. A daemon that hangs up is asked again a few times, for 1.2 s in all, while there is a
+   * line: it may have been its queue that was full, not the daemon.
+   */
   async openContext(signal: AbortSignal): Promise<Context> {
     if (!this.#traits) (await this.openConnection(signal)).close();
     if (!this.#traits) throw new Error("unreachable: a connection was opened without traits");
     const traits = this.#traits;
-    for (const pauseMs of PAUSES_MS) {
+    for (const pauseMs of AGAIN_MS) {
       try {
         return await openContext(this.#carrier, traits, { signal });
       } catch (error) {
-        signal.throwIfAborted();
-        if (!CardwireError.is(error) || error.code !== "E_PCSCD_GONE" || this.outage) throw error;
+        const hungUp = CardwireError.is(error) && error.code === "E_PCSCD_GONE";
+        if (!hungUp || this.outage || signal.aborted) throw error;
       }
-      await delay(pauseMs, undefined, { signal });
+      // Those who came at the same time shall not come at the same time again.
+      const pause = delay(pauseMs * (0.5 + Math.random()), undefined, { signal });
+      await pause.catch(() => signal.throwIfAborted());
     }
     return await openContext(this.#carrier, traits, { signal });
   }
