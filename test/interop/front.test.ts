@@ -548,13 +548,17 @@ describe("slots", () => {
       ...named("a", [0, 1, 2, 3, 4, 5, 6, 8, 9, 10, 11]),
     ];
     for (const minor of [3, 4, 5]) expect(await seenBy(minor)).toEqual(before);
-    // One that programs of 4:4 did not see gets a card: a program that waits hears of it, and finds it.
+    // One that programs of 4:4 did not see gets a card: a program that waits keeps the readers that it knows, and finds
+    // that one when it lists again.
     using waiting = await served.client({ minor: 4 });
     await waiting.establish();
     await waiting.wait();
     b.insert("Hub 0 00 00", atr);
     expect(await waiting.event()).toBe(0);
-    expect((await waiting.wait())?.[0]?.name).toBe("Hub 0 (b) 00 00");
+    expect((await waiting.wait())?.map(({ name }) => name)).toEqual(before);
+    waiting.stop();
+    expect(await waiting.event()).toBe(0);
+    expect((await waiting.readers())[0]?.name).toBe("Hub 0 (b) 00 00");
     // A connect finds even one that has no slot.
     using client = await served.client({ minor: 4 });
     const context = await client.establish();
