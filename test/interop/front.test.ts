@@ -683,6 +683,24 @@ describe("what is not allowed ends that connection only", () => {
 });
 
 describe("a client that does not read", () => {
+  test("is not served on when it has the bound unread of a card's answers either", async () => {
+    await using served = await overFake({}, { transmit: () => new Uint8Array(65_538) });
+    const { client, handle } = await served.connected();
+    using idle = client;
+    idle.reads(false);
+    const [questions, longest] = [100, 32 + 65_538];
+    for (let asked = 0; asked < questions; asked++)
+      idle.send(Cmd.Transmit, idle.words(handle, 2, 16, SELECT.length, 3, 16, 65_548, 0), SELECT);
+    const good = await served.connected();
+    for (let times = 0; times < 300; times++) await good.client.result(Cmd.Status, good.handle, 0);
+    const unread = served.sockets[0]?.writableLength ?? 0;
+    expect(unread).toBeGreaterThan(0);
+    expect(unread).toBeLessThanOrEqual((1 << 20) + longest);
+    idle.reads(true);
+    for (let asked = 0; asked < questions; asked++) await idle.take(longest);
+    expect(await idle.result(Cmd.Status, handle, 0)).toBe(0);
+  });
+
   test("costs no more than its bound, delays nobody, and loses nothing", async () => {
     await using served = await overFake();
     using idle = await served.client({ minor: 6 });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Argv, daemonOf, foreign, suite } from "../lab/suites.ts";
+import type { Argv } from "../lab/programs.ts";
+import { daemonOf, foreign, suite } from "../lab/suites.ts";
 import type { PcscdOptions } from "../lab/pcscd.ts";
 import type { Programs } from "../pcsc/client.ts";
 import { printed, samePrinted, sameRun } from "../programs/comparison.ts";

@@ -1,7 +1,7 @@
 import { expect } from "vitest";
 import { converse, PATIENCE_MS, using } from "../interop/programs/cardwire.ts";
 import { run } from "../lab/programs.ts";
-import type { Argv } from "../lab/suites.ts";
+import type { Argv } from "../lab/programs.ts";
 import type { Carrier, Places } from "./places.ts";
 
 // What programs print on pcscd's own socket and through attachments, which has to be the same.

@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import type { Argv } from "../lab/suites.ts";
+import type { Argv } from "../lab/programs.ts";
 import { here as installed, type Programs } from "../pcsc/client.ts";
 
 /** A file of this folder. */

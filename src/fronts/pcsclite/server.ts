@@ -11,8 +11,11 @@ import { slotArrays } from "./slots.ts";
 const MAX_APPLICATIONS = 2_000;
 
 export interface PcscliteServerOptions {
-  /** Slots of the array that applications up to 4:5 are sent: 16, or 48 for Fedora's and its derivatives' libraries. */
-  readonly slots?: FixedSlots;
+  /**
+   * Slots of the array that every application up to 4:5 is sent: 16, or 48 for Fedora's and its derivatives' libraries.
+   * Where it is not told, each application's peer is asked, and 16 are sent if that does not know.
+   */
+  readonly slots?: FixedSlots | undefined;
   /**
    * Globs over names, for applications that cannot see all readers since there are more than slots: they see those with
    * a card first, then those that match, in the order given, then the others.
@@ -44,9 +47,13 @@ export class PcscliteServer implements AsyncDisposable {
       }),
       contexts: new Numbers(),
       handles: new Numbers(),
-      slots: options.slots ?? 16,
+      slots: options.slots,
       slotArray: slotArrays(options.first),
-      find: (context) => [...this.#applications].find((one) => one.context === context),
+      find: (context) => this.#find((one) => one.context === context),
+      shownTo: ({ peer: { pid } }) =>
+        pid === undefined
+          ? undefined
+          : this.#find(({ peer, shown }) => peer.pid === pid && shown !== undefined)?.shown,
     };
     server.on("connection", this.#accept);
   }
@@ -60,6 +67,11 @@ export class PcscliteServer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#server.off("connection", this.#accept);
     for (const application of this.#applications) application.close();
+  }
+
+  #find(is: (application: Application) => boolean): Application | undefined {
+    for (const application of this.#applications) if (is(application)) return application;
+    return undefined;
   }
 
   readonly #accept = (socket: Socket): void => {

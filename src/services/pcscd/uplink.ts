@@ -79,23 +79,20 @@ export class Uplink {
    * line: it may have been its queue that was full, not the daemon.
    */
   async openContext(signal: AbortSignal): Promise<Context> {
+    if (!this.#traits) (await this.openConnection(signal)).close();
+    if (!this.#traits) throw new Error("unreachable: a connection was opened without traits");
+    const traits = this.#traits;
     for (const pauseMs of AGAIN_MS) {
       try {
-        return await this.#openContext(signal);
+        return await openContext(this.#carrier, traits, { signal });
       } catch (error) {
         const hungUp = CardwireError.is(error) && error.code === "E_PCSCD_GONE";
         if (!hungUp || this.outage || signal.aborted) throw error;
       }
       // Those who came at the same time shall not come at the same time again.
-      const pause = delay(pauseMs * (0.5 + Math.random()), undefined, { signal, ref: false });
+      const pause = delay(pauseMs * (0.5 + Math.random()), undefined, { signal });
       await pause.catch(() => signal.throwIfAborted());
     }
-    return await this.#openContext(signal);
-  }
-
-  async #openContext(signal: AbortSignal): Promise<Context> {
-    if (!this.#traits) (await this.openConnection(signal)).close();
-    if (!this.#traits) throw new Error("unreachable: a connection was opened without traits");
-    return await openContext(this.#carrier, this.#traits, { signal });
+    return await openContext(this.#carrier, traits, { signal });
   }
 }
