@@ -41,7 +41,7 @@ test("what pyscard's tests look at", async () => {
   expect(printed).toContain("and comes through: [([7, 8, 9], 144, 0)]");
 });
 
-test("a client that sends whole requests and expects whole replies", async () => {
+test("a client without libpcsclite, that sends whole requests", async () => {
   const printed = await samePrinted(places, python("whole_messages.py"), { carriers });
   expect(printed).toContain("b'test\\x90\\x00'");
 });

@@ -48,7 +48,6 @@ describe.each(generations)("%s", (_name, programs, daemon) => {
       await using places = await openPlaces(daemon());
       const cases = ["one_context", "direct", "cancelling", "odd_states", "removed"];
       await samePrinted(places, python("unit_cases.py", cases, programs()));
-      await samePrinted(places, python("whole_messages.py", [], programs()));
     },
     LIMIT_MS,
   );

@@ -1,7 +1,7 @@
-"""A client without libpcsclite, as some languages have: each request in one write, each reply in one read.
+"""A client without libpcsclite, as some languages have: each request in one write.
 
-It speaks 4:4 alone, takes no other version in the reply for its own, and expects every reply whole in its first
-read: whatever comes in two parts is an error. The socket is that of PCSCLITE_CSOCK_NAME.
+It speaks 4:4 alone, takes no other version in the reply for its own, and expects the first two replies whole in one
+read. The socket is that of PCSCLITE_CSOCK_NAME.
 """
 
 import os
@@ -18,23 +18,22 @@ peer.settimeout(30)
 peer.connect(os.environ["PCSCLITE_CSOCK_NAME"])
 
 
-def exchange(command, body, length, data=b""):
-    """The reply, which has this length and comes in one piece; 65,536 bytes are more than any."""
+def exchange(command, body, length, data=b"", whole=False):
+    """The reply, which has this length; `whole` in one read."""
     peer.sendall(struct.pack("=II", len(body), command) + body + data)
-    reply = peer.recv(65_536)
-    # An array is longer than one read of a stream may give, and such clients do read on for it.
-    while length > 256 and len(reply) < length:
+    reply = peer.recv(length)
+    while not whole and 0 < len(reply) < length:
         reply += peer.recv(length - len(reply))
     if len(reply) != length:
         sys.exit("%x: %d bytes in place of %d" % (command, len(reply), length))
     return reply
 
 
-major, minor, rv = struct.unpack("=iiI", exchange(VERSION, struct.pack("=iiI", 4, MINOR, 0), 12))
+major, minor, rv = struct.unpack("=iiI", exchange(VERSION, struct.pack("=iiI", 4, MINOR, 0), 12, whole=True))
 print("version %d:%d" % (major, minor), rv)
 if (major, minor) != (4, MINOR):
     sys.exit("not its own version")
-_, context, rv = struct.unpack("=III", exchange(ESTABLISH, struct.pack("=III", 2, 0, 0), 12))
+_, context, rv = struct.unpack("=III", exchange(ESTABLISH, struct.pack("=III", 2, 0, 0), 12, whole=True))
 print("establish", rv)
 array = exchange(READERS, b"", SLOTS * SLOT)
 names = [array[at : at + 128].split(b"\0")[0] for at in range(0, len(array), SLOT)]
