@@ -84,7 +84,8 @@ static void waits(const char *reader)
 	SCARD_READERSTATE states[2] = {{.szReader = reader, .dwCurrentState = SCARD_STATE_EMPTY}};
 
 	show("wait for a card that is there", SCardGetStatusChange(context, INFINITE, states, 1));
-	printf("  %lx\n", FLAGS(states[0].dwEventState));
+	/* Whether somebody uses the card is told late: the program before may still be seen. */
+	printf("  %lx\n", FLAGS(states[0].dwEventState & ~SCARD_STATE_INUSE));
 	show_bytes("ATR", states[0].rgbAtr, states[0].cbAtr);
 	show("wait for nothing", SCardGetStatusChange(context, 0, NULL, 0));
 	show("wait without a list", SCardGetStatusChange(context, 0, NULL, 1));

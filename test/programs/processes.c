@@ -12,6 +12,20 @@
 static const unsigned char VERIFY[] = {0x80, 0x20, 0x00, 0x00, 0x01, 0x00};
 static const unsigned char VERIFIED[] = {0x80, 0xea, 0x00, 0x00};
 
+/*
+ * Waits until a handle is told of a reset. pcscd gives a dead program's lock up before it resets the card, and who comes
+ * in between still finds it as it was.
+ */
+static void until_reset(SCARDHANDLE seen)
+{
+	LONG rv;
+
+	do
+		rv = SCardStatus(seen, NULL, NULL, NULL, NULL, NULL, NULL);
+	while (rv == SCARD_S_SUCCESS);
+	show("told of it", rv);
+}
+
 /* A child goes on with its parent's context and handle; after it, the parent does. */
 static void forked(void)
 {
@@ -68,6 +82,7 @@ static void orphaned(void)
 	waitpid(middle, NULL, 0);
 	show("held by a dead program's child", SCardEndTransaction(seen, SCARD_LEAVE_CARD));
 	close(over[1]);
+	until_reset(seen);
 	show("begin", SCardBeginTransaction(seen));
 	show("reconnect", SCardReconnect(seen, SCARD_SHARE_SHARED, 3, SCARD_LEAVE_CARD, &(DWORD){0}));
 	show("begin", SCardBeginTransaction(seen));
@@ -105,6 +120,7 @@ static void executed(void)
 	while (length < 8 && (got = read(out[0], text + length, sizeof text - 1 - length)) > 0)
 		length += got;
 	printf("%s", text);
+	until_reset(seen);
 	show("begin", SCardBeginTransaction(seen));
 	show("reconnect", SCardReconnect(seen, SCARD_SHARE_SHARED, 3, SCARD_LEAVE_CARD, &(DWORD){0}));
 	SHOW_TRANSMIT("verified", seen, VERIFIED);
@@ -116,8 +132,8 @@ static void executed(void)
 /* A program that ends as it is, in a transaction: the next one has a card that was reset. */
 static void ended(void)
 {
-	SCARDCONTEXT context;
-	SCARDHANDLE card;
+	SCARDCONTEXT context = establish();
+	SCARDHANDLE seen = connect_in(context), card;
 
 	if (fork() == 0) {
 		card = connect_in(establish());
@@ -126,7 +142,7 @@ static void ended(void)
 		exit(0);
 	}
 	wait(NULL);
-	context = establish();
+	until_reset(seen);
 	card = connect_in(context);
 	SHOW_TRANSMIT("verified", card, VERIFIED);
 	must(SCardReleaseContext(context));
