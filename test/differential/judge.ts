@@ -47,7 +47,6 @@ export async function judge({ ways, ...defaults }: Judged): Promise<void> {
 
 async function judgeOne(ways: readonly Way[], steps: readonly Step[]): Promise<void> {
   for (const way of ways) {
-    // oxlint-disable-next-line no-await-in-loop -- one after the other, as what is looked at is one sequence.
     const finding = await replayOne(way, steps);
     expect(finding ? tell(finding) : "").toBe("");
   }

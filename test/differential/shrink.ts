@@ -22,7 +22,6 @@ export async function shrink(
     for (let end = least.length - 1; end > 0 && asked < most; end -= size) {
       const shorter = [...least.slice(0, Math.max(0, end - size)), ...least.slice(end)];
       asked += 1;
-      // oxlint-disable-next-line no-await-in-loop -- each depends on the last.
       if (await fails(shorter)) least = shorter;
     }
   }
