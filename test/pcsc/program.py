@@ -21,30 +21,12 @@ import sys
 import threading
 import time
 
-DWORD, LONG = ctypes.c_ulong, ctypes.c_long
-lib = ctypes.CDLL("libpcsclite.so.1")
+from winscard import ATR_SIZE, DWORD, LONG, PNP, Pci, State, lib
+
 # Nothing of cardwire's or pcscd's takes more in one piece.
 MAX_BUFFER = 65_548
 MAX_ATTRIBUTE = 264
-ATR_SIZE = 33
 INSUFFICIENT_BUFFER = 0x80100008
-# What SCardGetStatusChange may be given for a name: the list itself.
-PNP = "\\\\?PnP?\\Notification"
-
-
-class ReaderState(ctypes.Structure):
-    _fields_ = [
-        ("reader", ctypes.c_char_p),
-        ("user_data", ctypes.c_void_p),
-        ("current", DWORD),
-        ("event", DWORD),
-        ("atr_length", DWORD),
-        ("atr", ctypes.c_ubyte * ATR_SIZE),
-    ]
-
-
-class IoRequest(ctypes.Structure):
-    _fields_ = [("protocol", DWORD), ("length", DWORD)]
 
 
 def names(multi_string):
@@ -117,7 +99,7 @@ class Program:
 
     def change(self, context, readers, timeout=0):
         """SCardGetStatusChange; `readers` are pairs of a name and what is known, "pnp" is the list itself."""
-        states = (ReaderState * len(readers))()
+        states = (State * len(readers))()
         for state, (reader, known) in zip(states, readers):
             state.reader = (PNP if reader == "pnp" else reader).encode("utf-8", "surrogateescape")
             state.current = known
@@ -204,7 +186,7 @@ class Program:
         data = bytes.fromhex(apdu)
         # An unknown card has no protocol; that its handle is refused is then the point.
         active = pci if pci is not None else self.protocols.get(card, 0)
-        send = IoRequest(active, ctypes.sizeof(IoRequest))
+        send = Pci(active, ctypes.sizeof(Pci))
         answer, length = ctypes.create_string_buffer(max(room, 1)), DWORD(room)
         rv = lib.SCardTransmit(
             self.handle(card), ctypes.byref(send), data, DWORD(len(data)), None, answer, ctypes.byref(length)

@@ -4,10 +4,12 @@ Nothing printed depends on when or how often it runs. A line "> pull" or "> inse
 the card in the first reader, and to answer with an empty line. Arguments name the cases to run; without any, all.
 """
 
+import os
 import sys
 import threading
 
-import winscard as w
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "pcsc"))
+import winscard as w  # noqa: E402
 
 # How long to wait for what surely comes, s and ms.
 SURELY_S, SURELY = 30, 30_000
