@@ -1,5 +1,5 @@
 import { Generator } from "./generator.ts";
-import { type Difference, makePair, type Pair } from "./pair.ts";
+import { type Difference, makePair, type Pair, Restless } from "./pair.ts";
 import { type Ran, replay, run, type Source } from "./run.ts";
 import { shrink } from "./shrink.ts";
 import { describe, type Step } from "./step.ts";
@@ -13,6 +13,8 @@ const CONFIRMATIONS = 3;
 const SHRINKING_RUNS = 60;
 /** After so many differences no more sequences are begun: something is broken, and the first few tell what. */
 const MOST_FINDINGS = 3;
+/** So many worlds that do not come to rest, which take their time, are enough as well. */
+const MOST_RESTLESS = 60;
 /** How often in a row a lane's worlds may be made anew before the lane gives up. */
 const MOST_REBUILDS = 5;
 
@@ -49,6 +51,8 @@ export interface Report {
   readonly passing: Finding[];
   /** Worlds that had to be made anew, and why. */
   readonly rebuilds: string[];
+  /** Of these, the ones where only the world behind cardwire did not come to rest after a sequence. */
+  restless: number;
 }
 
 const nothing = (): Report => ({
@@ -60,6 +64,7 @@ const nothing = (): Report => ({
   findings: [],
   passing: [],
   rebuilds: [],
+  restless: 0,
 });
 
 /**
@@ -72,7 +77,8 @@ export async function campaign(options: CampaignOptions, report = nothing()): Pr
   let next = options.seed;
   const take = (): number | undefined => {
     if (next >= options.seed + options.sequences) return undefined;
-    if (report.findings.length >= MOST_FINDINGS) return undefined;
+    if (report.findings.length >= MOST_FINDINGS || report.restless >= MOST_RESTLESS)
+      return undefined;
     next += 1;
     return next - 1;
   };
@@ -147,6 +153,7 @@ class Lane {
         break;
       } catch (error) {
         this.#report.rebuilds.push(String(error));
+        if (error instanceof Restless) this.#report.restless += 1;
         await this.end();
         if (attempt > MOST_REBUILDS) throw error;
       }

@@ -38,6 +38,7 @@ export async function judge({ ways, ...defaults }: Judged): Promise<void> {
   for (const why of report.rebuilds) print(`worlds were made anew: ${why}`);
   expect(report.findings.map(tell).join("\n\n")).toBe("");
   expect(report.passing.length).toBeLessThanOrEqual(Math.ceil(sequences / ONE_MAY_PASS_IN));
+  expect(report.restless).toBeLessThanOrEqual(Math.ceil(sequences / ONE_MAY_PASS_IN));
   expect(report.sequences).toBe(sequences);
   // Sequences that meet nothing prove nothing.
   for (const outcome of worthMeeting) expect([...report.outcomes.keys()]).toContain(outcome);

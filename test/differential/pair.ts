@@ -57,6 +57,11 @@ export class Parted extends Error {
   }
 }
 
+/** Thrown where all that was open is closed, and pcscd behind cardwire does not come to rest as pcscd itself does. */
+export class Restless extends Error {
+  override readonly name = "Restless";
+}
+
 type Both<T> = readonly [T, T];
 
 export class Pair implements AsyncDisposable {
@@ -67,10 +72,16 @@ export class Pair implements AsyncDisposable {
     this.#worlds = worlds;
   }
 
-  /** Brings both worlds to rest, where a sequence begins. @throws {Error} when one does not come to it. */
+  /**
+   * Brings both worlds to rest, where a sequence begins.
+   *
+   * @throws {Error} when one does not come to it; {@link Restless} when that is the one behind cardwire alone.
+   */
   async rest(): Promise<void> {
     this.book = new Book();
-    await this.#both((world) => world.rest());
+    const [direct, through] = await Promise.allSettled(this.#worlds.map((world) => world.rest()));
+    if (direct?.status === "rejected") throw direct.reason;
+    if (through?.status === "rejected") throw new Restless(String(through.reason));
   }
 
   /** Takes a step in both worlds, and all that comes of it. @throws {Parted} where they differ. */
