@@ -9,6 +9,8 @@ import { slotArrays } from "./slots.ts";
 
 /** Applications at once on one socket. pcscd serves 200; what they cost here is memory alone. */
 const MAX_APPLICATIONS = 2_000;
+/** Beyond so many there is not even an answer: those who were refused may stay for as long as they like. */
+const MAX_CONNECTIONS = MAX_APPLICATIONS + 100;
 
 export interface PcscliteServerOptions {
   /**
@@ -75,6 +77,10 @@ export class PcscliteServer implements AsyncDisposable {
   }
 
   readonly #accept = (socket: Socket): void => {
+    if (this.#applications.size >= MAX_CONNECTIONS) {
+      socket.destroy();
+      return;
+    }
     const isFull = this.#applications.size >= MAX_APPLICATIONS;
     const peer = { ...this.#identify(socket), ...(isFull && { refusal: Rv.NoMemory }) };
     const application = new Application(socket, peer, this.#around);
