@@ -8,7 +8,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   observe: ["domain"],
   host: ["domain"],
   carriers: ["domain", "host", "observe"],
-  services: ["carriers", "domain", "observe", "wire"],
+  "software-cards": ["domain", "wire"],
+  services: ["carriers", "domain", "observe", "software-cards", "wire"],
   fronts: ["domain", "host", "observe", "wire"],
   testing: ["domain"],
   doctor: ["carriers", "domain", "host", "observe", "services", "wire"],
@@ -18,7 +19,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Folders that must run anywhere, at once, without a clock: bytes and values only. */
-const pure = new Set(["domain", "wire", "testing"]);
+const pure = new Set(["domain", "wire", "software-cards", "testing"]);
 
 const folderOf = (path: string): string => path.split("/")[0] ?? "";
 
