@@ -10,12 +10,22 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   carriers: ["domain", "host", "observe"],
   "software-cards": ["domain", "wire"],
   services: ["carriers", "domain", "observe", "software-cards", "wire"],
+  client: ["carriers", "domain", "host", "services", "wire"],
   fronts: ["domain", "host", "observe", "wire"],
   testing: ["domain"],
   doctor: ["carriers", "domain", "host", "observe", "services", "wire"],
   cli: ["carriers", "doctor", "domain", "fronts", "host", "observe", "services", "wire"],
   // The library's public names.
-  "index.ts": ["carriers", "domain", "fronts", "observe", "services"],
+  "index.ts": [
+    "carriers",
+    "client",
+    "domain",
+    "fronts",
+    "observe",
+    "services",
+    "software-cards",
+    "wire",
+  ],
 };
 
 /** Folders that must run anywhere, at once, without a clock: bytes and values only. */

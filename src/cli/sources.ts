@@ -1,6 +1,6 @@
 import { SYSTEM_SOCKET } from "../host/system-socket.ts";
 import { wrongUsage } from "./options.ts";
-import { nameOf, parseWhere, type Where } from "./where.ts";
+import { nameOf, parseWhere, type Where } from "../domain/where.ts";
 
 /** One of the places whose readers a command uses. */
 export interface Source {

@@ -42,6 +42,7 @@ export const errorCodes = {
   E_SSH_HOST: "ssh cannot find the host's address.",
   E_SSH_HOST_KEY: "The host's key is unknown or has changed.",
   E_SSH_UNREACHABLE: "ssh cannot connect to the host, or lost the connection.",
+  E_STATUS_WORD: "A card answered another status word where only 9000 would do.",
   E_UNINSTALL: "Something is in use, or was not cardwire's to remove.",
   E_USAGE: "The command line lacks something that its parser cannot see.",
   E_USER: "The user does not exist here, or cannot run cardwire.",

@@ -2,7 +2,7 @@ import type { ExamineOptions } from "../../doctor/examine.ts";
 import { ExitCode, type Exit, type Io } from "../io.ts";
 import { repeatable, sshOption, subcommand } from "../options.ts";
 import { SYSTEM_SOCKET } from "../../host/system-socket.ts";
-import { parseWhere } from "../where.ts";
+import { parseWhere } from "../../domain/where.ts";
 
 export const doctorCommand = (io: Io, exit: Exit) =>
   subcommand("doctor", "Find out what is in the way, and say what mends it", [

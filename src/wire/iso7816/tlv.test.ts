@@ -1,5 +1,6 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
+import { CardwireError } from "../../domain/errors.ts";
 import { encodeTlv, findTlv, parseTlv } from "./tlv.ts";
 
 const hex = (text: string) => Buffer.from(text.replaceAll(" ", ""), "hex");
@@ -36,12 +37,17 @@ test.each([
 test("whatever comes, it either reads or refuses", () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {
-      try {
-        const length = parseTlv(bytes).reduce((sum, { value }) => sum + value.length, 0);
-        expect(length).toBeLessThanOrEqual(bytes.length);
-      } catch (error) {
-        expect(error).toMatchObject({ code: "E_PROTOCOL" });
-      }
+      expect(readOrRefused(bytes)).toBeLessThanOrEqual(bytes.length);
     }),
   );
 });
+
+/** How many bytes of values it read; nothing where it refused. */
+function readOrRefused(bytes: Uint8Array): number {
+  try {
+    return parseTlv(bytes).reduce((sum, { value }) => sum + value.length, 0);
+  } catch (error) {
+    if (CardwireError.is(error) && error.code === "E_PROTOCOL") return 0;
+    throw error;
+  }
+}

@@ -1,4 +1,4 @@
-import { CardwireError } from "../domain/errors.ts";
+import { CardwireError } from "./errors.ts";
 
 /** Where readers are, as the command line says it. */
 export type Where =
