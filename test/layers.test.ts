@@ -14,7 +14,17 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   fronts: ["domain", "host", "observe", "wire"],
   testing: ["domain"],
   doctor: ["carriers", "domain", "host", "observe", "services", "wire"],
-  cli: ["carriers", "doctor", "domain", "fronts", "host", "observe", "services", "wire"],
+  cli: [
+    "carriers",
+    "doctor",
+    "domain",
+    "fronts",
+    "host",
+    "observe",
+    "services",
+    "software-cards",
+    "wire",
+  ],
   // The library's public names.
   "index.ts": [
     "carriers",

@@ -1,5 +1,6 @@
 import type { Command, CommandUnknownOpts } from "@commander-js/extra-typings";
 import { attachCommand } from "./commands/attach.ts";
+import { cardCommand } from "./commands/card.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { completionCommand } from "./commands/completion.ts";
 import { configCommand } from "./commands/config.ts";
@@ -39,6 +40,7 @@ export function program(
     attachCommand(io, options.setExit),
     runCommand(io, options.rest, options.setExit),
     shareCommand(io, options.setExit),
+    cardCommand(io, options.setExit),
     envCommand(io),
     readersCommand({ io, exit: options.setExit, withReaders: options.withReaders }),
     doctorCommand(io, options.setExit),

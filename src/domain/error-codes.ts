@@ -1,9 +1,15 @@
 /** Every code of a CardwireError that is not one of PC/SC's, and when it is thrown. Whoever throws a new one adds it here. */
 export const errorCodes = {
   E_CANNOT_RUN: "The program that `run` was given is there but cannot be started.",
+  E_CARD_DATA:
+    "The text cannot be a card's name, PIN, PUK or management key, or there is none to be had.",
+  E_CARD_FILE: "A card's file cannot be read or written, is no card's, or is open to others.",
+  E_CARD_FILE_EXISTS: "There is a file already where a new card's was to be.",
+  E_CARD_IN_USE: "Another cardwire runs the card of this file.",
   E_CLOSED: "Something was asked of a line or a service after its owner had closed it.",
   E_CONFIG: "The settings file cannot be read, is not TOML, or says something that makes no sense.",
-  E_DISK_FULL: "There is no space left for a socket or for the record of an attachment.",
+  E_DISK_FULL:
+    "There is no space left for a socket, the record of an attachment, or a card's file.",
   E_GROUP: "The group does not exist here, or you are not a member of it.",
   E_LINE_DOWN: "ssh has no connection to the card host now. It is tried again without being asked.",
   E_LOCKED: "Another cardwire was busy with the same socket or name for more than two seconds.",
