@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { LOOPBACK_UP } from "../../scripts/namespaces.ts";
 import { CardHandle, CardProcess, type CardSpec } from "./card-handle.ts";
 import { collectOutput, publicDirectory, stopChild, typeScript, until } from "./processes.ts";
+import type { Place } from "./programs.ts";
 import { type ReaderRecord, readerStates } from "./reader-states.ts";
 
 export interface PcscdOptions {
@@ -63,6 +64,11 @@ export class Pcscd implements AsyncDisposable {
   /** The daemon's process id; 0 while it is stopped. */
   get pid(): number {
     return this.#daemon?.pid ?? 0;
+  }
+
+  /** Where its network is: a card of another program dials vpcd from there. */
+  get network(): Place {
+    return { enter: ["nsenter", `--net=/proc/${this.#cardChild.pid}/ns/net`, "--"] };
   }
 
   /** What the daemon printed since it was started. */
