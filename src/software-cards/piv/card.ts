@@ -71,7 +71,7 @@ export class PivCard implements SoftwareCard {
   readonly atr: Uint8Array = ATR;
   readonly #save: PivCardOptions["save"];
   #state: PivState;
-  #session: Session = freshSession;
+  #session: Session = { ...freshSession };
   #chain = new ChainedCommand();
   #pending = new PendingAnswer();
 
@@ -85,7 +85,7 @@ export class PivCard implements SoftwareCard {
   }
 
   reset(): void {
-    this.#session = freshSession;
+    this.#session = { ...freshSession }; // another object: a command that is under way sees it
     this.#chain = new ChainedCommand();
     this.#pending = new PendingAnswer();
   }
