@@ -27,15 +27,16 @@ export async function openPcscd(
   const carrier = await openCarrier(source, options, context);
   try {
     const service = await pcscdService(carrier, options, { signal, keepTrying });
+    const protocol = () => service.traits && `4:${service.traits.minor}`;
     return {
       source,
       name: carrier.name,
       service,
       get server() {
-        return `pcscd protocol ${this.protocol}`;
+        return `pcscd protocol ${protocol()}`;
       },
       get protocol() {
-        return service.traits && `4:${service.traits.minor}`;
+        return protocol();
       },
       get absence() {
         return service.absence;
