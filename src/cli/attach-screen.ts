@@ -127,7 +127,7 @@ function sourceLines({
   const count = readers.length === 1 ? "1 reader" : `${readers.length} readers`;
   const trip = roundTripMs === undefined ? [] : [`${roundTripMs.toFixed(1)} ms round trip`];
   return [
-    `${printable(text)}: ${[count, server, ...trip].join(", ")}`,
+    `${printable(text).replace(/:$/, "")}: ${[count, server, ...trip].join(", ")}`,
     ...(readers.length > 0 ? [readersTable(readers).replaceAll(/^/gm, "  ")] : []),
   ];
 }
