@@ -19,6 +19,7 @@ export const withReaders =
           ssh,
           directory: directory.path,
           canAskAgain: false,
+          vpcdPort: 0,
           wait: false,
         };
         await using readers = await openReaders(sources, options, { io, signal });

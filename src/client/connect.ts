@@ -41,6 +41,13 @@ export async function connect(
   if (typeof where === "object") return new Client(where, async () => {});
   const signal = options.signal ?? new AbortController().signal;
   const place = parseWhere(where ?? `unix:${process.env["PCSCLITE_CSOCK_NAME"] ?? SYSTEM_SOCKET}`);
+  if (place.kind === "software") {
+    const { SoftwareReaders } = await import("../services/software/service.ts");
+    return new Client(
+      new SoftwareReaders(["Software Reader 00 00", "Software Reader 01 00"]),
+      async () => {},
+    );
+  }
   if (place.kind === "unix")
     return await overCarrier(unixCarrier(place.path), signal, async () => {});
   const { sshCarrier } = await import("../carriers/ssh/carrier.ts");

@@ -30,6 +30,7 @@ export const errorCodes = {
   E_PCSCD_UNREACHABLE:
     "ssh works but does not reach pcscd's socket, and without a shell over there nobody can say why.",
   E_PCSCD_VERSION: "pcscd speaks no version of the protocol that cardwire knows.",
+  E_PORT_IN_USE: "Another program listens at a TCP port that was to be cardwire's.",
   E_PROTOCOL: "The other end broke the protocol. Its connection is closed.",
   E_RUNTIME_DIR: "The run-time directory cannot be made, is not yours, or is open to others.",
   E_SERVICE: "systemd does not take, start or stop the unit of a service.",
@@ -52,7 +53,7 @@ export const errorCodes = {
   E_UNINSTALL: "Something is in use, or was not cardwire's to remove.",
   E_USAGE: "The command line lacks something that its parser cannot see.",
   E_USER: "The user does not exist here, or cannot run cardwire.",
-  E_WHERE: "WHERE is neither a host for ssh nor `unix:` with an absolute path.",
+  E_WHERE: "WHERE is neither a host for ssh, `unix:` with an absolute path, nor `software:`.",
 } as const satisfies Readonly<Record<`E_${string}`, string>>;
 
 export type ErrorCode = keyof typeof errorCodes;

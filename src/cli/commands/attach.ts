@@ -14,6 +14,7 @@ import {
   sshOption,
   strictOption,
   subcommand,
+  vpcdPortOption,
   WHERE,
   waitOption,
 } from "../options.ts";
@@ -41,6 +42,7 @@ export const attachCommand = (io: Io, exit: Exit) =>
     .addOption(strictOption())
     .addOption(noPipeliningOption())
     .addOption(keepWarmOption())
+    .addOption(vpcdPortOption())
     .option("--json", "one JSON object when the socket is there, for scripts")
     .option("-v, --verbose", "tell more")
     .action(async (wheres, flags) => {
@@ -64,6 +66,7 @@ export const attachCommand = (io: Io, exit: Exit) =>
           mode: flags.mode,
           group: flags.group,
           ssh: flags.ssh,
+          vpcdPort: flags.vpcdPort,
           canAskAgain: true,
           wait: flags.wait ?? false,
         };

@@ -1,6 +1,6 @@
 import type { ExamineOptions } from "../../doctor/examine.ts";
 import { ExitCode, type Exit, type Io } from "../io.ts";
-import { repeatable, sshOption, subcommand } from "../options.ts";
+import { repeatable, sshOption, subcommand, wrongUsage } from "../options.ts";
 import { SYSTEM_SOCKET } from "../../host/system-socket.ts";
 import { parseWhere } from "../../domain/where.ts";
 
@@ -54,6 +54,8 @@ async function cardHost(
 ): Promise<ExamineOptions["cardHost"]> {
   if (whereText === undefined) return { kind: "unix", socket: SYSTEM_SOCKET, asked: false };
   const where = parseWhere(whereText);
+  if (where.kind === "software")
+    throw wrongUsage("software readers are part of cardwire", "Name a host, or unix:PATH.");
   if (where.kind === "unix") {
     const { checkSocketPath } = await import("../../host/socket-path.ts");
     checkSocketPath(where.path);
