@@ -33,7 +33,23 @@ export { MergedService, type MergedSource } from "./services/merged.ts";
 export { PcscdService, pcscdService, type StartOptions } from "./services/pcscd/service.ts";
 export { SoftwareReaders, type SoftwareReadersOptions } from "./services/software/service.ts";
 export { listenForVpcdCards, type VpcdPorts } from "./services/software/vpcd-ports.ts";
+export {
+  insertIntoVpcd,
+  type InsertOptions,
+  type VpcdAddress,
+} from "./services/software/vpcd-card.ts";
 export type { SoftwareCard } from "./software-cards/card.ts";
+export { Algorithm as PivAlgorithm } from "./software-cards/piv/algorithms.ts";
+export { PivCard, type PivCardOptions } from "./software-cards/piv/card.ts";
+export {
+  provision as provisionPivCard,
+  type ProvisionOptions as PivProvisionOptions,
+} from "./software-cards/piv/provision.ts";
+export {
+  readState as readPivState,
+  writeState as writePivState,
+} from "./software-cards/piv/state-text.ts";
+export type { PivState } from "./software-cards/piv/state.ts";
 export {
   type CommandApdu,
   encodeCommand,
