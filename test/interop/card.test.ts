@@ -159,7 +159,7 @@ describe("a card in a reader", () => {
 
   test("without space left says so, counts no try, and goes on when there is some", async () => {
     await make();
-    // As large as the card twice, so that it can be written anew; then it is filled.
+    // With room for the card and for its next state beside it; then it is filled.
     await run("mount", ["-t", "tmpfs", "-o", "size=64k,mode=755", "tmpfs", folder]);
     try {
       await run("chown", ["alice", folder]);

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Pcscd, startPcscd } from "../lab/pcscd.ts";
 import { run, start } from "../lab/programs.ts";
 
-// The programs of docs/library.md, as they stand there.
+// The programs of docs/library.md and docs/cards.md, as they stand there.
 
 const repository = fileURLToPath(new URL("../..", import.meta.url));
 let folder: string;
@@ -17,10 +17,12 @@ beforeAll(async () => {
   // Installed as npm would link it.
   await run("mkdir", ["-p", join(folder, "node_modules")]);
   await symlink(repository, join(folder, "node_modules/cardwire"));
-  const page = await readFile(join(repository, "docs/library.md"), "utf8");
-  for (const [, name = "", text = ""] of page.matchAll(
-    /Save as `([\w-]+\.mjs)`[^\n]*\n\n```js\n([^]*?)```/g,
-  ))
+  const pages = await Promise.all(
+    ["library", "cards"].map((page) => readFile(join(repository, `docs/${page}.md`), "utf8")),
+  );
+  for (const [, name = "", text = ""] of pages
+    .join("\n")
+    .matchAll(/Save as `([\w-]+\.mjs)`[^\n]*\n\n```js\n([^]*?)```/g))
     await writeFile(join(folder, name), text);
   await run("chmod", ["-R", "a+rX", folder]);
 });
@@ -71,4 +73,9 @@ test("own-card.mjs is a card for every program", async () => {
   const env = { PCSCLITE_CSOCK_NAME: socket };
   const said = await run("opensc-tool", ["-s", "80:10:00:00"], { env });
   expect(said.stdout).toContain("68 65 6C 6C 6F hello");
+});
+
+test("piv.mjs has a PIV card all by itself", async () => {
+  const said = await run("node", node("piv.mjs"), { user: "alice", cwd: folder });
+  expect(said).toMatchObject({ status: 0, stdout: "9000\n" });
 });
