@@ -1,4 +1,4 @@
-import { once } from "node:events";
+import { getEventListeners, once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { deferred } from "../../domain/deferred.ts";
@@ -83,6 +83,8 @@ test("comes back when the reader hangs up, without its power in the meantime", a
   send(again, "0001 04");
   expect(await read(again, 4)).toBe("00023b00");
   expect(changes).toEqual([true, false, true]);
+  // One for the connection that there is, none for the one that was.
+  expect(getEventListeners(stop.signal, "abort")).toHaveLength(1);
   stop.abort();
   await inserted;
 });

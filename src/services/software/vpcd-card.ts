@@ -43,16 +43,25 @@ export async function insertIntoVpcd(
   }
 }
 
-/** @throws the system's error when nobody listens there. */
+/**
+ * The signal ends the connection, too, and is let go of with it: a card may dial a million times.
+ *
+ * @throws the system's error when nobody listens there.
+ */
 function dial({ host, port }: VpcdAddress, signal: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ host, port, noDelay: true, signal });
-    socket.once("error", reject);
-    socket.once("connect", () => {
-      socket.off("error", reject);
-      socket.on("error", () => {}); // whoever reads meets it
-      resolve(socket);
+    const socket = connect({ host, port, noDelay: true });
+    const onAbort = () => void socket.destroy();
+    signal.addEventListener("abort", onAbort, { once: true });
+    let failure: unknown;
+    socket.on("error", (error) => {
+      failure = error;
     });
+    socket.once("close", () => {
+      signal.removeEventListener("abort", onAbort);
+      reject(failure ?? signal.reason);
+    });
+    socket.once("connect", () => resolve(socket));
   });
 }
 
