@@ -42,6 +42,12 @@ const needs: readonly Need[] = [
   program("sshd", "openssh-server"),
   program("ssh", "openssh-client"),
   program("yubico-piv-tool", "yubico-piv-tool"),
+  program("openssl", "openssl"),
+  {
+    what: "opensc-pkcs11.so",
+    package: "opensc-pkcs11",
+    present: () => succeeds("sh", ["-c", "dpkg -L opensc-pkcs11"]),
+  },
   program("gpg", "gnupg"),
   { what: "scdaemon", package: "scdaemon", present: () => existsSync("/usr/lib/gnupg/scdaemon") },
   program("dbus-daemon", "dbus-daemon"),
