@@ -18,20 +18,31 @@ interface Recipe {
 
 const CLIENTS = ["libpcsclite1", "opensc", "pcsc-tools", "python3"] as const;
 const TREE = ["base-files", "dash"] as const;
-const DAEMON = ["pcscd", "polkitd", "vsmartcard-vpcd"] as const;
+const DAEMON = ["pcscd", "vsmartcard-vpcd"] as const;
+/** Of suites whose pcscd is built with polkit. */
+const DAEMON_WITH_POLKIT = ["pcscd", "polkitd", "vsmartcard-vpcd"] as const;
 
 /** By the name under which tests ask for it. Each takes some 30 MB from the network, once, its index included, and 40 to 80 MB of disk. */
 export const recipes = {
   bullseye: {
     suite: "bullseye",
     architecture: "amd64",
-    packages: [...TREE, ...CLIENTS],
+    packages: [...TREE, ...CLIENTS, ...DAEMON],
   },
-  trixie: { suite: "trixie", architecture: "amd64", packages: [...TREE, ...CLIENTS, ...DAEMON] },
-  sid: { suite: "sid", architecture: "amd64", packages: [...TREE, ...CLIENTS, ...DAEMON] },
-  s390x: { suite: "bookworm", architecture: "s390x", packages: CLIENTS },
-  armhf: { suite: "bookworm", architecture: "armhf", packages: CLIENTS },
-  i386: { suite: "bookworm", architecture: "i386", packages: CLIENTS },
+  bookworm: { suite: "bookworm", architecture: "amd64", packages: [...CLIENTS, ...DAEMON] },
+  trixie: {
+    suite: "trixie",
+    architecture: "amd64",
+    packages: [...TREE, ...CLIENTS, ...DAEMON_WITH_POLKIT],
+  },
+  sid: {
+    suite: "sid",
+    architecture: "amd64",
+    packages: [...TREE, ...CLIENTS, ...DAEMON_WITH_POLKIT],
+  },
+  s390x: { suite: "bookworm", architecture: "s390x", packages: [...CLIENTS, ...DAEMON] },
+  armhf: { suite: "bookworm", architecture: "armhf", packages: [...CLIENTS, ...DAEMON] },
+  i386: { suite: "bookworm", architecture: "i386", packages: [...CLIENTS, ...DAEMON] },
 } as const satisfies Readonly<Record<string, Recipe>>;
 
 export type SuiteName = keyof typeof recipes;

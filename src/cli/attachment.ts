@@ -4,6 +4,7 @@ import type { Peer } from "../fronts/pcsclite/application.ts";
 import { PcscliteServer } from "../fronts/pcsclite/server.ts";
 import { claimAttachment } from "../host/attachments.ts";
 import { groupId } from "../host/group.ts";
+import { LoadedLibraries } from "../host/loaded-library.ts";
 import { attachmentSocket, runtimeDirectory } from "../host/paths.ts";
 import { peerCredentials } from "../host/peer-credentials.ts";
 import { letIn } from "../host/reach.ts";
@@ -55,6 +56,7 @@ export async function attach(
     const readers = hold(await openReaders(sources, { ...options, directory }, context));
     const server = createServer();
     // The front accepts first: no application may connect and find nobody.
+    const identify = identification();
     const front = new PcscliteServer(server, readers.service, { slots, first, identify });
     const published: PublishedSocket = await publishSocket(server, { path: socket, mode, group });
     hold(published);
@@ -104,7 +106,15 @@ async function place(
   return { directory: claim.directory, socket: path, [Symbol.asyncDispose]: release };
 }
 
-function identify(socket: Socket): Peer {
-  const peer = peerCredentials(socket);
-  return peer ? { name: `uid ${peer.uid}, pid ${peer.pid}`, uid: peer.uid } : { name: "a program" };
+/** Who applications are, and what library they have, as far as that can be found out. */
+function identification(): (socket: Socket) => Peer {
+  const libraries = new LoadedLibraries();
+  return (socket) => {
+    const peer = peerCredentials(socket);
+    if (!peer) return { name: "a program" };
+    const { uid, pid } = peer;
+    // Programs of namespaces that are hidden from us all have this number.
+    if (pid === 0) return { name: `uid ${uid}`, uid };
+    return { name: `uid ${uid}, pid ${pid}`, uid, pid, slots: () => libraries.slots(pid) };
+  };
 }

@@ -13,10 +13,14 @@ export const sshOption = () =>
   new Option("--ssh <command>", "ssh program and its first arguments, as in CARDWIRE_SSH").env(
     "CARDWIRE_SSH",
   );
-export const slotsOption = () =>
-  new Option("--slots <number>", "slots that programs up to pcsc-lite 2.4 expect; Fedora's: 48")
-    .choices(["16", "48"] as const)
-    .default("16" as const);
+/** @param unless what holds without it. */
+export const slotsOption = (unless: string) =>
+  new Option(
+    "--slots <number>",
+    `reader slots that programs up to pcsc-lite 2.4 expect; Fedora's: 48 (default: ${unless})`,
+  ).choices(["16", "48"] as const);
+/** The default where programs are on this computer. */
+export const SLOTS_AS_BUILT = "as each was built, else 16";
 /** An option that may stand on a command line more than once; its values are a list. */
 export const repeatable = <const F extends string>(flags: F, description: string) =>
   new Option(flags, `${description} (repeatable)`).argParser(
@@ -71,15 +75,18 @@ export const groupOption = () => new Option("--group <group>", "group of the soc
 
 /** See PcscliteServerOptions. */
 export interface FrontOptions {
-  readonly slots: number;
+  readonly slots: number | undefined;
   readonly first: readonly string[] | undefined;
 }
 
 /** What the flags mean for the socket that programs see. */
 export const frontOptions = (flags: {
-  readonly slots: "16" | "48";
+  readonly slots?: "16" | "48" | undefined;
   readonly first?: readonly string[] | undefined;
-}): FrontOptions => ({ slots: Number(flags.slots), first: flags.first });
+}): FrontOptions => ({
+  slots: flags.slots === undefined ? undefined : Number(flags.slots),
+  first: flags.first,
+});
 
 /** What the flags mean for the way to pcscd. */
 export function pcscdOptions(flags: {

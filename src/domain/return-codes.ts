@@ -57,3 +57,6 @@ export const returnCodes: Readonly<Record<number, readonly [code: string, text: 
   [Rv.RemovedCard]: ["SCARD_W_REMOVED_CARD", "the card was removed"],
   [Rv.SecurityViolation]: ["SCARD_W_SECURITY_VIOLATION", "access denied"],
 };
+
+/** Whether a number can be a result of PC/SC's: SCARD_S_SUCCESS, or one of the smart card facility's (winerror.h, 0x8010…). */
+export const isReturnCode = (rv: number): boolean => rv === Rv.Success || rv >>> 16 === 0x8010;

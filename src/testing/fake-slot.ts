@@ -140,7 +140,7 @@ export class FakeSlot {
   }
 
   unlock(handle: FakeHandle, disposition: number): void {
-    if (disposition > 0) this.#reset();
+    if (resets(disposition)) this.#reset();
     if (this.#holder !== handle || this.#depth <= (this.#exclusive ? 1 : 0))
       throw new ReturnCodeError("SCardEndTransaction", Rv.NotTransacted);
     this.#depth -= 1;
@@ -148,7 +148,7 @@ export class FakeSlot {
   }
 
   close(handle: FakeHandle, disposition: number): void {
-    if (disposition > 0) this.#reset();
+    if (resets(disposition)) this.#reset();
     this.handles.delete(handle);
     if (this.#holder === handle) this.#free();
     this.#onChange();
@@ -204,3 +204,6 @@ export class FakeSlot {
     this.#freed = deferred();
   }
 }
+
+/** As with a reader that cannot eject: an eject does nothing. */
+const resets = (disposition: number): boolean => disposition === 1 || disposition === 2;

@@ -69,6 +69,9 @@ function encodeText(text: string): Uint8Array {
   );
 }
 
+/** Bytes of a text in a {@link cstring}, without the NUL. */
+export const textSize = (text: string): number => encodeText(text).length;
+
 /**
  * NUL-terminated UTF-8 in `size` bytes. What follows the NUL is not looked at and written as zeros. The last byte is
  * taken for the NUL, so that whatever a peer sent can be sent on.

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Pcscd, startPcscd } from "../lab/pcscd.ts";
+import { type Pcscd, readerNames, startPcscd } from "../lab/pcscd.ts";
 import { until } from "../lab/processes.ts";
 import { run, start } from "../lab/programs.ts";
 import { type Sshd, startSshd } from "../lab/sshd.ts";
 import { daemonOf, foreign, type Suite, suite } from "../lab/suites.ts";
+import { PcscClient } from "../pcsc/client.ts";
 import { attach, PATIENCE_MS, using } from "./programs/cardwire.ts";
 
 // Programs of other machines and other releases of Debian, unmodified, on one socket.
@@ -17,6 +18,7 @@ const clients: readonly (readonly [string, () => Programs])[] = [
   ["x86-64", () => here],
   ["s390x, big-endian", () => foreign("s390x")],
   ["armhf, 32 bits", () => foreign("armhf")],
+  ["i386, 32 bits", () => foreign("i386")],
   ["Debian 11", () => suite("bullseye")],
   ["Debian 13", () => suite("trixie")],
   ["Debian unstable", () => suite("sid")],
@@ -73,7 +75,7 @@ describe("beside each other, through cardwire and ssh", () => {
 
   test("pcsc_scan -r prints the same on every machine, all of them at once", async () => {
     await using attached = await attach(["cardhost"]);
-    const machines = [here, foreign("s390x"), foreign("armhf")];
+    const machines = [here, foreign("s390x"), foreign("armhf"), foreign("i386")];
     const lists = machines.map((one) => as(one, attached.socket).run("pcsc_scan", ["-r"]));
     for (const { status, stdout } of await Promise.all(lists)) {
       expect({ status, stdout }).toEqual({
@@ -93,7 +95,7 @@ describe("beside each other, through cardwire and ssh", () => {
 
   test("waiting programs see the card go and come", async () => {
     await using attached = await attach(["cardhost"]);
-    const waiting = [foreign("s390x"), foreign("armhf"), here].map((one) =>
+    const waiting = [foreign("s390x"), foreign("armhf"), foreign("i386"), here].map((one) =>
       as(one, attached.socket).start("pcsc_scan", ["-n"]),
     );
     try {
@@ -117,6 +119,7 @@ describe.each([
   ["this computer's pcscd", () => ({})],
   ["Debian 13's pcscd", () => daemonOf(suite("trixie"))],
   ["Debian unstable's pcscd", () => daemonOf(suite("sid"))],
+  ["a big-endian pcscd", () => daemonOf(foreign("s390x"))],
 ] as const)("%s", (_, daemon) => {
   let pcscd: Pcscd;
   beforeAll(async () => {
@@ -128,4 +131,27 @@ describe.each([
     await using attached = await attach([`unix:${pcscd.socketPath}`]);
     for (const [, client] of clients) await use(client(), attached.socket, "C0 FF EE");
   });
+});
+
+test("a big-endian pcscd, which itself keeps what a dead program had, frees it through cardwire", async () => {
+  await using pcscd = await startPcscd(daemonOf(foreign("s390x")));
+  await using attached = await attach([`unix:${pcscd.socketPath}`]);
+  const [reader] = readerNames;
+  const sharing = async () => (await pcscd.readers())[0]?.sharing;
+  const leave = async (socket: string, programs: Programs, share: number) => {
+    await using client = new PcscClient(socket, { programs });
+    await client.must("establish", { context: "a" });
+    await client.must("connect", { context: "a", card: "c", reader, share });
+    await client.must("begin", { card: "c" });
+    await client.die();
+  };
+  await leave(attached.socket, here, 2);
+  await until("the shared card to be free", async () => (await sharing()) === 0);
+  await leave(attached.socket, foreign("s390x"), 1);
+  await until("the exclusive card to be free", async () => (await sharing()) === 0);
+  await use(here, attached.socket, "C0 FF EE");
+  await leave(pcscd.socketPath, foreign("s390x"), 2);
+  // The daemon has seen the end of that connection when it has served another one.
+  await as(foreign("s390x"), pcscd.socketPath).run("pcsc_scan", ["-r"]);
+  expect(await sharing()).toBe(1);
 });

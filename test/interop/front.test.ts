@@ -548,13 +548,17 @@ describe("slots", () => {
       ...named("a", [0, 1, 2, 3, 4, 5, 6, 8, 9, 10, 11]),
     ];
     for (const minor of [3, 4, 5]) expect(await seenBy(minor)).toEqual(before);
-    // One that programs of 4:4 did not see gets a card: a program that waits hears of it, and finds it.
+    // One that programs of 4:4 did not see gets a card: a program that waits keeps the readers that it knows, and finds
+    // that one when it lists again.
     using waiting = await served.client({ minor: 4 });
     await waiting.establish();
     await waiting.wait();
     b.insert("Hub 0 00 00", atr);
     expect(await waiting.event()).toBe(0);
-    expect((await waiting.wait())?.[0]?.name).toBe("Hub 0 (b) 00 00");
+    expect((await waiting.wait())?.map(({ name }) => name)).toEqual(before);
+    waiting.stop();
+    expect(await waiting.event()).toBe(0);
+    expect((await waiting.readers())[0]?.name).toBe("Hub 0 (b) 00 00");
     // A connect finds even one that has no slot.
     using client = await served.client({ minor: 4 });
     const context = await client.establish();
@@ -683,6 +687,24 @@ describe("what is not allowed ends that connection only", () => {
 });
 
 describe("a client that does not read", () => {
+  test("is not served on when it has the bound unread of a card's answers either", async () => {
+    await using served = await overFake({}, { transmit: () => new Uint8Array(65_538) });
+    const { client, handle } = await served.connected();
+    using idle = client;
+    idle.reads(false);
+    const [questions, longest] = [100, 32 + 65_538];
+    for (let asked = 0; asked < questions; asked++)
+      idle.send(Cmd.Transmit, idle.words(handle, 2, 16, SELECT.length, 3, 16, 65_548, 0), SELECT);
+    const good = await served.connected();
+    for (let times = 0; times < 300; times++) await good.client.result(Cmd.Status, good.handle, 0);
+    const unread = served.sockets[0]?.writableLength ?? 0;
+    expect(unread).toBeGreaterThan(0);
+    expect(unread).toBeLessThanOrEqual((1 << 20) + longest);
+    idle.reads(true);
+    for (let asked = 0; asked < questions; asked++) await idle.take(longest);
+    expect(await idle.result(Cmd.Status, handle, 0)).toBe(0);
+  });
+
   test("costs no more than its bound, delays nobody, and loses nothing", async () => {
     await using served = await overFake();
     using idle = await served.client({ minor: 6 });

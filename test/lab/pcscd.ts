@@ -1,18 +1,31 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { rm } from "node:fs/promises";
+import { copyFile, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { LOOPBACK_UP } from "../../scripts/namespaces.ts";
 import { CardHandle, CardProcess, type CardSpec } from "./card-handle.ts";
 import { collectOutput, publicDirectory, stopChild, typeScript, until } from "./processes.ts";
-import type { Place } from "./programs.ts";
-import { type ReaderRecord, readerStates } from "./reader-states.ts";
+import type { Argv, Place } from "./programs.ts";
+import {
+  FIXED_SLOTS,
+  type Order,
+  type ReaderRecord,
+  readerList,
+  readerStates,
+} from "./reader-states.ts";
+import { VPCD_PORT } from "./vpcd.ts";
 
 export interface PcscdOptions {
-  /** The two slots' cards. Unless told: a test card in the first, and one beside the second, not inserted. */
-  readonly cards?: readonly [CardSpec, CardSpec?];
+  /** The slots' cards. Unless told: a test card in the first, and one beside each other, not inserted. */
+  readonly cards?: readonly CardSpec[];
+  /** How many slots vpcd has: an even number, 2 unless told. More than 16 are seen in daemons from 2.5.0 on only. */
+  readonly slots?: number;
   /** Another pcscd, with all the arguments that it needs, such as a loader of its own libc. */
   readonly program?: string;
   readonly args?: readonly string[];
+  /** A file tree whose driver and readers' configuration it has in place of this computer's. */
+  readonly driversOf?: string;
+  /** Its byte order, if it is another than this computer's. */
+  readonly order?: Order;
   /** Where that program has /run/pcscd, as seen from here; elsewhere if it runs in a chroot. */
   readonly runDirectory?: string;
   /** More arguments at the end, such as `--apdu --debug`. */
@@ -23,12 +36,46 @@ export interface PcscdOptions {
 /** What vpcd calls its two slots. */
 export const readerNames = ["Virtual PCD 00 00", "Virtual PCD 00 01"] as const;
 
+/** The folders of a driver and of what says which readers it has. */
+const DRIVERS = ["/usr/lib/pcsc", "/etc/reader.conf.d"] as const;
+
+/** What they are called where there are more: "Virtual PCD 00 01" is the second, "Virtual PCD 3 00 00" the seventh. */
+export const readerName = (slot: number): string =>
+  `${deviceName(Math.floor(slot / 2))} 00 0${slot % 2}`;
+
+/** pcscd numbers readers of one driver file; these have a file each. */
+const deviceName = (reader: number): string => `Virtual PCD${reader === 0 ? "" : ` ${reader}`}`;
+
+const slotsOf = ({ slots = readerNames.length }: PcscdOptions): number => slots;
+
+const VPCD = "/usr/lib/pcsc/drivers/serial/libifdvpcd.so";
+
+/**
+ * Writes two-slot readers into a folder for pcscd's `--config`, which takes every file in it. The driver keeps its slots
+ * in one table, so each reader has a copy of it, in another folder.
+ */
+async function writeReaders(config: string, drivers: string, count: number): Promise<void> {
+  await mkdir(config, { recursive: true });
+  await mkdir(drivers, { recursive: true });
+  const readers = Array.from({ length: count }, async (_, reader) => {
+    const library = join(drivers, `vpcd-${reader}.so`);
+    await copyFile(VPCD, library);
+    const port = `0x${(VPCD_PORT + 2 * reader).toString(16).toUpperCase()}`;
+    return `FRIENDLYNAME "${deviceName(reader)}"
+DEVICENAME /dev/null:${port}
+LIBPATH ${library}
+CHANNELID ${port}
+`;
+  });
+  await writeFile(join(config, "vpcd"), (await Promise.all(readers)).join("\n"));
+}
+
 /** The flag of a present card in pcsc-lite's own reader state. */
 const PRESENT = 4;
 
 /** Builds since 2.0 may ask polkit, of which there is none in the lab. */
-export function pcscdArguments(): readonly string[] {
-  const help = spawnSync("pcscd", ["--help"], { encoding: "utf8" });
+export function pcscdArguments([program, ...args]: Argv = ["pcscd"]): readonly string[] {
+  const help = spawnSync(program, [...args, "--help"], { encoding: "utf8" });
   return `${help.stdout}${help.stderr}`.includes("--disable-polkit")
     ? ["--foreground", "--disable-polkit"]
     : ["--foreground"];
@@ -39,7 +86,8 @@ export class Pcscd implements AsyncDisposable {
   /** The directory that the daemon has for its /run/pcscd. */
   readonly directory: string;
   readonly socketPath: string;
-  readonly cards: readonly [CardHandle, CardHandle];
+  readonly cards: readonly [CardHandle, CardHandle, ...CardHandle[]];
+  readonly #slots: number;
   readonly #options: PcscdOptions;
   readonly #cardChild: ChildProcess;
   #daemon: ChildProcess | undefined;
@@ -56,9 +104,11 @@ export class Pcscd implements AsyncDisposable {
     this.socketPath = join(directory, "pcscd.comm");
     this.#cardChild = cardChild;
     this.#options = options;
-    const handle = (slot: 0 | 1): CardHandle =>
+    this.#slots = slotsOf(options);
+    const handle = (slot: number): CardHandle =>
       new CardHandle(cards, slot, (present) => this.#waitForCard(slot, present));
-    this.cards = [handle(0), handle(1)];
+    const more = Array.from({ length: this.#slots - 2 }, (_, index) => handle(index + 2));
+    this.cards = [handle(0), handle(1), ...more];
   }
 
   /** The daemon's process id; 0 while it is stopped. */
@@ -78,26 +128,33 @@ export class Pcscd implements AsyncDisposable {
 
   /** The readers as the daemon itself lists them. */
   async readers(): Promise<readonly ReaderRecord[]> {
-    return await readerStates(this.socketPath);
+    const { order = "little" } = this.#options;
+    const isList = this.#slots > FIXED_SLOTS;
+    return await (isList
+      ? readerList(this.socketPath)
+      : readerStates(this.socketPath, undefined, { order }));
   }
 
   /** Starts the daemon if it does not run. Resolves when it lists both slots. */
   async start(): Promise<void> {
     if (this.#daemon) return;
     const { program = "pcscd", args, extraArgs = [], env = {} } = this.#options;
-    const { runDirectory = "/run/pcscd" } = this.#options;
+    const { runDirectory = "/run/pcscd", driversOf } = this.#options;
+    const mounts = [
+      [this.directory, runDirectory],
+      ...(driversOf === undefined ? [] : DRIVERS.map((path) => [join(driversOf, path), path])),
+    ].map(([from, to]) => `mount --bind ${from} ${to}`);
     // The cards' process keeps the network namespace, so that they outlive the daemon.
     const daemon = spawn(
       "nsenter",
       [
         `--net=/proc/${this.#cardChild.pid}/ns/net`,
         ..."-- unshare --mount --propagation private -- /bin/sh -ec".split(" "),
-        'mount --bind "$1" "$2"; shift 2; exec "$@"',
+        [...mounts, 'exec "$@"'].join("\n"),
         "pcscd",
-        this.directory,
-        runDirectory,
         program,
         ...(args ?? pcscdArguments()),
+        ...(await this.#config()),
         ...extraArgs,
       ],
       { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } },
@@ -114,7 +171,7 @@ export class Pcscd implements AsyncDisposable {
     try {
       await until("pcscd to list its readers", async () => {
         if (ended) return "ended";
-        return (await this.readers()).length >= readerNames.length;
+        return (await this.readers()).length >= this.#slots;
       });
       if (ended) throw new Error("pcscd ended at once");
     } catch (error) {
@@ -138,7 +195,15 @@ export class Pcscd implements AsyncDisposable {
     await this.start();
   }
 
-  async #waitForCard(slot: 0 | 1, present: boolean): Promise<void> {
+  /** The arguments for more slots than vpcd has by itself. */
+  async #config(): Promise<readonly string[]> {
+    if (this.#slots === readerNames.length) return [];
+    const config = join(this.directory, "readers");
+    await writeReaders(config, join(this.directory, "drivers"), this.#slots / 2);
+    return ["--config", config];
+  }
+
+  async #waitForCard(slot: number, present: boolean): Promise<void> {
     if (!this.#daemon) return;
     await until(`pcscd to notice slot ${slot}`, async () => {
       const record = (await this.readers())[slot];
@@ -162,8 +227,11 @@ export class Pcscd implements AsyncDisposable {
  * @throws {Error} with the daemon's output when it does not come up; nothing is left then.
  */
 export async function startPcscd(options: PcscdOptions = {}): Promise<Pcscd> {
-  const [first, second] = options.cards ?? [{}];
-  const specs: readonly [CardSpec, CardSpec] = [first, second ?? { inserted: false }];
+  const cards = options.cards ?? [{}];
+  const specs = Array.from(
+    { length: slotsOf(options) },
+    (_, slot): CardSpec => cards[slot] ?? { inserted: false },
+  );
   const directory = await publicDirectory("pcscd");
   const [command = "", ...args] = [
     ..."unshare --net -- /bin/sh -ec".split(" "),
@@ -172,10 +240,10 @@ export async function startPcscd(options: PcscdOptions = {}): Promise<Pcscd> {
     ...typeScript("card-process.ts", JSON.stringify(specs)),
   ];
   const child = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"] });
-  const cards = new CardProcess(child);
-  const pcscd = new Pcscd(directory, child, cards, options);
+  const process = new CardProcess(child);
+  const pcscd = new Pcscd(directory, child, process, options);
   try {
-    await cards.ready();
+    await process.ready();
     await pcscd.start();
     await Promise.all(
       pcscd.cards.map(async (card, slot) => {

@@ -4,6 +4,9 @@ import { createInterface } from "node:readline";
 import { signal } from "./processes.ts";
 import { type UserName, users } from "./users.ts";
 
+/** A program and its arguments. */
+export type Argv = readonly [command: string, ...args: string[]];
+
 /** Where programs run other than in the lab itself; see computers.ts. */
 export interface Place {
   /** The words of a command line that runs what follows it there, and becomes it. */

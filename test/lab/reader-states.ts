@@ -11,14 +11,27 @@ export interface ReaderRecord {
   readonly atr: string;
 }
 
-/** pcsc-lite src/winscard_msg.h: protocol 4:4 and later, little-endian as every machine that runs these tests. */
+/** Of the machine for which the daemon was built. */
+export type Order = "little" | "big";
+
+/** pcsc-lite src/winscard_msg.h: protocol 4:4 and later. */
 const VERSION = { command: 0x11, size: 12 };
 const READERS = { command: 0x12, slots: 16, size: 184 };
+const SIZE = { command: 0x16, size: 4 };
+const ARRAY = { command: 0x17 };
 
-function header(command: number, size: number): Buffer {
-  const bytes = Buffer.alloc(8);
-  bytes.writeUInt32LE(size, 0);
-  bytes.writeUInt32LE(command, 4);
+/** Readers that a daemon's fixed array has room for. */
+export const FIXED_SLOTS = READERS.slots;
+
+const littleEndian = (bytes: Buffer, at: number): number => bytes.readUInt32LE(at);
+const bigEndian = (bytes: Buffer, at: number): number => bytes.readUInt32BE(at);
+
+function words(order: Order, ...values: readonly number[]): Buffer {
+  const bytes = Buffer.alloc(values.length * 4);
+  for (const [at, value] of values.entries()) {
+    if (order === "big") bytes.writeUInt32BE(value, at * 4);
+    else bytes.writeUInt32LE(value, at * 4);
+  }
   return bytes;
 }
 
@@ -30,36 +43,57 @@ function header(command: number, size: number): Buffer {
 export async function readerStates(
   socketPath: string,
   timeoutMs = 5_000,
-  minor = 4,
+  { order = "little", minor = 4 }: { readonly order?: Order; readonly minor?: number } = {},
 ): Promise<readonly ReaderRecord[]> {
-  const version = Buffer.alloc(VERSION.size);
-  version.writeInt32LE(4, 0);
-  version.writeInt32LE(minor, 4);
   const reply = await exchange(
     socketPath,
-    Buffer.concat([header(VERSION.command, version.length), version, header(READERS.command, 0)]),
+    words(order, VERSION.size, VERSION.command, 4, minor, 0, 0, READERS.command),
     VERSION.size + READERS.slots * READERS.size,
     timeoutMs,
   );
-  const rv = reply.readUInt32LE(8);
-  const own = reply.readInt32LE(4);
+  const read = order === "big" ? bigEndian : littleEndian;
+  const rv = read(reply, 8);
+  const own = read(reply, 4);
   // 2.3.0 to 2.4.0 take no version but their own, and serve the array all the same.
-  if (rv !== 0 && own !== minor) return await readerStates(socketPath, timeoutMs, own);
+  if (rv !== 0 && own !== minor) {
+    return await readerStates(socketPath, timeoutMs, { order, minor: own });
+  }
   if (rv !== 0) throw new Error(`the daemon refused version 4:${minor} with 0x${rv.toString(16)}`);
-  const records = Array.from({ length: READERS.slots }, (_, slot) =>
-    decode(reply.subarray(VERSION.size + slot * READERS.size)),
-  );
-  return records.filter(({ name }) => name !== "");
+  return recordsIn(reply.subarray(VERSION.size), read);
 }
 
-function decode(record: Buffer): ReaderRecord {
+/**
+ * All readers of a daemon from 2.5.0 on, however many; of this machine's order.
+ *
+ * @throws {Error} as above, and when their number changes meanwhile.
+ */
+export async function readerList(
+  socketPath: string,
+  timeoutMs = 5_000,
+): Promise<readonly ReaderRecord[]> {
+  const version = [VERSION.size, VERSION.command, 4, 6, 0];
+  const sized = words("little", ...version, 0, SIZE.command);
+  const before = VERSION.size + SIZE.size;
+  const count = (await exchange(socketPath, sized, before, timeoutMs)).readUInt32LE(VERSION.size);
+  const request = words("little", ...version, 0, SIZE.command, 0, ARRAY.command);
+  const reply = await exchange(socketPath, request, before + count * READERS.size, timeoutMs);
+  if (reply.readUInt32LE(VERSION.size) !== count) throw new Error("another number of readers");
+  return recordsIn(reply.subarray(before), littleEndian);
+}
+
+const recordsIn = (bytes: Buffer, read: typeof littleEndian): readonly ReaderRecord[] =>
+  Array.from({ length: Math.floor(bytes.length / READERS.size) }, (_, slot) =>
+    decode(bytes.subarray(slot * READERS.size), read),
+  ).filter(({ name }) => name !== "");
+
+function decode(record: Buffer, read: typeof littleEndian): ReaderRecord {
   const end = record.indexOf(0);
   return {
     name: record.toString("utf8", 0, Math.min(end, 128)),
-    eventCounter: record.readUInt32LE(128),
-    state: record.readUInt32LE(132),
-    sharing: record.readInt32LE(136),
-    atr: record.toString("hex", 140, 140 + Math.min(record.readUInt32LE(176), 33)),
+    eventCounter: read(record, 128),
+    state: read(record, 132),
+    sharing: read(record, 136) | 0,
+    atr: record.toString("hex", 140, 140 + Math.min(read(record, 176), 33)),
   };
 }
 

@@ -1,6 +1,9 @@
 import { existsSync, readlinkSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import { SUITES_INSIDE } from "../../scripts/namespaces.ts";
+import { type PcscdOptions, pcscdArguments } from "./pcscd.ts";
+import type { Argv } from "./programs.ts";
+import type { Order } from "./reader-states.ts";
 import { type recipes, type SuiteName, suiteFolder } from "../../scripts/suites.ts";
 
 // Programs of other Debian suites and architectures, which are not installed:
@@ -16,11 +19,10 @@ import { type recipes, type SuiteName, suiteFolder } from "../../scripts/suites.
 // scripts/test.ts fetches beforehand what a selected test file names in just this way, with the
 // name as a literal; scripts/suites.ts has the packages of each.
 
-/** A program and its arguments. */
-export type Argv = readonly [command: string, ...args: string[]];
-
 export interface Suite {
   readonly root: string;
+  /** Byte order of its programs. */
+  readonly order: Order;
   /** How to start one of its programs, by name or by its path in `root`. */
   readonly program: (program: string, args?: readonly string[]) => Argv;
 }
@@ -66,6 +68,7 @@ export function suite(name: NativeSuite): Suite {
   const path = libraries("x86_64-linux-gnu").map((folder) => join(root, folder));
   return {
     root,
+    order: "little",
     program: (program, args = []) => [
       ...homeOf(program, root),
       loader,
@@ -82,18 +85,19 @@ const homeOf = (program: string, root: string): readonly [] | readonly ["env", s
   program === "python3" ? ["env", `PYTHONHOME=${join(root, "usr")}`] : [];
 
 const machines = {
-  s390x: { emulator: "qemu-s390x-static", triplet: "s390x-linux-gnu" },
-  armhf: { emulator: "qemu-arm-static", triplet: "arm-linux-gnueabihf" },
-  i386: { emulator: "qemu-i386-static", triplet: "i386-linux-gnu" },
+  s390x: { emulator: "qemu-s390x-static", triplet: "s390x-linux-gnu", order: "big" },
+  armhf: { emulator: "qemu-arm-static", triplet: "arm-linux-gnueabihf", order: "little" },
+  i386: { emulator: "qemu-i386-static", triplet: "i386-linux-gnu", order: "little" },
 } as const satisfies Readonly<Record<ForeignSuite, unknown>>;
 
 /** Programs of another machine, run by qemu, which looks for each file below `root` first. */
 export function foreign(name: ForeignSuite): Suite {
   const root = rootOf(name);
-  const { emulator, triplet } = machines[name];
+  const { emulator, triplet, order } = machines[name];
   const path = libraries(triplet).join(":");
   return {
     root,
+    order,
     program: (program, args = []) => [
       emulator,
       "-L",
@@ -106,12 +110,19 @@ export function foreign(name: ForeignSuite): Suite {
   };
 }
 
-/** What `startPcscd` needs to start a suite's pcscd. With `polkit`, that daemon asks polkitd for everybody. */
+/** Where vpcd's package says which readers there are. */
+const VPCD_CONFIG = "/etc/reader.conf.d/vpcd";
+
+/**
+ * What `startPcscd` needs to start a suite's pcscd, with that suite's own driver. With `polkit`, that daemon asks polkitd
+ * for everybody.
+ */
 export function daemonOf(
-  { program }: Suite,
+  { program, root, order }: Suite,
   { polkit = false } = {},
-): { readonly program: string; readonly args: readonly string[] } {
-  const options = ["--foreground", ...(polkit ? [] : ["--disable-polkit"])];
-  const [command, ...args] = program("pcscd", options);
-  return { program: command, args };
+): Pick<PcscdOptions, "program" | "args" | "driversOf" | "order"> {
+  const options = polkit ? ["--foreground"] : pcscdArguments(program("pcscd"));
+  // The file itself: programs of 32 bits under qemu cannot read the folder's entries, whose numbers have 64.
+  const [command, ...args] = program("pcscd", [...options, "--config", VPCD_CONFIG]);
+  return { program: command, args, driversOf: root, order };
 }

@@ -18,6 +18,8 @@ export interface Counters {
   resets: number;
   powerUps: number;
   atrRequests: number;
+  /** Whether pcscd has it under power now. */
+  isPowered: boolean;
 }
 
 /**
@@ -25,7 +27,13 @@ export interface Counters {
  * goes and comes back; vpcd takes the connection for the card's presence.
  */
 export class VpcdSlot {
-  readonly counters: Counters = { commands: 0, resets: 0, powerUps: 0, atrRequests: 0 };
+  readonly counters: Counters = {
+    commands: 0,
+    resets: 0,
+    powerUps: 0,
+    atrRequests: 0,
+    isPowered: false,
+  };
   readonly #card: VirtualCard;
   readonly #port: number;
   #present: AbortController | undefined;
@@ -49,7 +57,7 @@ export class VpcdSlot {
     if (!this.#present) return;
     this.#present.abort();
     this.#present = undefined;
-    this.#card.power(false);
+    this.#power(false);
   }
 
   async #stay(signal: AbortSignal): Promise<void> {
@@ -78,8 +86,13 @@ export class VpcdSlot {
     } finally {
       socket.destroy();
       // A pulled card lost its power then, and may be in again by the time a slow command ends.
-      if (!signal.aborted) this.#card.power(false);
+      if (!signal.aborted) this.#power(false);
     }
+  }
+
+  #power(on: boolean): void {
+    this.counters.isPowered = on;
+    this.#card.power(on);
   }
 
   async #answer(message: Uint8Array): Promise<Uint8Array | undefined> {
@@ -89,11 +102,11 @@ export class VpcdSlot {
     }
     switch (message[0] as number) {
       case Control.Off:
-        this.#card.power(false);
+        this.#power(false);
         return undefined;
       case Control.On:
         this.counters.powerUps += 1;
-        this.#card.power(true);
+        this.#power(true);
         return undefined;
       case Control.Reset:
         this.counters.resets += 1;

@@ -7,7 +7,8 @@ Each line of standard input is one call, each line of standard output the outcom
 
 Contexts and cards go by the names that the caller gives them. The calls on one context are made one after the
 other, in a thread of its own, so that one that blocks holds up no other context. It ends with its input, by
-exiting at once, as a program that dies: nothing is released.
+exiting at once, as a program that dies: nothing is released. Bytes in readers' names that are no UTF-8 are U+DC80
+to U+DCFF, as Python's surrogateescape has them.
 
 ctypes alone, and nothing younger than Python 3.9, so that it runs on every Debian and every architecture.
 """
@@ -20,33 +21,32 @@ import sys
 import threading
 import time
 
-DWORD, LONG = ctypes.c_ulong, ctypes.c_long
-lib = ctypes.CDLL("libpcsclite.so.1")
+from winscard import ATR_SIZE, DWORD, LONG, PNP, Pci, State, lib
+
 # Nothing of cardwire's or pcscd's takes more in one piece.
 MAX_BUFFER = 65_548
 MAX_ATTRIBUTE = 264
-ATR_SIZE = 33
-# What SCardGetStatusChange may be given for a name: the list itself.
-PNP = "\\\\?PnP?\\Notification"
-
-
-class ReaderState(ctypes.Structure):
-    _fields_ = [
-        ("reader", ctypes.c_char_p),
-        ("user_data", ctypes.c_void_p),
-        ("current", DWORD),
-        ("event", DWORD),
-        ("atr_length", DWORD),
-        ("atr", ctypes.c_ubyte * ATR_SIZE),
-    ]
-
-
-class IoRequest(ctypes.Structure):
-    _fields_ = [("protocol", DWORD), ("length", DWORD)]
+INSUFFICIENT_BUFFER = 0x80100008
 
 
 def names(multi_string):
-    return [one.decode("utf-8", "replace") for one in multi_string.split(b"\0") if one]
+    return [one.decode("utf-8", "surrogateescape") for one in multi_string.split(b"\0") if one]
+
+
+def told(rv, name, raw, length):
+    """The bytes of an answer, or how many there would have been, had there been room."""
+    rv &= 0xFFFFFFFF
+    if rv == INSUFFICIENT_BUFFER:
+        return {"length": length.value}
+    return {name: raw[: length.value].hex()} if rv == 0 else {}
+
+
+def told(rv, name, raw, length):
+    """The bytes of an answer, or how many there would have been, had there been room."""
+    rv &= 0xFFFFFFFF
+    if rv == INSUFFICIENT_BUFFER:
+        return {"length": length.value}
+    return {name: raw[: length.value].hex()} if rv == 0 else {}
 
 
 class Program:
@@ -99,9 +99,9 @@ class Program:
 
     def change(self, context, readers, timeout=0):
         """SCardGetStatusChange; `readers` are pairs of a name and what is known, "pnp" is the list itself."""
-        states = (ReaderState * len(readers))()
+        states = (State * len(readers))()
         for state, (reader, known) in zip(states, readers):
-            state.reader = (PNP if reader == "pnp" else reader).encode()
+            state.reader = (PNP if reader == "pnp" else reader).encode("utf-8", "surrogateescape")
             state.current = known
         rv = lib.SCardGetStatusChange(self.context(context), DWORD(timeout), states, DWORD(len(readers)))
         told = [
@@ -115,18 +115,27 @@ class Program:
         ]
         return rv, {"states": told}
 
+    def poll(self, context, readers, times):
+        """`change` without waiting, so many times: how often it ended with each code."""
+        ends = {}
+        for _ in range(times):
+            rv, _ = self.change(context, readers)
+            code = "0x%08x" % (rv & 0xFFFFFFFF)
+            ends[code] = ends.get(code, 0) + 1
+        return 0, {"ends": ends}
+
     def connect(self, context, card, reader, share=2, protocols=3):
         made, protocol = LONG(0), DWORD(0)
         rv = lib.SCardConnect(
             self.context(context),
-            reader.encode(),
+            reader.encode("utf-8", "surrogateescape"),
             DWORD(share),
             DWORD(protocols),
             ctypes.byref(made),
             ctypes.byref(protocol),
         )
         if rv & 0xFFFFFFFF != 0:
-            return rv, {}
+            return rv, {"protocol": protocol.value}
         self.cards[card], self.protocols[card] = made.value, protocol.value
         return rv, {"protocol": protocol.value}
 
@@ -136,7 +145,7 @@ class Program:
             self.handle(card), DWORD(share), DWORD(protocols), DWORD(initialization), ctypes.byref(protocol)
         )
         if rv & 0xFFFFFFFF != 0:
-            return rv, {}
+            return rv, {"protocol": protocol.value}
         self.protocols[card] = protocol.value
         return rv, {"protocol": protocol.value}
 
@@ -165,7 +174,7 @@ class Program:
         if rv & 0xFFFFFFFF != 0:
             return rv, {}
         return rv, {
-            "reader": name.value.decode("utf-8", "replace"),
+            "reader": name.value.decode("utf-8", "surrogateescape"),
             "state": state.value & 0xFFFF,
             "counter": state.value >> 16 & 0xFFFF,
             "protocol": protocol.value,
@@ -177,14 +186,12 @@ class Program:
         data = bytes.fromhex(apdu)
         # An unknown card has no protocol; that its handle is refused is then the point.
         active = pci if pci is not None else self.protocols.get(card, 0)
-        send = IoRequest(active, ctypes.sizeof(IoRequest))
+        send = Pci(active, ctypes.sizeof(Pci))
         answer, length = ctypes.create_string_buffer(max(room, 1)), DWORD(room)
         rv = lib.SCardTransmit(
             self.handle(card), ctypes.byref(send), data, DWORD(len(data)), None, answer, ctypes.byref(length)
         )
-        if rv & 0xFFFFFFFF != 0:
-            return rv, {}
-        return rv, {"answer": answer.raw[: length.value].hex()}
+        return rv, told(rv, "answer", answer.raw, length)
 
     def control(self, card, code, data="", room=MAX_BUFFER):
         sent = bytes.fromhex(data)
@@ -192,16 +199,12 @@ class Program:
         rv = lib.SCardControl(
             self.handle(card), DWORD(code), sent, DWORD(len(sent)), answer, DWORD(room), ctypes.byref(length)
         )
-        if rv & 0xFFFFFFFF != 0:
-            return rv, {}
-        return rv, {"answer": answer.raw[: length.value].hex()}
+        return rv, told(rv, "answer", answer.raw, length)
 
     def getattrib(self, card, attribute, room=MAX_ATTRIBUTE):
         value, length = ctypes.create_string_buffer(max(room, 1)), DWORD(room)
         rv = lib.SCardGetAttrib(self.handle(card), DWORD(attribute), value, ctypes.byref(length))
-        if rv & 0xFFFFFFFF != 0:
-            return rv, {}
-        return rv, {"value": value.raw[: length.value].hex()}
+        return rv, told(rv, "value", value.raw, length)
 
     def setattrib(self, card, attribute, value=""):
         sent = bytes.fromhex(value)
@@ -242,14 +245,20 @@ def queue_of(order):
     return given["context"] if "context" in given else owners.get(given["card"], given["card"])
 
 
-for line in sys.stdin:
-    order = json.loads(line)
-    name = queue_of(order)
-    if name is None:
-        threading.Thread(target=answer, args=(order,), daemon=True).start()
-        continue
-    if name not in queues:
-        queues[name] = queue.SimpleQueue()
-        threading.Thread(target=work, args=(queues[name],), daemon=True).start()
-    queues[name].put(order)
-os._exit(0)
+
+def main():
+    for line in sys.stdin:
+        order = json.loads(line)
+        name = queue_of(order)
+        if name is None:
+            threading.Thread(target=answer, args=(order,), daemon=True).start()
+            continue
+        if name not in queues:
+            queues[name] = queue.SimpleQueue()
+            threading.Thread(target=work, args=(queues[name],), daemon=True).start()
+        queues[name].put(order)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -30,6 +30,7 @@ export const Cmd = {
 /** What releases answer to VERSION (section 2.2). */
 export const kinds = {
   "1.8.8": { minor: 2, accepts: (minor: number) => minor === 2, refusal: 0x8010001d },
+  "1.8.18": { minor: 3, accepts: (minor: number) => minor === 3, refusal: 0x8010001d },
   "1.8.23": { minor: 3, accepts: (minor: number) => minor === 3, refusal: 0x8010001d },
   "1.8.24": { minor: 4, accepts: (minor: number) => minor === 4, refusal: 0x8010001d },
   "1.9.9": { minor: 4, accepts: (minor: number) => minor === 4, refusal: 0x8010001e },
@@ -128,7 +129,9 @@ export async function carry(
     case Cmd.Stop: {
       const answered = connection.isRegistered;
       connection.isRegistered = false;
-      return answered ? words(order, 0, 0) : NOTHING;
+      // Up to 1.8.18 STOP is always answered, also behind the event that should have served as the answer.
+      if (!answered && daemon.kind !== "1.8.18") return NOTHING;
+      return words(order, 0, answered ? 0 : 0x80100001);
     }
     case Cmd.ReaderEvents:
       return words(order, 1, 0);

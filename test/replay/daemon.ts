@@ -17,6 +17,8 @@ export interface DaemonOptions {
   readonly order?: Order;
   readonly readers?: readonly Reader[];
   readonly hooks?: Hooks;
+  /** Changes each slot record on its way out. */
+  readonly spoil?: (record: Buffer) => Buffer;
 }
 
 /** A request as it arrived, with the daemon's own count of moments, so that tests can prove what came before what. */
@@ -69,8 +71,11 @@ export class ReplayDaemon implements AsyncDisposable {
   readonly hooks: Hooks;
   /** Called at each {@link Spot} of a registered connection's answer, in daemons that are not atomic there. */
   between: ((spot: Spot) => void) | undefined;
+  readonly #spoil: (record: Buffer) => Buffer;
   /** More than so many connections are closed right after accept. */
   maxConnections = 200;
+  /** How many that were. */
+  refused = 0;
   readonly #directory: string;
   #fixedSlots: number;
   readonly #slots: (FakeSlot | undefined)[] = [];
@@ -88,7 +93,8 @@ export class ReplayDaemon implements AsyncDisposable {
     this.order = options.order ?? "little";
     this.hooks = options.hooks ?? {};
     this.#fixedSlots = options.slots ?? 16;
-    for (const reader of options.readers ?? []) this.#slots.push(new FakeSlot(reader, () => {}));
+    this.#spoil = options.spoil ?? ((bytes) => bytes);
+    this.#fill(options.readers ?? []);
   }
 
   /** The readers as this daemon would list them now. */
@@ -132,8 +138,9 @@ export class ReplayDaemon implements AsyncDisposable {
   }
 
   /** Ends, and begins again as another one. */
-  async become({ kind, order, slots }: Pick<DaemonOptions, "kind" | "order" | "slots">) {
+  async become({ kind, order, slots, readers }: Omit<DaemonOptions, "hooks" | "spoil">) {
     await this.stop();
+    if (readers) this.#fill(readers);
     this.kind = kind ?? this.kind;
     this.order = order ?? this.order;
     this.#fixedSlots = slots ?? this.#fixedSlots;
@@ -208,9 +215,9 @@ export class ReplayDaemon implements AsyncDisposable {
     this.event();
   }
 
-  /** Tells every registered connection that something changed; registration is one-shot. */
-  event(): void {
-    for (const connection of this.connections.values()) connection.event(words(this.order, 0, 0));
+  /** Tells every registered connection that something changed; registration is one-shot. A real daemon's `rv` is 0. */
+  event(rv = 0): void {
+    for (const connection of this.connections.values()) connection.event(words(this.order, 0, rv));
   }
 
   slot(reader: string): FakeSlot | undefined {
@@ -231,7 +238,7 @@ export class ReplayDaemon implements AsyncDisposable {
 
   recordOf(index: number): Buffer {
     const slot = this.#slots[index];
-    return slot ? record(this.order, slot.reader) : unused(this.order);
+    return this.#spoil(slot ? record(this.order, slot.reader) : unused(this.order));
   }
 
   /** A request arrived whole. */
@@ -277,6 +284,8 @@ export class ReplayDaemon implements AsyncDisposable {
     if (this.connections.size >= this.maxConnections) {
       socket.on("error", () => {});
       socket.destroy();
+      this.refused += 1;
+      this.#wake();
       return;
     }
     this.#accepted += 1;
@@ -285,6 +294,10 @@ export class ReplayDaemon implements AsyncDisposable {
       new PcscdConnection(this, socket, { id: this.#accepted, minor: kinds[this.kind].minor }),
     );
     this.#wake();
+  }
+
+  #fill(readers: readonly Reader[]): void {
+    this.#slots.splice(0, Infinity, ...readers.map((reader) => new FakeSlot(reader, () => {})));
   }
 
   #tick(): number {

@@ -122,3 +122,11 @@ test("a refused login says what to do where nobody can be asked", () => {
     "Try it by hand: ssh -F file me@cardhost true",
   );
 });
+
+test("nothing of ssh's words steers a terminal, in the hint neither", () => {
+  const words =
+    "Host key for \u001b[31mcardhost has changed and you have requested strict checking.";
+  const { message, hint = "" } = explainComplaint(words, attempt);
+  expect(`${message}${hint}`).not.toMatch(/\p{Cc}/u);
+  expect(hint).toContain('ssh-keygen -R "[31mcardhost"');
+});

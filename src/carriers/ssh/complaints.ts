@@ -72,7 +72,9 @@ export function explainComplaint(words: string, attempt: Attempt): CardwireError
   for (const { code, line, hint } of complaints) {
     const decisive = lines.find((text) => line.test(text));
     if (decisive === undefined) continue;
-    return new CardwireError(code, about(attempt, decisive), { hint: hint(attempt, words) });
+    return new CardwireError(code, about(attempt, decisive), {
+      hint: hint(attempt, lines.join("\n")),
+    });
   }
   const last = lines.at(-1) ?? "it ended without a word";
   return new CardwireError("E_SSH", about(attempt, last), {

@@ -10,6 +10,7 @@ import {
   localOption,
   noPipeliningOption,
   pcscdOptions,
+  SLOTS_AS_BUILT,
   slotsOption,
   sshOption,
   strictOption,
@@ -37,7 +38,7 @@ export const attachCommand = (io: Io, exit: Exit) =>
     .addOption(modeOption())
     .addOption(groupOption())
     .addOption(sshOption())
-    .addOption(slotsOption())
+    .addOption(slotsOption(SLOTS_AS_BUILT))
     .addOption(firstOption())
     .addOption(strictOption())
     .addOption(noPipeliningOption())

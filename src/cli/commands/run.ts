@@ -6,6 +6,7 @@ import {
   localOption,
   noPipeliningOption,
   pcscdOptions,
+  SLOTS_AS_BUILT,
   slotsOption,
   sshOption,
   strictOption,
@@ -28,7 +29,7 @@ export const runCommand = (io: Io, command: readonly string[], exit: Exit) =>
     .argument("[where...]", `${WHERE}; several make one list`)
     .addOption(localOption())
     .addOption(sshOption())
-    .addOption(slotsOption())
+    .addOption(slotsOption(SLOTS_AS_BUILT))
     .addOption(firstOption())
     .addOption(strictOption())
     .addOption(noPipeliningOption())

@@ -33,7 +33,7 @@ export const shareCommand = (io: Io, exit: Exit) =>
     .addOption(groupOption())
     .addOption(sshOption())
     .addOption(waitOption())
-    .addOption(slotsOption())
+    .addOption(slotsOption("16"))
     .addOption(firstOption())
     .addOption(strictOption())
     .addOption(noPipeliningOption())

@@ -4,7 +4,7 @@ import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { readStart } from "../../host/read-start.ts";
 import type { LibrariesCase, LibraryFacts } from "../judge/libraries.ts";
-import { readLibrary } from "../judge/library-file.ts";
+import { readLibrary } from "../../host/library-file.ts";
 import { findFiles } from "./find-files.ts";
 import { packagedVersion } from "./packaged-version.ts";
 

@@ -60,7 +60,7 @@ function judgeLibrary(
           finding(
             "library-slots",
             "warning",
-            `${what}, and expects 48 reader slots; programs with it fail at an attachment without this option`,
+            `${what}, and expects 48 reader slots; programs with it that an attachment may not look at fail without this option`,
             "cardwire attach HOST --slots 48",
           ),
         ]

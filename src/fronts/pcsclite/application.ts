@@ -4,28 +4,25 @@ import type { CardService } from "../../domain/card-service.ts";
 import { CardwireError } from "../../domain/errors.ts";
 import { Rv } from "../../domain/return-codes.ts";
 import { emit } from "../../observe/events.ts";
-import { type Body, type Request, replyKind } from "../../wire/pcsclite/calls.ts";
+import type { Body, Request } from "../../wire/pcsclite/calls.ts";
 import { Command } from "../../wire/pcsclite/constants.ts";
 import type { FixedSlots } from "../../wire/pcsclite/dialects.ts";
-import {
-  encodeEvent,
-  encodeReaderEvents,
-  encodeReply,
-  encodeSize,
-  type Speech,
-} from "../../wire/pcsclite/replies.ts";
+import { encodeReply, type Speech } from "../../wire/pcsclite/replies.ts";
 import { MAX_REQUEST, RequestDecoder } from "../../wire/pcsclite/requests.ts";
 import { type CardRequest, Cards } from "./cards.ts";
 import { answerVersion } from "./handshake.ts";
 import type { Numbers } from "./numbers.ts";
+import { ReaderStates } from "./reader-states.ts";
 import type { ReadersView } from "./readers-view.ts";
-import { Registration } from "./registration.ts";
-import { type SlotArray, slotCount } from "./slots.ts";
+import type { SlotArray } from "./slots.ts";
 
 /** The highest scope of SCardEstablishContext: SCARD_SCOPE_GLOBAL. */
 const MAX_SCOPE = 3;
 /** Bytes that wait for an application to read them; beyond that none of its requests is served until it has. */
 const MAX_UNREAD = 1 << 20;
+
+/** Slots of the fixed array in all builds but Fedora's and its derivatives'. */
+const DEFAULT_SLOTS = 16;
 
 /** What an application has in common with the others on its socket. */
 export interface Surroundings {
@@ -33,10 +30,13 @@ export interface Surroundings {
   readonly view: ReadersView;
   readonly contexts: Numbers;
   readonly handles: Numbers;
-  readonly slots: FixedSlots;
+  /** What was declared of all applications. */
+  readonly slots: FixedSlots | undefined;
   readonly slotArray: SlotArray;
   /** Which of this socket's applications has that context. */
   readonly find: (context: number) => Application | undefined;
+  /** The readers that another connection of the same process was shown. */
+  readonly shownTo: (application: Application) => readonly string[] | undefined;
 }
 
 export interface Peer {
@@ -44,6 +44,10 @@ export interface Peer {
   readonly name: string;
   /** Absent where it cannot be found out. */
   readonly uid?: number;
+  /** The process, likewise. */
+  readonly pid?: number;
+  /** Slots of the fixed array that its library expects; resolves with nothing where that cannot be found out. */
+  readonly slots?: () => Promise<FixedSlots | undefined>;
   /** Why it is not served: the result that its VERSION request gets. */
   readonly refusal?: number;
 }
@@ -58,13 +62,12 @@ export class Application {
   readonly #around: Surroundings;
   readonly #life = new AbortController();
   readonly #decoder = new RequestDecoder();
-  readonly #registration = new Registration();
+  readonly #states: ReaderStates;
   readonly #cards: Cards;
   #context: number | undefined;
   #isBusy = false;
   #wasAskedDown = false;
-  /** The view's version when the last array went out. */
-  #shown = 0;
+  #slots: FixedSlots | Promise<FixedSlots> | undefined;
 
   constructor(socket: Socket, peer: Peer, around: Surroundings) {
     this.#socket = socket;
@@ -75,6 +78,16 @@ export class Application {
       principal: { name: peer.name },
       signal: this.#life.signal,
     });
+    this.#states = new ReaderStates(
+      {
+        speech: () => this.#speech,
+        slots: () => this.#fixedSlots(),
+        held: () => this.#cards.readers,
+        elsewhere: () => around.shownTo(this),
+        send: (bytes) => this.#send(bytes),
+      },
+      around,
+    );
     socket.on("data", (chunk) => this.#read(chunk));
     socket.on("end", () => this.#die());
     socket.on("close", () => this.#die());
@@ -85,6 +98,11 @@ export class Application {
     return this.#context;
   }
 
+  /** The readers that it was last shown. */
+  get shown(): readonly string[] | undefined {
+    return this.#states.listed;
+  }
+
   /** Aborts when the application is gone. */
   get signal(): AbortSignal {
     return this.#life.signal;
@@ -92,12 +110,12 @@ export class Application {
 
   /** The readers changed: ends this application's waiting. */
   changed(): void {
-    if (this.#registration.notify(Rv.Success)) this.#sendEvent(Rv.Success);
+    this.#states.changed();
   }
 
   /** SCardCancel from another connection. */
   cancel(): void {
-    if (this.#registration.notify(Rv.Cancelled)) this.#sendEvent(Rv.Cancelled);
+    this.#states.cancel();
   }
 
   /** Hangs up; its handles end as those of a dead client do. */
@@ -107,6 +125,16 @@ export class Application {
 
   get #speech(): Speech {
     return { dialect: this.#decoder.dialect, order: this.#decoder.order };
+  }
+
+  /**
+   * Slots of the fixed array that it expects: those that are declared, or else what is found out of its library, once;
+   * and 16, as most are built, where nothing is.
+   */
+  #fixedSlots(): FixedSlots | Promise<FixedSlots> {
+    const ask = async () => (await this.peer.slots?.()) ?? DEFAULT_SLOTS;
+    this.#slots ??= this.#around.slots ?? ask();
+    return this.#slots;
   }
 
   #die(): void {
@@ -128,11 +156,11 @@ export class Application {
   #serve(): void {
     try {
       while (!this.#isBusy && !this.#life.signal.aborted) {
+        if (this.#socket.writableLength > MAX_UNREAD) return this.#wait(this.#drained());
         const request = this.#decoder.next();
         if (!request) break;
         const waiting = this.#answer(request);
         if (waiting) this.#wait(waiting);
-        else if (this.#socket.writableLength > MAX_UNREAD) this.#wait(this.#drained());
       }
       if (!this.#isBusy && this.#socket.isPaused()) this.#socket.resume();
     } catch (error) {
@@ -176,18 +204,11 @@ export class Application {
         return this.#cancel(request.body);
       case Command.GetReadersState:
       case Command.GetReadersStateArray:
-      case Command.WaitReaderStateChange:
-        return this.#whenReady(() => this.#readers(request.command));
       case Command.GetReadersStateSize:
-        return this.#send(encodeSize(slotCount(this.#decoder.dialect), this.#decoder.order));
       case Command.GetReaderEvents:
-        return this.#whenReady(() =>
-          this.#send(encodeReaderEvents(this.#around.view.readerEvents, this.#decoder.order)),
-        );
-      case Command.StopWaitingReaderStateChange: {
-        const rv = this.#registration.stop();
-        return rv === undefined ? undefined : this.#sendEvent(rv);
-      }
+      case Command.WaitReaderStateChange:
+      case Command.StopWaitingReaderStateChange:
+        return this.#states.answer(request);
       case Command.Connect:
         return this.#connect(request.body);
       case Command.Reconnect:
@@ -206,10 +227,12 @@ export class Application {
   #version(body: Body<typeof Command.Version>): void {
     const { dialect, ...answer } = answerVersion(body, {
       wasAskedDown: this.#wasAskedDown,
-      slots: this.#around.slots,
+      slots: this.#around.slots ?? DEFAULT_SLOTS,
     });
     this.#wasAskedDown ||= answer.rv === Rv.ServiceStopped;
     if (dialect) this.#decoder.dialect = dialect;
+    // Found out while it goes on: nobody needs it before the first array.
+    if (dialect && dialect.slots !== "list") void this.#fixedSlots();
     const rv = this.peer.refusal ?? answer.rv;
     this.#send(encodeReply(Command.Version, { ...answer, rv }, this.#speech));
   }
@@ -250,27 +273,6 @@ export class Application {
     this.#send(encodeReply(Command.Cancel, { ...body, rv }, this.#speech));
   }
 
-  #readers(command: Command): void {
-    const { view } = this.#around;
-    const { dialect } = this.#decoder;
-    const hasArray = replyKind(command, dialect) === "array";
-    if (command === Command.WaitReaderStateChange) {
-      // 4:6 clients fetch the array behind WAIT, and no event may come before it is out.
-      this.#registration.register({ held: hasArray || dialect.slots === "list" });
-      // Up to 4:3 they fetched it before, and what changed since would be missed.
-      if (!this.#registration.isHeld && this.#shown !== view.version) this.changed();
-    }
-    if (!hasArray) return;
-    this.#shown = view.version;
-    // Only GET_READERS_STATE_ARRAY goes by GET_READERS_STATE_SIZE; the other arrays are of fixed length in any dialect.
-    const isList = command === Command.GetReadersStateArray;
-    const slots = isList ? slotCount(dialect) : this.#around.slots;
-    this.#send(this.#around.slotArray(view.readers, slots, this.#speech));
-    if (command === Command.GetReadersState) return;
-    const rv = this.#registration.arrayIsOut();
-    if (rv !== undefined) this.#sendEvent(rv);
-  }
-
   async #connect(body: Body<typeof Command.Connect>): Promise<void> {
     const refused = this.#contextError(body.context);
     const reply =
@@ -279,19 +281,8 @@ export class Application {
   }
 
   async #card(request: CardRequest): Promise<void> {
+    if (request.command === Command.Status) this.#states.wasStatus();
     this.#send(await this.#cards.reply(request, this.#speech));
-  }
-
-  #whenReady(answer: () => void): Promise<void> | void {
-    const { view } = this.#around;
-    if (view.isReady) return answer();
-    return view.ready.then(answer);
-  }
-
-  #sendEvent(rv: number): void {
-    // An event may cross a GET_READER_EVENTS request; with the counter in it, the client reads the right number either way.
-    const timeOut = this.#decoder.dialect.readerEvents ? this.#around.view.readerEvents : 0;
-    this.#send(encodeEvent({ timeOut, rv }, this.#decoder.order));
   }
 
   #send(bytes: Uint8Array): void {

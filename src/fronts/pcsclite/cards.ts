@@ -33,7 +33,10 @@ export class Cards {
   readonly #numbers: Numbers;
   readonly #principal: Principal;
   readonly #signal: AbortSignal;
-  readonly #sessions = new Map<number, CardSession>();
+  readonly #sessions = new Map<
+    number,
+    { readonly reader: string; readonly session: CardSession }
+  >();
 
   /** @param options.signal aborts when the application is gone. */
   constructor(
@@ -44,6 +47,11 @@ export class Cards {
     this.#numbers = options.numbers;
     this.#principal = options.principal;
     this.#signal = options.signal;
+  }
+
+  /** The readers that it has handles on. */
+  get readers(): readonly string[] {
+    return [...this.#sessions.values()].map(({ reader }) => reader);
   }
 
   /** SCardConnect: what to reply, whether it succeeds or not. */
@@ -86,13 +94,13 @@ export class Cards {
       throw new ReturnCodeError("SCardConnect", Rv.Cancelled);
     }
     const card = this.#numbers.take();
-    this.#sessions.set(card, session);
+    this.#sessions.set(card, { reader: body.reader, session });
     return { ...body, card, activeProtocol, rv: Rv.Success };
   }
 
   async #call(request: CardRequest): Promise<Reply<CardRequest["body"]>> {
     const { card } = request.body;
-    const session = this.#sessions.get(card);
+    const session = this.#sessions.get(card)?.session;
     if (!session) throw new ProtocolError("a handle that is not this application's");
     switch (request.command) {
       case Command.Transmit:
@@ -134,7 +142,7 @@ export class Cards {
     const sessions = [...this.#sessions];
     this.#sessions.clear();
     for (const [card] of sessions) this.#numbers.free(card);
-    await Promise.all(sessions.map(([, session]) => session.abandon()));
+    await Promise.all(sessions.map(([, { session }]) => session.abandon()));
   }
 }
 

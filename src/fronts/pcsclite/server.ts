@@ -9,10 +9,15 @@ import { slotArrays } from "./slots.ts";
 
 /** Applications at once on one socket. pcscd serves 200; what they cost here is memory alone. */
 const MAX_APPLICATIONS = 2_000;
+/** Beyond so many there is not even an answer: those who were refused may stay for as long as they like. */
+const MAX_CONNECTIONS = MAX_APPLICATIONS + 100;
 
 export interface PcscliteServerOptions {
-  /** Slots of the array that applications up to 4:5 are sent: 16, or 48 for Fedora's and its derivatives' libraries. */
-  readonly slots?: FixedSlots;
+  /**
+   * Slots of the array that every application up to 4:5 is sent: 16, or 48 for Fedora's and its derivatives' libraries.
+   * Where it is not told, each application's peer is asked, and 16 are sent if that does not know.
+   */
+  readonly slots?: FixedSlots | undefined;
   /**
    * Globs over names, for applications that cannot see all readers since there are more than slots: they see those with
    * a card first, then those that match, in the order given, then the others.
@@ -44,9 +49,13 @@ export class PcscliteServer implements AsyncDisposable {
       }),
       contexts: new Numbers(),
       handles: new Numbers(),
-      slots: options.slots ?? 16,
+      slots: options.slots,
       slotArray: slotArrays(options.first),
-      find: (context) => [...this.#applications].find((one) => one.context === context),
+      find: (context) => this.#find((one) => one.context === context),
+      shownTo: ({ peer: { pid } }) =>
+        pid === undefined
+          ? undefined
+          : this.#find(({ peer, shown }) => peer.pid === pid && shown !== undefined)?.shown,
     };
     server.on("connection", this.#accept);
   }
@@ -62,7 +71,16 @@ export class PcscliteServer implements AsyncDisposable {
     for (const application of this.#applications) application.close();
   }
 
+  #find(is: (application: Application) => boolean): Application | undefined {
+    for (const application of this.#applications) if (is(application)) return application;
+    return undefined;
+  }
+
   readonly #accept = (socket: Socket): void => {
+    if (this.#applications.size >= MAX_CONNECTIONS) {
+      socket.destroy();
+      return;
+    }
     const isFull = this.#applications.size >= MAX_APPLICATIONS;
     const peer = { ...this.#identify(socket), ...(isFull && { refusal: Rv.NoMemory }) };
     const application = new Application(socket, peer, this.#around);

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { cards } from "../../../test/replay/attached.ts";
 import { record } from "../../../test/replay/bytes.ts";
+import type { Reader } from "../../domain/card-service.ts";
 import { fakeReader } from "../../testing/index.ts";
 import { dialectOf, withShortNames } from "../../wire/pcsclite/dialects.ts";
 import { slotArrays, slotCount } from "./slots.ts";
@@ -10,7 +11,14 @@ const speech = (minor: number, slots = 16, order: "little" | "big" = "little") =
   order,
 });
 
-const slotArray = slotArrays();
+/** The bytes alone, made anew by `arrays` or by the one of all these tests. */
+const slotArray = (
+  readers: readonly Reader[],
+  slots: number,
+  spoken: ReturnType<typeof speech>,
+  arrays = shared,
+) => arrays(readers, slots, { speech: spoken }).bytes;
+const shared = slotArrays();
 
 describe("slotArrays", () => {
   test.each([
@@ -51,6 +59,11 @@ describe("slotArrays", () => {
       "é\u00e9".slice(0, 1) + Buffer.from("é").subarray(0, 1).toString(),
     );
     expect(all[2 * 184]).toBe(0);
+    // 127 bytes that are no UTF-8, as cstring reads them.
+    const odd = slotArray([fakeReader("\udce9".repeat(127))], 16, speech(4));
+    expect(Buffer.from(odd.subarray(0, 128))).toEqual(
+      Buffer.concat([Buffer.alloc(127, 0xe9), Buffer.alloc(1)]),
+    );
     const short = slotArray([fakeReader("n".repeat(100)), fakeReader("kept")], 16, {
       dialect: withShortNames(dialectOf(2)),
       order: "little",
@@ -71,7 +84,7 @@ describe("slotArrays", () => {
       slots: number,
       first: readonly string[] = [],
     ) => {
-      const array = slotArrays(first)(readers, slots, speech(4, 16));
+      const array = slotArray(readers, slots, speech(4), slotArrays(first));
       const records = Array.from({ length: slots }, (_, slot) =>
         Buffer.from(array.subarray(slot * 184, slot * 184 + 128)).toString(),
       );
@@ -86,9 +99,20 @@ describe("slotArrays", () => {
       expect(shown(hub(19, 18), 4, ["Hub 17 *", "Hub 19*", "*"])).toEqual([19, 18, 17, 0]);
     });
 
+    test("an application keeps those that it has handles on, then those that it knows of", () => {
+      const names = (of: Parameters<ReturnType<typeof slotArrays>>[2]) =>
+        slotArrays()(hub(17, 18, 19), 4, of).names.map((name) => Number(name.split(" ")[1]));
+      const plain = { speech: speech(4) };
+      const hubs = (...numbers: readonly number[]) => numbers.map((slot) => `Hub ${slot} 00 00`);
+      expect(names(plain)).toEqual([17, 18, 19, 0]);
+      expect(names({ ...plain, kept: hubs(0, 1, 2, 18) })).toEqual([18, 0, 1, 2]);
+      expect(names({ ...plain, kept: hubs(0, 1, 40) })).toEqual([17, 18, 0, 1]);
+      expect(names({ ...plain, held: hubs(9), kept: hubs(0, 1, 2, 3) })).toEqual([0, 1, 2, 9]);
+    });
+
     test("and where there are not, nothing is reordered", () => {
       const few = hub(18, 3);
-      const array = slotArrays(["Hub 17 *"])(few, 256, speech(6));
+      const array = slotArray(few, 256, speech(6), slotArrays(["Hub 17 *"]));
       const name = (slot: number) =>
         Buffer.from(array.subarray(slot * 184, slot * 184 + 14)).toString();
       expect(upTo(20).map(name)).toEqual(few.map(({ name: full }) => full.padEnd(14, "\0")));
@@ -97,7 +121,7 @@ describe("slotArrays", () => {
 
     test("more than 4:6 has slots for are ordered likewise", () => {
       const many = Array.from({ length: 300 }, (_, slot) => fakeReader(`Hub ${slot} 00 00`));
-      const array = slotArrays(["Hub 299 *"])(many, 256, speech(6));
+      const array = slotArray(many, 256, speech(6), slotArrays(["Hub 299 *"]));
       expect(array.length).toBe(256 * 184);
       expect(Buffer.from(array.subarray(0, 8)).toString()).toBe("Hub 299 ");
     });

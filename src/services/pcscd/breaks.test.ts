@@ -159,6 +159,17 @@ describe("when pcscd exits", () => {
     await session.status();
   });
 
+  test("one that takes a connection only at another try is tried again", async () => {
+    await using attached = await attach();
+    const { daemon } = attached;
+    await attached.warm();
+    daemon.maxConnections = daemon.connections.size;
+    const both = Promise.all([attached.connect(first), attached.connect(second)]);
+    await daemon.until(() => daemon.refused >= 2);
+    daemon.maxConnections = 200;
+    for (const session of await both) await session.status();
+  });
+
   test("one that takes no more connections says so: too many", async () => {
     await using attached = await attach();
     const { daemon } = attached;
@@ -173,6 +184,76 @@ describe("when pcscd exits", () => {
     await taken[0]?.disconnect(0);
     await (await attached.connect()).status();
     await taken.at(-1)?.status();
+  });
+
+  // What sshd makes of a queue that is full for a moment: the stream ends as soon as it is there.
+  test("one that takes no more for a moment is asked again", async () => {
+    await using attached = await attach();
+    const { daemon } = attached;
+    await attached.warm();
+    const enough = daemon.maxConnections;
+    daemon.maxConnections = daemon.connections.size;
+    const connecting = Promise.all(Array.from({ length: 6 }, () => attached.connect()));
+    await daemon.until(() => daemon.refused > 0);
+    daemon.maxConnections = enough;
+    for (const session of await connecting) await session.status();
+  });
+});
+
+describe("a daemon that hangs up on a connect, as up to 2.0.0 where polkit denies the card", () => {
+  const denies = (attached: Attached, times: number): void => {
+    for (let count = 0; count < times; count++)
+      attached.daemon.twist(
+        Cmd.Connect,
+        () => ({ send: Buffer.alloc(0), thenHangUp: true }),
+        second,
+      );
+  };
+
+  test("the connect is denied; all else goes on", async () => {
+    await using attached = await attach();
+    const session = await attached.connect();
+    denies(attached, 2);
+    await expect(attached.connect(second)).rejects.toMatchObject({ rv: 0x8010006a });
+    await session.status();
+    await (await attached.connect()).status();
+    await (await attached.connect(second)).status();
+  });
+
+  test("once is no denial: the connection may have broken", async () => {
+    await using attached = await attach();
+    denies(attached, 1);
+    await (await attached.connect(second)).status();
+  });
+});
+
+describe("a connect", () => {
+  test("is asked again however often the line breaks under it", async () => {
+    await using attached = await attach();
+    const holds = Array.from({ length: 3 }, () => attached.daemon.hold(Cmd.Connect, second));
+    const connecting = attached.connect(second);
+    for (const hold of holds) {
+      await hold.caught;
+      attached.breakLine();
+      hold.release();
+    }
+    await (await connecting).status();
+  });
+
+  test("of which pcscd dies is asked again once", async () => {
+    await using attached = await attach();
+    const { daemon } = attached;
+    const holds = Array.from({ length: 2 }, () => daemon.hold(Cmd.Connect, second));
+    const connecting = attached.connect(second);
+    connecting.catch(() => {}); // seen below
+    for (const hold of holds) {
+      await hold.caught;
+      await daemon.become({});
+      hold.release();
+    }
+    await expect(connecting).rejects.toMatchObject({ rv: 0x80100017 });
+    expect(daemon.asked(Cmd.Connect)).toHaveLength(2);
+    await (await attached.connect()).status();
   });
 });
 

@@ -1,10 +1,11 @@
 import type { ConnectOptions } from "../../domain/card-service.ts";
 import { ReturnCodeError } from "../../domain/errors.ts";
+import { ShareMode } from "../../domain/pcsc.ts";
 import { Rv } from "../../domain/return-codes.ts";
 import { Command } from "../../wire/pcsclite/constants.ts";
 import type { Barriers } from "./barriers.ts";
 import type { Context } from "./handshake.ts";
-import { release } from "./release.ts";
+import { type Left, release } from "./release.ts";
 
 /** A handle as pcscd knows it, on a context, and so on a connection, of its own. */
 export interface Opened {
@@ -40,8 +41,14 @@ export async function connect(
     activeProtocol: 0,
     rv: 0,
   });
-  const { body } = await unlessAborted(answer, signal, () => {
-    void release(context, reader, { barriers, inFlight: answer }); // never rejects
+  let left: Left | undefined;
+  const noted = answer.then((reply) => {
+    const { rv, card } = reply.body;
+    if (rv === Rv.Success) left = { card, holds: share === ShareMode.Exclusive };
+    return reply;
+  });
+  const { body } = await unlessAborted(noted, signal, () => {
+    void release(context, reader, { barriers, inFlight: noted, left: () => left }); // never rejects
   });
   const { rv, activeProtocol } = body;
   if (rv !== Rv.Success) throw new ReturnCodeError("SCardConnect", rv, { activeProtocol });

@@ -1,9 +1,10 @@
 import type { Socket } from "node:net";
 import { deferred } from "../../domain/deferred.ts";
-import { CardwireError } from "../../domain/errors.ts";
+import { CardwireError, ProtocolError } from "../../domain/errors.ts";
+import { isReturnCode } from "../../domain/return-codes.ts";
 import { ByteQueue } from "../../wire/byte-queue.ts";
-import type { Body } from "../../wire/pcsclite/calls.ts";
-import type { Command } from "../../wire/pcsclite/constants.ts";
+import { type Body, calls } from "../../wire/pcsclite/calls.ts";
+import { Command } from "../../wire/pcsclite/constants.ts";
 import { Event } from "../../wire/pcsclite/layouts.ts";
 import { type Reply, type Speech, takeReply } from "../../wire/pcsclite/replies.ts";
 import { encodeRequest } from "../../wire/pcsclite/requests.ts";
@@ -67,7 +68,7 @@ export class Connection {
     payload?: Uint8Array,
   ): Promise<Reply<Body<C>>> {
     const bytes = encodeRequest(command, body, { ...this.speech, ...(payload && { payload }) });
-    return this.exchange(bytes, (input) => takeReply(input, command, this.speech));
+    return this.exchange(bytes, (input) => this.#takeReply(input, command));
   }
 
   /**
@@ -76,7 +77,7 @@ export class Connection {
    */
   requestSoon<C extends Command>(command: C, body: Body<C>): Promise<Reply<Body<C>>> {
     if (this.#end) return Promise.reject(this.#end);
-    const reply = this.#expect((input) => takeReply(input, command, this.speech));
+    const reply = this.#expect((input) => this.#takeReply(input, command));
     if (this.#held.push(encodeRequest(command, body, this.speech)) === 1)
       setImmediate(() => this.#flush());
     return reply;
@@ -103,15 +104,25 @@ export class Connection {
     return event;
   }
 
-  /** Sends bytes whose answer an earlier {@link exchange} already expects. */
-  send(bytes: Uint8Array): void {
-    if (!this.#end) this.#write(bytes);
-  }
-
   /** Hangs up. What was written before still reaches the daemon; replies that are to come are lost. */
   close(): void {
+    if (this.#end) return;
     this.#flush();
+    this.#socket.end();
+    this.#socket.destroySoon();
     this.#fail("the connection to pcscd was closed");
+  }
+
+  /**
+   * A result is 0 or one of PC/SC's; anything else is none, and the answers are out of step with the requests. Whoever
+   * agrees on a version judges that answer.
+   */
+  #takeReply<C extends Command>(input: ByteQueue, command: C): Reply<Body<C>> | undefined {
+    const reply = takeReply(input, command, this.speech);
+    if (!reply || command === Command.Version) return reply;
+    const { rv } = reply.body as { readonly rv: number }; // as each struct that is answered with itself has
+    if (!isReturnCode(rv)) throw new ProtocolError(`${rv} is no result of ${calls[command].name}`);
+    return reply;
   }
 
   #expect<T>(take: (input: ByteQueue) => T | undefined): Promise<T> {
@@ -130,6 +141,7 @@ export class Connection {
   }
 
   #read(chunk: Uint8Array): void {
+    if (this.#end) return; // nobody takes it any more
     this.#input.push(chunk);
     this.#drain();
     // An event may come before anybody has had the time to expect it; anything longer is no event.
@@ -154,8 +166,8 @@ export class Connection {
     this.#end = CardwireError.is(cause)
       ? cause
       : new CardwireError("E_PCSCD_GONE", message, { cause });
-    this.#socket.end();
-    this.#socket.destroySoon();
+    // One that sends nonsense need not have read what we wrote, and would be waited for without limit.
+    if (!this.#socket.writableEnded) this.#socket.destroy();
     for (const { reject } of this.#expected.splice(0)) reject(this.#end);
     this.#closed.resolve(this.#end);
   }

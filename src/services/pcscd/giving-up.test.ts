@@ -164,26 +164,29 @@ describe("an application that dies", () => {
     expect(daemon.asked(Cmd.Release)).toEqual([]);
   });
 
-  test("with a reset that still queues for its reader: it is dropped", async () => {
-    await using attached = await attach();
-    const { daemon } = attached;
-    const [holder, victim] = [await attached.connect(), await attached.connect()];
-    await holder.begin({ signal });
-    using end = daemon.hold(Cmd.End);
-    await holder.end(0);
-    await end.caught;
-    const reset = victim.disconnect(1); // waits for the answer to the end of the transaction
-    await attached.settle();
-    using release = daemon.hold(Cmd.Release); // so that its connection is still there
-    await victim.abandon();
-    await release.caught;
-    end.release();
-    await reset; // how it ends is nobody's concern any more
-    await attached.settle();
-    expect(daemon.asked(Cmd.Disconnect)).toEqual([]);
-    release.release();
-    await holder.status();
-  });
+  test.each([0, 1])(
+    "with a disconnect (%i) that queues for its reader: it is dropped",
+    async (disposition) => {
+      await using attached = await attach();
+      const { daemon } = attached;
+      const [holder, victim] = [await attached.connect(), await attached.connect()];
+      await holder.begin({ signal });
+      using end = daemon.hold(Cmd.End);
+      await holder.end(0);
+      await end.caught;
+      const disconnected = victim.disconnect(disposition); // waits for the answer to the end of the transaction
+      await attached.settle();
+      using release = daemon.hold(Cmd.Release); // so that its connection is still there
+      await victim.abandon();
+      await release.caught;
+      end.release();
+      await disconnected; // how it ends is nobody's concern any more
+      await attached.settle();
+      expect(daemon.asked(Cmd.Disconnect)).toEqual([]);
+      release.release();
+      await holder.status();
+    },
+  );
 
   test("with a reset that queues behind others: it is dropped", async () => {
     await using attached = await attach();

@@ -30,6 +30,8 @@ type CardCommand = Exclude<
  */
 export class Handle implements Abandonable {
   readonly reader: string;
+  /** Whether its program has the card to itself, which its session knows. */
+  holds: () => boolean = () => false;
   readonly #daemon: Daemon;
   readonly #life = new AbortController();
   #opened: Opened | undefined;
@@ -105,6 +107,7 @@ export class Handle implements Abandonable {
     const { connection } = opened.context;
     if (!this.#daemon.barriers.isClear(this.reader, connection))
       await this.#daemon.barriers.clear(this.reader, connection);
+    if (this.#opened !== opened) return; // it broke meanwhile, or its application died: the handle is gone
     this.#daemon.barriers.add(this.reader, connection, connection.requestSoon(command, body));
   }
 
@@ -144,7 +147,9 @@ export class Handle implements Abandonable {
     if (!opened) return;
     this.#release();
     const { barriers, options } = this.#daemon;
-    const released = release(opened.context, this.reader, { barriers, inFlight: this.#inFlight });
+    const { context, card } = opened;
+    const left = () => ({ card, holds: this.holds() });
+    const released = release(context, this.reader, { barriers, inFlight: this.#inFlight, left });
     const done = released.then(() => this.#daemon.refresh()); // if this session held the card, it was reset
     if (!options.pipelining) await done;
   }

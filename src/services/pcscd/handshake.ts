@@ -1,4 +1,5 @@
 import { endianness } from "node:os";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Carrier } from "../../carriers/carrier.ts";
 import { CardwireError, ReturnCodeError } from "../../domain/errors.ts";
 import { Rv } from "../../domain/return-codes.ts";
@@ -27,7 +28,17 @@ export const speechOf = ({ order, minor, slots }: DaemonTraits): Speech => ({
 });
 
 const native: ByteOrder = endianness() === "LE" ? "little" : "big";
-const orders: readonly ByteOrder[] = [native, native === "little" ? "big" : "little"];
+const foreign: ByteOrder = native === "little" ? "big" : "little";
+
+/**
+ * What is tried, after which pause, ms. The likely order once more, since it may have been the daemon's queue of those
+ * who connect that was full, and not the daemon that hung up (as Uplink.openContext says).
+ */
+const ATTEMPTS: readonly (readonly [order: ByteOrder, pauseMs: number])[] = [
+  [native, 0],
+  [foreign, 0],
+  [native, 50],
+];
 
 /**
  * Agrees with a daemon on a version and finds out its byte order: it hangs up on the other one at once.
@@ -40,7 +51,8 @@ export async function negotiate(
   carrier: Carrier,
   { signal }: { signal: AbortSignal },
 ): Promise<{ connection: Connection; traits: DaemonTraits }> {
-  for (const order of orders) {
+  for (const [order, pauseMs] of ATTEMPTS) {
+    if (pauseMs > 0) await delay(pauseMs, undefined, { signal });
     const connection = await openConnection(
       carrier,
       { order, minor: NEWEST_MINOR, slots: 16 },

@@ -45,6 +45,7 @@ export class Presence {
   /** As many breaks of the line as there were when the daemon was last seen. */
   #breaksSeen = 0;
   #incarnation = 0;
+  #losses = 0;
   #watcher: Watcher | undefined;
   #watching: { readonly stop: AbortController; readonly done: Promise<unknown> } | undefined;
   #graceTimer: NodeJS.Timeout | undefined;
@@ -65,6 +66,11 @@ export class Presence {
   /** Another number each time a daemon takes the place of one that went away although the line was up. */
   get incarnation(): number {
     return this.#incarnation;
+  }
+
+  /** How often the daemon was lost, for whatever reason, and were it for a moment. */
+  get losses(): number {
+    return this.#losses;
   }
 
   /** Why the daemon is gone; `undefined` while it is not. */
@@ -223,6 +229,7 @@ export class Presence {
   }
 
   #lose(reason: unknown): void {
+    this.#losses += 1;
     this.#firstAttempt.reject(reason);
     if (this.state === "up") {
       this.#enter("broken", reason);

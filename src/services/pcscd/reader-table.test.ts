@@ -130,4 +130,13 @@ describe("ReaderTable", () => {
     of.update({ states: [state({ sharing: 1 })], askedAt: of.now() });
     expect(of.hasForeignUse).toBe(false);
   });
+
+  test("a reconnect that leaves a card without power as it is gives it none", () => {
+    const of = table();
+    of.wasReset("one", { unpowered: true });
+    of.negotiated("one", 2, { powersUp: false });
+    expect(one(of)).toMatchObject({ protocol: 2, stateBits: 0x04 });
+    of.negotiated("one", 2);
+    expect(one(of)).toMatchObject({ stateBits: 0x34 });
+  });
 });

@@ -103,11 +103,15 @@ export class ReaderTable {
     this.#tell(name, { closed: (this.#told.get(name)?.closed ?? 0) + 1 });
   }
 
-  /** A connect or reconnect was answered; direct ones may answer 0. */
-  negotiated(name: string, protocol: number): void {
+  /**
+   * A connect or reconnect was answered; direct ones may answer 0. All but a reconnect that leaves the card as it is give
+   * it power: that one finds it as another program's disconnect may have left it, without (seen with 1.9.9).
+   */
+  negotiated(name: string, protocol: number, { powersUp = true } = {}): void {
     const powered = ReaderStateBit.Present | ReaderStateBit.Powered | ReaderStateBit.Negotiable;
     const present = ((this.find(name)?.stateBits ?? 0) & ReaderStateBit.Present) !== 0;
-    this.#tell(name, { protocol, ...(protocol !== 0 && present && { stateBits: powered }) });
+    const gotPower = powersUp && protocol !== 0 && present;
+    this.#tell(name, { protocol, ...(gotPower && { stateBits: powered }) });
   }
 
   /** A handle's share mode changed. */

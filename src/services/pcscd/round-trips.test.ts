@@ -132,6 +132,15 @@ describe("round trips", () => {
     await expect(session.end(0)).rejects.toMatchObject({ rv: 0x80100069 });
   });
 
+  test("after a reset inside a transaction, the end of what is still open is waited for", async () => {
+    await using attached = await attach();
+    const session = await attached.connect();
+    await session.begin({ signal });
+    await session.begin({ signal });
+    await session.end(1);
+    await expect(session.end(0)).rejects.toMatchObject({ rv: 0x80100068 });
+  });
+
   test("each session has a connection of its own, and they are used again", async () => {
     await using attached = await attach();
     const { daemon } = attached;

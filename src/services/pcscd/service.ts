@@ -10,11 +10,9 @@ import { CardwireError, ReturnCodeError } from "../../domain/errors.ts";
 import { firstSignal } from "../../domain/first-signal.ts";
 import { Rv } from "../../domain/return-codes.ts";
 import { emit } from "../../observe/events.ts";
-import { Command, MAJOR } from "../../wire/pcsclite/constants.ts";
 import { Barriers } from "./barriers.ts";
 import { Blocked } from "./blocked.ts";
 import { connect } from "./connect.ts";
-import type { Connection } from "./connection.ts";
 import { Contexts } from "./contexts.ts";
 import type { Abandonable, Daemon, PcscdOptions } from "./daemon.ts";
 import { Features } from "./features.ts";
@@ -22,6 +20,7 @@ import { Handle } from "./handle.ts";
 import type { Context, DaemonTraits } from "./handshake.ts";
 import { Presence } from "./presence.ts";
 import { ReaderTable } from "./reader-table.ts";
+import { roundTrip } from "./round-trip.ts";
 import { PcscdSession } from "./session.ts";
 import { Uplink } from "./uplink.ts";
 
@@ -157,14 +156,22 @@ export class PcscdService implements CardService, Daemon {
     const leave = await this.blocked.enter(reader, signal);
     try {
       // A handle ends with its connection, so a connect whose connection broke may be asked again.
-      for (let attempt = 1; ; attempt++) {
+      for (let failures = 0; ; ) {
+        const { losses, incarnation } = this.#presence;
         try {
           return await this.#open(reader, { share, protocols }, signal);
         } catch (error) {
           if (error instanceof ReturnCodeError || signal.aborted) throw error;
           if (!(await this.#presence.confirm())) throw unavailable(error);
-          // pcscd is watched and well, and yet hangs up on us again: it has all the connections that it takes.
-          if (attempt > 1) throw new ReturnCodeError("SCardConnect", Rv.NoMemory, { cause: error });
+          const wasWell = this.#presence.losses === losses;
+          // Only the line broke: that may happen again and again.
+          if (!wasWell && this.#presence.incarnation === incarnation) continue;
+          failures += 1;
+          if (failures === 1) continue;
+          // It may be this connect that pcscd dies of.
+          if (!wasWell) throw unavailable(error);
+          // It was well all the time and gave us contexts, but hangs up on this: up to 2.0.0 it denies a card so.
+          throw new ReturnCodeError("SCardConnect", Rv.SecurityViolation, { cause: error });
         }
       }
     } finally {
@@ -275,23 +282,6 @@ export class PcscdService implements CardService, Daemon {
     }
     signal.throwIfAborted();
     throw unavailable();
-  }
-}
-
-async function roundTrip(connection: Connection, signal: AbortSignal): Promise<number> {
-  const { minor } = connection.speech.dialect;
-  const close = () => connection.close();
-  signal.addEventListener("abort", close, { once: true });
-  try {
-    const times: number[] = [];
-    for (let trial = 0; trial < 3; trial++) {
-      const start = performance.now();
-      await connection.request(Command.Version, { major: MAJOR, minor, rv: 0 });
-      times.push(performance.now() - start);
-    }
-    return Math.min(...times);
-  } finally {
-    signal.removeEventListener("abort", close);
   }
 }
 

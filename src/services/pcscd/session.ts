@@ -28,13 +28,14 @@ export class PcscdSession implements CardSession {
     this.#daemon = daemon;
     this.#handle = handle;
     this.#isExclusive = share === ShareMode.Exclusive;
+    handle.holds = () => this.#depth > 0 || this.#isExclusive;
   }
 
   async begin(): Promise<void> {
     try {
       await this.#handle.request(Command.BeginTransaction, { card: this.#handle.card, rv: 0 });
     } catch (error) {
-      if (!isSharingViolation(error)) this.#depth = 0;
+      if (!isCode(error, Rv.SharingViolation)) this.#depth = 0;
       throw error;
     }
     this.#depth += 1;
@@ -48,14 +49,18 @@ export class PcscdSession implements CardSession {
       await this.#handle.send(Command.EndTransaction, body);
       return;
     }
-    this.#depth = Math.max(0, this.#depth - 1);
+    // After a reset the ends of what is still nested are refused.
+    this.#depth = disposition === Disposition.Leave ? Math.max(0, this.#depth - 1) : 0;
     try {
       await this.#handle.request(Command.EndTransaction, body);
-    } finally {
-      // A reset takes place even where the end itself is refused (protocol reference, section 5.4). Unlike a
-      // disconnect, an end that takes the power leaves the state as it was (seen with 1.9.9).
-      this.#tellReset(disposition, { unpowered: false });
+    } catch (error) {
+      // The reset takes place even where no transaction was open, but where another handle has one, or this one has a
+      // notice, nothing does (protocol reference, sections 5.4 and 5.5).
+      if (isCode(error, Rv.NotTransacted)) this.#tellReset(disposition, { unpowered: false });
+      throw error;
     }
+    // Unlike a disconnect, an end that takes the power leaves the state as it was (seen with 1.9.9).
+    this.#tellReset(disposition, { unpowered: false });
   }
 
   async transmit(
@@ -151,7 +156,7 @@ export class PcscdSession implements CardSession {
   }
 
   async abandon(): Promise<void> {
-    const held = this.#handle.isOpen && (this.#depth > 0 || this.#isExclusive);
+    const held = this.#handle.isOpen && this.#handle.holds();
     const done = this.#handle.abandon();
     if (held) this.#daemon.table.wasReset(this.#handle.reader, { unpowered: false });
     await done;
@@ -199,8 +204,9 @@ export class PcscdSession implements CardSession {
     const { activeProtocol } = (await this.#handle.request(Command.Reconnect, asked)).body;
     this.#isExclusive = share === ShareMode.Exclusive;
     this.#daemon.table.reshared(reader, share);
-    this.#daemon.table.negotiated(reader, activeProtocol);
-    if (initialization !== Disposition.Leave) this.#daemon.refresh();
+    const powersUp = initialization !== Disposition.Leave;
+    this.#daemon.table.negotiated(reader, activeProtocol, { powersUp });
+    if (powersUp) this.#daemon.refresh();
     return activeProtocol;
   }
 
@@ -212,13 +218,15 @@ export class PcscdSession implements CardSession {
   }
 
   #tellReset(disposition: number, how: { readonly unpowered: boolean }): void {
-    if (disposition === Disposition.Leave || disposition > Disposition.Eject) return;
-    this.#daemon.table.wasReset(this.#handle.reader, how);
+    if (disposition === Disposition.Leave) return;
+    // An eject that the reader is capable of takes the card away; one that it is not changes nothing (seen with 1.9.9).
+    if (disposition === Disposition.Reset || disposition === Disposition.Unpower)
+      this.#daemon.table.wasReset(this.#handle.reader, how);
     this.#daemon.refresh();
   }
 }
 
-const isSharingViolation = (error: unknown): boolean =>
-  error instanceof ReturnCodeError && error.rv === Rv.SharingViolation;
+const isCode = (error: unknown, rv: number): boolean =>
+  error instanceof ReturnCodeError && error.rv === rv;
 
 const NOTHING = new Uint8Array(0);

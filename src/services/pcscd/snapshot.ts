@@ -40,6 +40,30 @@ export function registerRequest(speech: Speech): Uint8Array {
   return withMark(speech, wait, size, array);
 }
 
+/** The bytes that end a registration, and show where its answer ends. */
+export const stopRequest = (speech: Speech): Uint8Array =>
+  withMark(
+    speech,
+    encodeRequest(Command.StopWaitingReaderStateChange, { timeOut: 0, rv: 0 }, speech),
+  );
+
+/**
+ * Takes what follows the one message of the registration that {@link stopRequest} ended: the mark. Where that message
+ * was an event, daemons up to 1.8.18 answer STOP as well (protocol reference, section 3.3).
+ *
+ * @throws {ProtocolError} when it is neither.
+ */
+export function takeStopped(input: ByteQueue, speech: Speech): true | undefined {
+  for (const stray of [0, Event.size]) {
+    const bytes = input.peek(stray + Version.size);
+    if (!bytes) return undefined;
+    if (!isMark(bytes.subarray(stray), speech)) continue;
+    input.take(bytes.length);
+    return true;
+  }
+  throw new ProtocolError("pcscd's answer to STOP does not end where it should");
+}
+
 function isMark(bytes: Uint8Array, { order, dialect }: Speech): boolean {
   const { major, minor, rv } = Version.decode(bytes, order);
   // A daemon answers with its own version, which may be newer than the one agreed on.

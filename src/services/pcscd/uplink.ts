@@ -1,8 +1,15 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { Carrier } from "../../carriers/carrier.ts";
 import { CardwireError } from "../../domain/errors.ts";
 import type { Connection } from "./connection.ts";
 import { type Context, type DaemonTraits, negotiate, openContext, speechOf } from "./handshake.ts";
 import { findSlots } from "./watcher.ts";
+
+/**
+ * How long to wait before a context is asked for again, ms. A pcscd that was started by hand has a queue of one for those
+ * who connect, and where it is full connect(2) gives sshd EAGAIN, which does not try again: the stream ends at once.
+ */
+const AGAIN_MS = [10, 30, 90, 270, 810] as const;
 
 /** Opens connections to one daemon and remembers how it talks, so that only the first has to find out. */
 export class Uplink {
@@ -67,10 +74,25 @@ export class Uplink {
     }
   }
 
-  /** The same with a context on it. */
+  /**
+   * The same with a context on it. A daemon that hangs up is asked again a few times, for 1.2 s in all, while there is a
+   * line: it may have been its queue that was full, not the daemon.
+   */
   async openContext(signal: AbortSignal): Promise<Context> {
     if (!this.#traits) (await this.openConnection(signal)).close();
     if (!this.#traits) throw new Error("unreachable: a connection was opened without traits");
-    return await openContext(this.#carrier, this.#traits, { signal });
+    const traits = this.#traits;
+    for (const pauseMs of AGAIN_MS) {
+      try {
+        return await openContext(this.#carrier, traits, { signal });
+      } catch (error) {
+        const hungUp = CardwireError.is(error) && error.code === "E_PCSCD_GONE";
+        if (!hungUp || this.outage || signal.aborted) throw error;
+      }
+      // Those who came at the same time shall not come at the same time again.
+      const pause = delay(pauseMs * (0.5 + Math.random()), undefined, { signal });
+      await pause.catch(() => signal.throwIfAborted());
+    }
+    return await openContext(this.#carrier, traits, { signal });
   }
 }

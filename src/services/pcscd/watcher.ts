@@ -1,10 +1,15 @@
 import { deferred } from "../../domain/deferred.ts";
-import { Command } from "../../wire/pcsclite/constants.ts";
 import type { FixedSlots } from "../../wire/pcsclite/dialects.ts";
 import { Event, type ReaderState } from "../../wire/pcsclite/layouts.ts";
-import { encodeRequest } from "../../wire/pcsclite/requests.ts";
 import type { Connection } from "./connection.ts";
-import { fetchRequest, registerRequest, takeRegistered, takeUncounted } from "./snapshot.ts";
+import {
+  fetchRequest,
+  registerRequest,
+  stopRequest,
+  takeRegistered,
+  takeStopped,
+  takeUncounted,
+} from "./snapshot.ts";
 
 /** Slots of the daemon's fixed array, asked of it once. 4:6 daemons tell their number with each list. */
 export async function findSlots(connection: Connection): Promise<FixedSlots> {
@@ -53,7 +58,7 @@ export class Watcher {
     const connection = this.#connection;
     const { speech } = connection;
     const register = registerRequest(speech);
-    const stop = encodeRequest(Command.StopWaitingReaderStateChange, { timeOut: 0, rv: 0 }, speech);
+    const stop = stopRequest(speech);
     for (;;) {
       this.#refresh = deferred();
       const askedAt = this.#options.now();
@@ -62,10 +67,8 @@ export class Watcher {
       // One 8-byte message comes for each registration: an event, or the answer to STOP.
       const event = connection.expect((input) => input.take(Event.size));
       this.#options.onStates({ states: answer.states, askedAt });
-      if ((await Promise.race([event, this.#refresh.promise])) === undefined) {
-        connection.send(stop);
-        await event;
-      }
+      if ((await Promise.race([event, this.#refresh.promise])) === undefined)
+        await connection.exchange(stop, (input) => takeStopped(input, speech));
     }
   }
 }

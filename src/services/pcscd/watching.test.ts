@@ -165,6 +165,32 @@ describe("an event in the middle of an answer", () => {
   );
 });
 
+describe("an event that crosses STOP", () => {
+  test.each<[Kind, string]>([
+    ["1.8.18", "which answers STOP all the same"],
+    ["1.8.23", "for which it is the answer"],
+    ["1.9.9", "likewise"],
+    ["2.5.1", "likewise"],
+  ])("of %s, %s", async (kind) => {
+    await using attached = await attach({ kind });
+    const { daemon, service } = attached;
+    for (let times = 1; times <= 3; times++) {
+      await attached.follow();
+      using stop = daemon.hold(Cmd.Stop);
+      service.refresh();
+      await stop.caught;
+      if (times % 2 === 1) daemon.pull(first);
+      else daemon.insert(first, otherAtr);
+      stop.release();
+      await attached.follow();
+    }
+    daemon.unplug(second);
+    await attached.follow();
+    // It was never taken for damage: the watcher's connection is still the first one.
+    expect(daemon.asked(Cmd.Wait).every(({ connection }) => connection === 1)).toBe(true);
+  });
+});
+
 describe("an application sees its own effects at once", () => {
   const sharing = (attached: { service: { readers: readonly { sharing: number }[] } }) =>
     attached.service.readers[0]?.sharing;
@@ -188,6 +214,22 @@ describe("an application sees its own effects at once", () => {
     expect([sharing(attached), protocol()]).toEqual([0, 0]);
     await attached.settle();
     expect([sharing(attached), protocol()]).toEqual([0, 0]);
+  });
+
+  test("but not those that there were not: an eject, and an end that was refused", async () => {
+    await using attached = await attach();
+    const { service } = attached;
+    const protocol = () => service.readers[0]?.protocol;
+    const { signal } = new AbortController();
+    const one = await attached.connect();
+    const two = await attached.connect();
+    await one.begin({ signal });
+    await expect(two.end(1)).rejects.toMatchObject({ rv: 0x8010000b });
+    expect(protocol()).toBe(2);
+    await one.end(3);
+    expect(protocol()).toBe(2);
+    await expect(two.end(1)).rejects.toMatchObject({ rv: 0x80100016 });
+    expect(protocol()).toBe(0);
   });
 
   test("and what others do comes with the daemon's list", async () => {

@@ -2,6 +2,7 @@
 export interface LibraryFile {
   readonly knowsVariable: boolean;
   readonly secure: boolean;
+  /** Reader slots that it has room for: 16 or 48; 0 where it takes as many as there are, or is another file. */
   readonly slots: number;
   readonly socket: string | undefined;
 }
@@ -9,8 +10,10 @@ export interface LibraryFile {
 /** One element of the array of reader states in pcsc-lite's client (winscard_msg.h). */
 const SLOT_BYTES = 184;
 
-/** What Fedora builds pcsc-lite with; everybody else leaves it at 16. */
+/** What Fedora builds pcsc-lite with. */
 const MANY_SLOTS = 48;
+/** What everybody else leaves it at. */
+const FEW_SLOTS = 16;
 
 /** Reads the file of a shared library as its bytes. Whatever it is, this never throws. */
 export function readLibrary(bytes: Buffer): LibraryFile {
@@ -19,11 +22,22 @@ export function readLibrary(bytes: Buffer): LibraryFile {
   return {
     knowsVariable: text.includes("PCSCLITE_CSOCK_NAME"),
     secure: text.includes("secure_getenv"),
-    // Up to 2.4 the states of all slots are a static array, the only large thing in .bss.
-    slots: bssBytes(bytes) >= MANY_SLOTS * SLOT_BYTES ? MANY_SLOTS : 16,
+    slots: librarySlots(bytes),
     // Compilers merge the tail of a string that they put together at run time: `/run/pcscd/pcscd` + `.comm`.
     socket: socket?.replace(/\/pcscd$/, "/pcscd.comm"),
   };
+}
+
+/**
+ * The reader slots that a libpcsclite has room for, from its file's bytes (protocol reference, section 6.4): up to
+ * 2.4.1 the states of all slots are a static array, the only large thing in `.bss`; later there is none.
+ *
+ * @returns 16, 48, or 0 for a later library, one that only loads another, or any other file. It never throws, and
+ *   takes no longer for bytes that somebody made up.
+ */
+export function librarySlots(bytes: Buffer): number {
+  const size = bssBytes(bytes);
+  return [MANY_SLOTS, FEW_SLOTS].find((slots) => size >= slots * SLOT_BYTES) ?? 0;
 }
 
 /** Section type of `.bss` and the like: SHT_NOBITS (elf(5)). */

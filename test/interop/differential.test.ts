@@ -1,0 +1,19 @@
+import { test } from "vitest";
+import { judge } from "../differential/judge.ts";
+
+// Random PC/SC calls of several programs at once get the same answers through cardwire as from pcscd itself.
+
+const SEQUENCES = 200;
+/** The same each time, so that what failed once fails again. */
+const SEED = 1;
+
+test("cardwire answers as pcscd does", { timeout: 600_000 }, async () => {
+  await judge({
+    ways: [
+      { carrier: "unix", options: [] },
+      { carrier: "ssh", options: [] },
+    ],
+    sequences: SEQUENCES,
+    seed: SEED,
+  });
+});
