@@ -16,6 +16,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   doctor: ["carriers", "domain", "host", "observe", "services", "wire"],
   cli: [
     "carriers",
+    "client",
     "doctor",
     "domain",
     "fronts",

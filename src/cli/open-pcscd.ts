@@ -59,7 +59,8 @@ async function openCarrier(
   { io, signal }: { io: Io; signal: AbortSignal },
 ): Promise<Carrier> {
   signal.throwIfAborted();
-  if (where.kind === "software") throw new TypeError("software readers have no pcscd");
+  if (where.kind === "software" || where.kind === "demo")
+    throw new TypeError("software readers have no pcscd");
   if (where.kind === "unix") {
     const { unixCarrier } = await import("../carriers/unix.ts");
     return unixCarrier(where.path);

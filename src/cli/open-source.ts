@@ -49,6 +49,10 @@ export async function openSource(
     const { openSoftware } = await import("./open-software.ts");
     return await openSoftware(source, options);
   }
+  if (source.where.kind === "demo") {
+    const { openDemo } = await import("./open-demo.ts");
+    return await openDemo(source);
+  }
   const { openPcscd } = await import("./open-pcscd.ts");
   return await openPcscd(source, options, context);
 }

@@ -4,7 +4,7 @@ import type { PcscdOptions } from "../services/pcscd/daemon.ts";
 import { CommandWithExamples, type Example } from "./help.ts";
 
 /** What WHERE may be, in every command's help. */
-export const WHERE = "[user@]host, ssh://[user@]host[:port], unix:PATH, or software:";
+export const WHERE = "[user@]host, ssh://[user@]host[:port], unix:PATH, software:, or demo:";
 
 export const localOption = () =>
   new Option("--local", "the readers of this computer, too (or alone)");

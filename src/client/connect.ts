@@ -1,5 +1,5 @@
-import { unixCarrier } from "../carriers/unix.ts";
 import type { Carrier } from "../carriers/carrier.ts";
+import { unixCarrier } from "../carriers/unix.ts";
 import type { CardService } from "../domain/card-service.ts";
 import { parseWhere } from "../domain/where.ts";
 import { runtimeDirectory } from "../host/paths.ts";
@@ -23,8 +23,9 @@ const SHORT_CUTS = { pipelining: true, rememberFeatures: true, keepWarm: false }
 /**
  * Opens readers: those of this computer, of another one, or of any {@link CardService}.
  *
- * @param where `[user@]host`, `ssh://[user@]host[:port]`, `unix:PATH`, or a service, which is the client's to dispose
- *   from now on. Without it, where PCSCLITE_CSOCK_NAME says, or else this computer's pcscd.
+ * @param where `[user@]host`, `ssh://[user@]host[:port]`, `unix:PATH`, `software:` for two empty readers of this
+ *   program, `demo:` for one with a PIV card in it, or a service, which is the client's to dispose from now on. Without
+ *   it, where PCSCLITE_CSOCK_NAME says, or else this computer's pcscd.
  * @throws {CardwireError} why they cannot be reached, with a hint what to do.
  *
  * @example
@@ -47,6 +48,10 @@ export async function connect(
       new SoftwareReaders(["Software Reader 00 00", "Software Reader 01 00"]),
       async () => {},
     );
+  }
+  if (place.kind === "demo") {
+    const { demoReaders } = await import("../services/software/demo.ts");
+    return new Client(await demoReaders(), async () => {});
   }
   if (place.kind === "unix")
     return await overCarrier(unixCarrier(place.path), signal, async () => {});

@@ -8,6 +8,8 @@ export const errorCodes = {
   E_CARD_IN_USE: "Another cardwire runs the card of this file.",
   E_CLOSED: "Something was asked of a line or a service after its owner had closed it.",
   E_CONFIG: "The settings file cannot be read, is not TOML, or says something that makes no sense.",
+  E_DEMO:
+    "A step of the demo failed: a program of OpenSC's, or the card did not do what it is to do.",
   E_DISK_FULL:
     "There is no space left for a socket, the record of an attachment, or a card's file.",
   E_GROUP: "The group does not exist here, or you are not a member of it.",

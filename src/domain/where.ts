@@ -5,10 +5,12 @@ export type Where =
   | { readonly kind: "unix"; readonly path: string }
   | { readonly kind: "ssh"; readonly destination: string; readonly host: string }
   /** Readers of cardwire itself. */
-  | { readonly kind: "software" };
+  | { readonly kind: "software" }
+  /** One such reader, with a PIV card in it. */
+  | { readonly kind: "demo" };
 
 /**
- * `[user@]host`, `ssh://[user@]host[:port]`, `unix:PATH` or `software:`.
+ * `[user@]host`, `ssh://[user@]host[:port]`, `unix:PATH`, `software:` or `demo:`.
  *
  * @throws {CardwireError} `E_WHERE` for anything else.
  */
@@ -18,7 +20,8 @@ export function parseWhere(text: string): Where {
     if (!path.startsWith("/")) throw unknown(text, "unix: wants an absolute path");
     return { kind: "unix", path };
   }
-  if (text === "software:") return { kind: "software" };
+  if (text === "software:" || text === "demo:")
+    return { kind: text === "demo:" ? "demo" : "software" };
   const scheme = /^([a-z][a-z+.-]*):/.exec(text)?.[1];
   if (scheme && scheme !== "ssh") throw unknown(text, `nothing is known of ${scheme}:`);
   return { kind: "ssh", destination: text, host: hostOf(text) };
@@ -34,13 +37,13 @@ function hostOf(destination: string): string {
 
 const unknown = (text: string, why: string): CardwireError =>
   new CardwireError("E_WHERE", `${JSON.stringify(text)}: ${why}`, {
-    hint: "WHERE is [user@]host, ssh://[user@]host[:port], unix:PATH, or software:.",
+    hint: "WHERE is [user@]host, ssh://[user@]host[:port], unix:PATH, software:, or demo:.",
   });
 
 /** The name that an attachment has when nobody chose one. */
 export function nameOf(where: Where): string {
   if (where.kind === "unix") return "local";
-  if (where.kind === "software") return "software";
+  if (where.kind === "software" || where.kind === "demo") return where.kind;
   return wordOf(where.host) || "host";
 }
 

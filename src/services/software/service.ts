@@ -5,6 +5,7 @@ import type {
   Reader,
 } from "../../domain/card-service.ts";
 import { ReturnCodeError } from "../../domain/errors.ts";
+import { firstSignal } from "../../domain/first-signal.ts";
 import { Rv } from "../../domain/return-codes.ts";
 import { Watchable } from "../../domain/watchable.ts";
 import type { SoftwareCard } from "../../software-cards/card.ts";
@@ -41,7 +42,8 @@ export class SoftwareReaders implements CardService {
   }
 
   async *watch({ signal }: { signal: AbortSignal }): AsyncGenerator<readonly Reader[]> {
-    yield* this.#shown.follow({ signal: AbortSignal.any([signal, this.#closed.signal]) });
+    using either = firstSignal(signal, this.#closed.signal);
+    yield* this.#shown.follow(either);
   }
 
   async connect(
