@@ -1,17 +1,22 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { attach } from "../interop/programs/cardwire.ts";
 import { atrs } from "../lab/card.ts";
+import type { CardHandle } from "../lab/card-handle.ts";
 import { type Pcscd, readerNames, startPcscd } from "../lab/pcscd.ts";
 import { type ReaderRecord, readerStates } from "../lab/reader-states.ts";
 import { startSshd } from "../lab/sshd.ts";
 import { Clients } from "./clients.ts";
+import { startSoftwareReaders } from "./software-readers.ts";
 import type { Slot } from "./step.ts";
 
 // A pcscd of its own with its cards, the clients that use it, and what is between them.
 
-/** How the clients reach pcscd: at its own socket, or through cardwire with these options of `attach`. */
+/**
+ * How the clients reach pcscd: at its own socket, or through cardwire with these options of `attach`. "software" is no
+ * pcscd at all, but readers of cardwire's own.
+ */
 export interface Way {
-  readonly carrier: "none" | "unix" | "ssh";
+  readonly carrier: "none" | "unix" | "ssh" | "software";
   readonly options: readonly string[];
 }
 
@@ -27,9 +32,17 @@ const READY = 0x34;
 const ABSENT = 2;
 const PRESENT = 4;
 
+/** Whatever has the readers: a pcscd, or what takes its place. */
+export interface Daemon {
+  readonly socketPath: string;
+  readonly cards: readonly [CardHandle, CardHandle, ...CardHandle[]];
+  /** The readers as it lists them itself. */
+  readers(): Promise<readonly ReaderRecord[]>;
+}
+
 export class World implements AsyncDisposable {
   readonly clients: Clients;
-  readonly #pcscd: Pcscd;
+  readonly #pcscd: Daemon;
   /** Where clients find the readers. */
   readonly #socket: string;
   readonly #below: Stack;
@@ -38,7 +51,7 @@ export class World implements AsyncDisposable {
   #commands: readonly number[] = [0, 0];
 
   /** Use `makeWorld`. */
-  constructor(pcscd: Pcscd, { socket, below }: { socket: string; below: Stack }) {
+  constructor(pcscd: Daemon, { socket, below }: { socket: string; below: Stack }) {
     this.#pcscd = pcscd;
     this.#socket = socket;
     this.#below = below;
@@ -160,6 +173,10 @@ async function soon(ask: () => Promise<boolean>, limitMs: number): Promise<boole
 export async function makeWorld(way: Way, name: string): Promise<World> {
   const below = new Stack();
   try {
+    if (way.carrier === "software") {
+      const readers = below.use(await startSoftwareReaders());
+      return new World(readers, { socket: readers.socketPath, below });
+    }
     const pcscd = below.use(await startPcscd({ cards: [{}, {}] }));
     return new World(pcscd, { socket: await open(way, { name, pcscd, below }), below });
   } catch (error) {
@@ -174,7 +191,7 @@ async function open(
 ): Promise<string> {
   if (carrier === "none") return pcscd.socketPath;
   const more = ["--name", name, ...options];
-  if (carrier === "unix")
+  if (carrier !== "ssh")
     return below.use(await attach([`unix:${pcscd.socketPath}`, ...more])).socket;
   const sshd = below.use(await startSshd({ pcscdDirectory: pcscd.directory }));
   const ssh = ["--ssh", `ssh -F ${sshd.clientConfig}`];
