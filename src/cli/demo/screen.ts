@@ -43,13 +43,13 @@ export class DemoText implements DemoScreen {
     this.#io.out(`\n${green("All of it worked")}, in ${(this.#ms / 1000).toFixed(1)} s.`);
     if (!stays) return;
     const tries = [
-      ['eval "$(cardwire env demo)"', `or: ${exportLine(socket)}`],
+      [exportLine(socket), ""],
       ["opensc-tool --list-readers", ""],
       ["pkcs11-tool --login --test", `the PIN is ${DEFAULT_PIN}`],
       ["ssh-keygen -D opensc-pkcs11.so", "its keys, for authorized_keys"],
     ] as const;
     const lines = tries.map(([line, what]) =>
-      what === "" ? `  ${bold(line)}` : `  ${bold(line.padEnd(31))}${dim(`# ${what}`)}`,
+      what === "" ? `  ${bold(line)}` : `  ${bold(line.padEnd(32))}${dim(`# ${what}`)}`,
     );
     this.#io.out(["The card stays until Ctrl-C. In another terminal:\n", ...lines].join("\n"));
   }
