@@ -1,8 +1,8 @@
 import { checkPrimeSync, createECDH, createPrivateKey, type KeyObject } from "node:crypto";
+import { invert } from "@noble/curves/abstract/modular.js";
 import type { Tlv } from "../../wire/iso7816/tlv.ts";
 import { isAlgorithm, type KeyKind, kindOf } from "./algorithms.ts";
 import { type Command, readObjects, Sw } from "./command.ts";
-import { invert, toBigInt, toBytes } from "./ecdsa.ts";
 import { withKey } from "./generate.ts";
 import { storeKey } from "./keys.ts";
 import { readPolicy } from "./policies.ts";
@@ -48,6 +48,13 @@ function readKey(kind: KeyKind, objects: readonly Tlv[]): KeyObject | undefined 
 const PUBLIC_EXPONENT = 65_537n;
 
 const isPrime = (value: bigint): boolean => checkPrimeSync(toBytes(value, byteLength(value)));
+
+const toBigInt = (bytes: Uint8Array): bigint =>
+  BigInt(`0x${Buffer.from(bytes).toString("hex") || "0"}`);
+
+/** Big-endian, filled up with zeros in front. */
+const toBytes = (value: bigint, size: number): Buffer =>
+  Buffer.from(value.toString(16).padStart(size * 2, "0"), "hex");
 
 const byteLength = (value: bigint): number => Math.ceil(value.toString(16).length / 2);
 
