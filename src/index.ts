@@ -32,7 +32,11 @@ export type { PcscdOptions } from "./services/pcscd/daemon.ts";
 export { MergedService, type MergedSource } from "./services/merged.ts";
 export { PcscdService, pcscdService, type StartOptions } from "./services/pcscd/service.ts";
 export { SoftwareReaders, type SoftwareReadersOptions } from "./services/software/service.ts";
-export { listenForVpcdCards, type VpcdPorts } from "./services/software/vpcd-ports.ts";
+export {
+  listenForVpcdCards,
+  type VpcdPlaces,
+  type VpcdPorts,
+} from "./services/software/vpcd-ports.ts";
 export {
   insertIntoVpcd,
   type InsertOptions,

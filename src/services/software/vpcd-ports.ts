@@ -69,18 +69,24 @@ export interface VpcdPorts extends AsyncDisposable {
   readonly ports: readonly number[];
 }
 
+/** Where cards connect. */
+export interface VpcdPlaces {
+  /** An address of this computer; there is no authentication, so only the loopback's makes sense. */
+  readonly host: string;
+  /** Of the first reader; the next one has the next. 0: any that are free. */
+  readonly port: number;
+}
+
 /**
  * Lets cards of other programs into software readers, as vsmartcard's virtual reader does: each reader has a TCP port,
  * where a card connects to be inserted and hangs up to be pulled.
  *
- * @param options.host an address of this computer; there is no authentication, so only the loopback's makes sense.
- * @param options.port of the first reader; the next one has the next. 0: any that are free.
  * @throws {Error} the system's own when a port cannot be had; then none is kept.
  */
 export async function listenForVpcdCards(
   readers: SoftwareReaders,
   names: readonly string[],
-  { host, port }: { readonly host: string; readonly port: number },
+  { host, port }: VpcdPlaces,
 ): Promise<VpcdPorts> {
   const opened = names.map((name) => new VpcdPort(readers, name));
   const close = async (): Promise<void> => {
