@@ -1,13 +1,13 @@
-import { once } from "node:events";
-import { appendFile, chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import type { AddressInfo } from "node:net";
+import { existsSync } from "node:fs";
+import { appendFile, chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createServer, type Server, type TLSSocket } from "node:tls";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { run } from "../lab/programs.ts";
+import { until } from "../lab/processes.ts";
+import { run, start } from "../lab/programs.ts";
 import { type Sshd, startSshd } from "../lab/sshd.ts";
-import { MAIN } from "./programs/cardwire.ts";
+import { MAIN, PATIENCE_MS, using } from "./programs/cardwire.ts";
+import { type GreetingServer, startGreetingServer } from "./programs/greeting-server.ts";
 import { behindPcscd, inSoftware, type PivPlace } from "./programs/piv-places.ts";
 
 // What a PIV card is for: it proves who somebody is, to sshd and to servers that ask for a certificate. The card lies in
@@ -16,62 +16,40 @@ import { behindPcscd, inSoftware, type PivPlace } from "./programs/piv-places.ts
 const PIN = "123456";
 /** Debian has it in the folder of the architecture. */
 const MODULE = "$(dpkg -L opensc-pkcs11 | grep -m1 '/opensc-pkcs11[.]so$')";
+const HOLDER = "Alice Example";
 
 let directory: string;
 let places: Record<"pcscd" | "software", PivPlace>;
 let sshd: Sshd;
-let server: Server;
-let port: number;
+let server: GreetingServer;
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "identity-"));
   await chmod(directory, 0o755);
   const file = join(directory, "alice.card");
-  const made = await run("node", [MAIN, "card", "new", "piv", file, "--name", "Alice Example"]);
+  const made = await run("node", [MAIN, "card", "new", "piv", file, "--name", HOLDER]);
   if (made.status !== 0) throw new Error(made.stderr);
   places = { pcscd: await behindPcscd(file), software: await inSoftware(file) };
   sshd = await startSshd();
   await writeFile(join(directory, "ask"), `#!/bin/sh\necho ${PIN}\n`, { mode: 0o755 });
-  server = await tlsServer();
-  port = (server.address() as AddressInfo).port;
+  const { stdout } = await places.pcscd.say("pkcs15-tool --read-certificate 1");
+  server = await startGreetingServer(stdout.slice(stdout.indexOf("-----BEGIN CERTIFICATE")));
 });
 
 afterAll(async () => {
-  server?.close();
+  await server?.[Symbol.asyncDispose]();
   await sshd?.[Symbol.asyncDispose]();
   for (const place of Object.values(places ?? {})) await place[Symbol.asyncDispose]();
   await rm(directory, { recursive: true, force: true });
 });
 
-/** A server that lets in whoever has the key of the card's authentication certificate, and greets him by his name. */
-async function tlsServer(): Promise<Server> {
-  const read = await places.pcscd.say("pkcs15-tool --read-certificate 1");
-  expect(read.stdout).toMatch(/^-----BEGIN CERTIFICATE-----/m);
-  const make = `cd ${directory} && openssl req -x509 -newkey rsa:2048 -nodes -keyout server.key -subj /CN=localhost -addext subjectAltName=DNS:localhost -out server.crt`;
-  const made = await run("sh", ["-c", make]);
-  if (made.status !== 0) throw new Error(made.stderr);
-  const options = {
-    key: await readFile(join(directory, "server.key")),
-    cert: await readFile(join(directory, "server.crt")),
-    ca: read.stdout.slice(read.stdout.indexOf("-----BEGIN")),
-    requestCert: true,
-    rejectUnauthorized: true,
-  };
-  const listening = createServer(options, (socket: TLSSocket) => {
-    const who = String(socket.getPeerCertificate().subject.CN);
-    socket.on("error", () => {});
-    // Whoever cannot tell a server's end from a broken line asks first.
-    socket.once("data", () => {
-      socket.end(`HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\nhello ${who}\n`, () =>
-        socket.destroy(),
-      );
-    });
-  });
-  listening.on("tlsClientError", () => {}); // the client tells
-  listening.listen(0, "127.0.0.1");
-  await once(listening, "listening");
-  return listening;
-}
+/** Shell commands that make a database of NSS in a new folder: the card's module in it, and the server's certificate. */
+const makeDatabase = (folder: string): string => `
+  mkdir -p ${folder} && certutil -N -d sql:${folder} --empty-password
+  modutil -force -dbdir sql:${folder} -add card -libfile ${MODULE}
+  certutil -A -d sql:${folder} -n server -t C,, -i ${server.certificate}`;
+
+const GET = "printf 'GET / HTTP/1.0\\r\\n\\r\\n'";
 
 describe.each(["pcscd", "software"] as const)("with the card in %s", (which) => {
   test("sshd lets its holder in", async () => {
@@ -89,22 +67,70 @@ describe.each(["pcscd", "software"] as const)("with the card in %s", (which) => 
   });
 
   test("GnuTLS shows a server its certificate", async () => {
-    const url = "pkcs11:token=Alice%20Example;id=%01";
+    const url = `pkcs11:token=${encodeURIComponent(HOLDER)};id=%01`;
     const greeted = await places[which].say(`
       export GNUTLS_PIN=${PIN}
-      printf 'GET / HTTP/1.0\\r\\n\\r\\n' | gnutls-cli --provider ${MODULE} --x509cafile ${directory}/server.crt \\
-        --x509certfile '${url};type=cert' --x509keyfile '${url};type=private' -p ${port} localhost`);
-    expect(greeted.stdout).toMatch(/^hello Alice Example$/m);
+      ${GET} | gnutls-cli --provider ${MODULE} --x509cafile ${server.certificate} \\
+        --x509certfile '${url};type=cert' --x509keyfile '${url};type=private' -p ${server.port} localhost`);
+    expect(greeted.stdout).toContain(`hello ${HOLDER}\n`);
   });
 
-  test("NSS, which Firefox and Chromium have, shows it too", async () => {
+  test("NSS shows it too", async () => {
+    // tstclnt does not end by itself, and would be given an IPv6 address first.
     const greeted = await places[which].say(`
       printf '${PIN}\\n' >pin
-      mkdir nss && certutil -N -d sql:nss --empty-password
-      modutil -force -dbdir sql:nss -add card -libfile ${MODULE}
-      certutil -A -d sql:nss -n server -t C,, -i ${directory}/server.crt
+      ${makeDatabase("nss")}
       name=$(certutil -L -d sql:nss -h all -f pin | sed -n 's/^\\(.*Certificate for PIV Authentication\\).*/\\1/p')
-      printf 'GET / HTTP/1.0\\r\\n\\r\\n' | timeout 3 tstclnt -4 -h localhost -p ${port} -d sql:nss -n "$name" -W pin`);
-    expect(greeted.stdout + greeted.stderr).toMatch(/^hello Alice Example$/m);
+      ${GET} | timeout 3 tstclnt -4 -h localhost -p ${server.port} -d sql:nss -n "$name" -W pin`);
+    expect(greeted.stdout).toContain(`hello ${HOLDER}\n`);
   });
 });
+
+test.skipIf(!existsSync("/usr/bin/chromium"))(
+  "Chromium asks its user for the PIN, and opens a page for the holder",
+  { timeout: 120_000 },
+  async () => {
+    const { socket } = places.software;
+    const home = join(directory, "home");
+    const policies = join(directory, "policies");
+    await mkdir(join(policies, "policies", "managed"), { recursive: true });
+    await writeFile(
+      join(policies, "policies", "managed", "certificate.json"),
+      JSON.stringify({
+        AutoSelectCertificateForUrls: [
+          JSON.stringify({ pattern: `https://localhost:${server.port}`, filter: {} }),
+        ],
+      }),
+    );
+    const prepared = await run("sh", [
+      "-c",
+      `set -e; mount --bind ${policies} /etc/chromium
+     mkdir ${home}; export HOME=${home}; ${makeDatabase(`${home}/.pki/nssdb`)}; chown -R alice ${home}`,
+    ]);
+    expect(prepared.status).toBe(0);
+    const screen = { user: "alice", env: { DISPLAY: ":7", HOME: home } } as const;
+    await using _screen = start("Xvfb", [":7", "-screen", "0", "1000x700x24", "-nolisten", "tcp"], {
+      user: "alice",
+    });
+    await until(
+      "a screen",
+      async () => (await run("xdotool", ["getmouselocation"], screen)).status === 0,
+    );
+    const args = ["--disable-gpu", "--no-first-run", "--password-store=basic", "--no-sandbox"];
+    await using _browser = start(
+      "chromium",
+      [...args, `--user-data-dir=${home}/profile`, `https://localhost:${server.port}/`],
+      { user: "alice", env: { ...screen.env, ...using(socket) } },
+    );
+    const before = server.greeted.length;
+    const dialog = ["search", "--name", "^Unlock Security Device$"];
+    await until(
+      "Chromium to ask for the PIN",
+      async () => (await run("xdotool", dialog, screen)).status === 0,
+      PATIENCE_MS * 2,
+    );
+    await run("xdotool", ["type", `${PIN}\n`], screen);
+    await until("a greeting", async () => server.greeted.length > before, PATIENCE_MS);
+    expect(server.greeted.at(-1)).toBe(HOLDER);
+  },
+);
