@@ -21,6 +21,7 @@ export interface Circumstances {
 export const FEATURE_REQUEST = 0x4200_0d48;
 
 const OK = "0x00000000";
+const UNSUPPORTED = "0x8010001f";
 const SHARING_VIOLATION = "0x8010000b";
 
 /** The outcome without what belongs to one world, as text. */
@@ -51,6 +52,10 @@ export function normalized(
 }
 
 const since = (counter: number, start = 0): number => (counter - start) & 0xffff;
+
+/** Whether software readers differ here from pcscd with vpcd, and mean to: they have attributes, of which vpcd has none. */
+export const isReaders = (step: Call, [direct, through]: readonly [Outcome, Outcome]): boolean =>
+  step.call === "getattrib" && direct.rv === UNSUPPORTED && succeeded(through);
 
 /** Whether cardwire differs here, and means to: docs/compatibility.md, "Where cardwire differs from pcscd". */
 export function isIntended(step: Call, [direct, through]: readonly [Outcome, Outcome]): boolean {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Outcome } from "../pcsc/client.ts";
 import { Book, type Pending } from "./book.ts";
-import { isIntended, normalized, succeeded } from "./compare.ts";
+import { isIntended, isReaders, normalized, succeeded } from "./compare.ts";
 import { type Attempt, DIED } from "./clients.ts";
 import {
   changesSharing,
@@ -66,10 +66,13 @@ type Both<T> = readonly [T, T];
 
 export class Pair implements AsyncDisposable {
   readonly #worlds: Both<World>;
+  readonly #mayDiffer: typeof isIntended;
   book = new Book();
 
-  constructor(worlds: Both<World>) {
+  /** @param mayDiffer says of a call that has two outcomes whether that is meant. */
+  constructor(worlds: Both<World>, mayDiffer: typeof isIntended) {
     this.#worlds = worlds;
+    this.#mayDiffer = mayDiffer;
   }
 
   /**
@@ -165,7 +168,7 @@ export class Pair implements AsyncDisposable {
     );
     const outcomes = attempts.map(({ outcome }) => outcome ?? { rv: "blocked", ms: 0 });
     const [first = { rv: "", ms: 0 }, second = first] = outcomes;
-    if (direct !== through && !isIntended(step, [first, second]))
+    if (direct !== through && !this.#mayDiffer(step, [first, second]))
       throw new Parted({
         what: `step ${at}`,
         direct: direct ?? "blocked",
@@ -289,7 +292,8 @@ export async function makePair(way: Way, name: string): Promise<Pair> {
   ]);
   const worlds = made.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
   const [direct, through] = worlds;
-  if (direct && through) return new Pair([direct, through]);
+  const mayDiffer = way.carrier === "software" ? isReaders : isIntended;
+  if (direct && through) return new Pair([direct, through], mayDiffer);
   await Promise.all(worlds.map((world) => world[Symbol.asyncDispose]()));
   throw made.find((one) => one.status === "rejected")?.reason;
 }

@@ -14,4 +14,4 @@ await listenForVpcdCards(readers, readerNames, { host: "127.0.0.1", port: VPCD_P
 const server = createServer();
 // It lives as long as the process does.
 void new PcscliteServer(server, readers);
-server.listen(socket);
+server.listen({ path: socket, readableAll: true, writableAll: true });

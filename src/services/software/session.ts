@@ -54,8 +54,12 @@ export class SoftwareSession implements CardSession, Handle {
     const call = "SCardBeginTransaction";
     this.#checkReader(call);
     this.#checkNotice(call);
-    if (!(await this.#slot.lock.takeInTurn(this, TURN_MS, signal)))
+    const { lock } = this.#slot;
+    if (!(await lock.takeInTurn(this, TURN_MS, signal)))
       throw new ReturnCodeError(call, Rv.SharingViolation);
+    if (this.notice === 0) return;
+    lock.give(this); // what set it free was a removal or a reset
+    this.#checkNotice(call);
   }
 
   async end(disposition: number): Promise<void> {
@@ -67,8 +71,10 @@ export class SoftwareSession implements CardSession, Handle {
     await this.#dispose(disposition, "SCardEndTransaction");
     this.#checkLock(call);
     // In exclusive mode the connect itself counts one, which is not given back.
-    if (!this.#slot.lock.give(this, this.#slot.isExclusive ? 1 : 0))
-      throw new ReturnCodeError(call, Rv.NotTransacted);
+    const wasHeld = this.#slot.lock.give(this, this.#slot.isExclusive ? 1 : 0);
+    // The reader cannot do that, but the transaction ends all the same.
+    if (disposition === Disposition.Eject) throw new ReturnCodeError(call, Rv.UnsupportedFeature);
+    if (!wasHeld) throw new ReturnCodeError(call, Rv.NotTransacted);
   }
 
   async transmit(
@@ -84,7 +90,6 @@ export class SoftwareSession implements CardSession, Handle {
     if (!isRaw && !slot.hasCard) throw new ReturnCodeError(call, Rv.NoSmartcard);
     if (!isRaw && pci.send !== Protocol.Any && pci.send !== slot.protocol)
       throw new ReturnCodeError(call, Rv.ProtoMismatch);
-    if (!slot.isPowered) throw new ReturnCodeError(call, Rv.NotTransacted);
     const data = await slot.transmit(apdu);
     return { data, receiveProtocol: pci.receive };
   }
@@ -116,7 +121,7 @@ export class SoftwareSession implements CardSession, Handle {
     this.#checkReader(call);
     this.#checkLock(call);
     this.#checkNotice(call);
-    throw new ReturnCodeError(call, Rv.UnsupportedFeature);
+    throw new ReturnCodeError(call, Rv.NotTransacted); // as pcscd says of a driver that refuses
   }
 
   async reconnect(
@@ -132,6 +137,7 @@ export class SoftwareSession implements CardSession, Handle {
     if (initialization !== Disposition.Leave) {
       await slot.reset(initialization === Disposition.Reset ? "warm" : "cold");
       slot.tellAll(Rv.ResetCard);
+      if (slot.hasCard) slot.use();
     }
     if (share !== ShareMode.Direct) {
       if (!slot.hasCard) throw new ReturnCodeError(call, Rv.NoSmartcard);

@@ -39,6 +39,8 @@ export class Slot {
   /** The commands that a pulled card does not answer any more. */
   readonly #underWay = new Set<(why: Error) => void>();
   #powerOff: NodeJS.Timeout | undefined;
+  /** Whether somebody connected to this card, and not only to the reader, and the last handle is not closed since. */
+  #isInUse = false;
   /** What the contacts are doing; the next thing comes after it. */
   #atWork: Promise<unknown> = Promise.resolve();
   #isGone = false;
@@ -92,7 +94,9 @@ export class Slot {
   }
 
   set protocol(protocol: number) {
+    if (protocol === this.#protocol) return;
     this.#protocol = protocol;
+    this.#onChange();
   }
 
   // Cards and readers come and go.
@@ -121,6 +125,7 @@ export class Slot {
     this.#underWay.clear();
     if (!this.hasCard) return; // pulled before it was ever listed
     this.#sleep();
+    this.#isInUse = false;
     this.#atr = undefined;
     this.#stateBits = Absent;
     this.#eventCounter = (this.#eventCounter + 1) & 0xffff;
@@ -148,10 +153,16 @@ export class Slot {
 
   /** Adds a handle that was granted. Exclusive access is a first level of the lock. */
   add(handle: Handle, share: number): void {
-    clearTimeout(this.#powerOff);
     this.#handles.add(handle);
+    if (share !== ShareMode.Direct) this.use();
     if (share === ShareMode.Exclusive) this.makeExclusive(handle);
     this.#onChange();
+  }
+
+  /** The card keeps its power from now on, until the last handle is closed. */
+  use(): void {
+    this.#isInUse = true;
+    clearTimeout(this.#powerOff);
   }
 
   /** Whether a handle may have the reader alone: nobody else is there. */
@@ -177,7 +188,10 @@ export class Slot {
     if (!this.#handles.delete(handle)) return;
     this.#isExclusive = false;
     if (this.lock.isHeldBy(handle)) this.lock.drop();
-    this.#rest();
+    if (this.#handles.size === 0) {
+      this.#isInUse = false;
+      this.#rest();
+    }
     this.#onChange();
   }
 
@@ -251,12 +265,14 @@ export class Slot {
     this.#protocol = Protocol.Undefined;
   }
 
-  /** Nobody uses the card: after a while it loses its power, and with it what was verified. It is shown as before. */
+  /**
+   * Nobody uses the card: after a while it loses its power, and with it what was verified. It is shown as before. Handles
+   * of the card that lay there before it are no use of it.
+   */
   #rest(): void {
     clearTimeout(this.#powerOff);
-    if (this.#handles.size > 0 || !this.#isPowered) return;
+    if (this.#isInUse || !this.#isPowered) return;
     this.#powerOff = setTimeout(() => {
-      if (this.#handles.size > 0) return;
       this.#contacts?.powerOff();
       this.#sleep();
       this.#onChange();
