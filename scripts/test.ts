@@ -1,5 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+} from "node:fs";
 import { join } from "node:path";
 import { inNamespaces } from "./namespaces.ts";
 import { ensurePackages, PROGRAM_PATH } from "./packages.ts";
@@ -11,6 +19,11 @@ import { ensureSuites } from "./suites.ts";
 
 /** How long a stopped child may take to end before it is killed, ms. */
 const GRACE_MS = 3_000;
+
+/** How many files with real programs are tested at once. */
+const LANES = 2;
+/** Of the files with real programs, the ones that take minutes. */
+const LONGEST: readonly string[] = ["differential"];
 
 const total = { passed: 0, failed: 0, skipped: 0 };
 const children = new Set<ChildProcess>();
@@ -94,21 +107,42 @@ async function vitest(
   return tests;
 }
 
+/** The files with real programs, those that take longest first, so that no lane works alone at the end. */
+function labFiles(): string[] {
+  const folders = ["test/interop", "test/faults", "test/package"];
+  const files = folders.flatMap((folder) =>
+    readdirSync(folder).flatMap((name) => (name.endsWith(".test.ts") ? [`${folder}/${name}`] : [])),
+  );
+  const isLong = (file: string) => LONGEST.some((name) => file.endsWith(`/${name}.test.ts`));
+  return [...files.filter(isLong), ...files.filter((file) => !isLong(file))];
+}
+
 /**
- * The tests with real programs. All of them go into two halves, at once and each in namespaces of its own: most of their
- * time they wait. What the second prints is shown when both are done.
+ * The tests with real programs: file by file, each in namespaces of its own, in lanes that work side by side, since most
+ * of their time these tests wait. What a file prints is shown when it is done.
  */
 async function lab(rest: readonly string[]): Promise<number> {
   if (rest.length > 0) return await vitest("lab", rest, { inside: true });
-  const path = join(counts, "second-half");
-  const output = openSync(path, "w");
-  const halves = await Promise.all([
-    vitest("lab", ["--shard=1/2"], { inside: true }),
-    vitest("lab", ["--shard=2/2"], { inside: true, output }),
-  ]);
-  closeSync(output);
-  process.stdout.write(readFileSync(path));
-  return halves.reduce((sum, tests) => sum + tests, 0);
+  const files = labFiles();
+  const lane = async (number: number): Promise<number> => {
+    const path = join(counts, `lane-${number}`);
+    let tests = 0;
+    for (let file = files.shift(); file !== undefined; file = files.shift()) {
+      if (stopping) break;
+      const output = openSync(path, "w");
+      const some = await vitest("lab", [file], { inside: true, output });
+      closeSync(output);
+      process.stdout.write(readFileSync(path));
+      if (some === 0) {
+        console.error(`${file}: no test ran`);
+        total.failed += 1;
+      }
+      tests += some;
+    }
+    return tests;
+  };
+  const tests = await Promise.all(Array.from({ length: LANES }, (_, number) => lane(number)));
+  return tests.reduce((sum, some) => sum + some, 0);
 }
 
 /** Ends the children, first kindly. What runs inside namespaces ends with them. */

@@ -17,6 +17,18 @@ export function changesSharing(step: Step): boolean {
   return ["connect", "reconnect", "disconnect", "release"].includes(step.call);
 }
 
+/**
+ * Whether a step may let in somebody whose connect is blocked, while somebody waits to hear who uses a reader: between the
+ * two nobody uses it, which cardwire shows and pcscd, that looks every 0.4 s, does not.
+ */
+export function maySwapUsers(step: Step, book: Book): boolean {
+  const isAwaited = book.pending.some((one) => knowsSharing(one.step));
+  const isBlocked = book.pending.some(
+    ({ kind, step: { call } }) => kind === "lock" && call === "connect",
+  );
+  return isAwaited && isBlocked && changesSharing(step);
+}
+
 /** Whether a step may end what another call waits for. */
 export function mayRelease(step: Step): boolean {
   if (step.do !== "call") return true;

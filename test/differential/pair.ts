@@ -6,6 +6,7 @@ import { type Attempt, DIED } from "./clients.ts";
 import {
   changesSharing,
   isContested,
+  maySwapUsers,
   knowsSharing,
   mayRelease,
   resetsAgainAndAgain,
@@ -91,9 +92,11 @@ export class Pair implements AsyncDisposable {
   async take(step: Step, at: number): Promise<Done> {
     const contested = ([0, 1] as const).filter((slot) => isContested(step, slot, this.book));
     const outcome = step.do === "call" ? await this.#call(step, at) : await this.#happen(step);
-    const released = await this.#settle(step, contested);
+    const swaps = maySwapUsers(step, this.book);
+    const released = await this.#settle(step, contested, swaps);
     const isChance =
-      (contested.length > 0 && released.length > 0) || (!outcome && resetsAgainAndAgain(step));
+      ((contested.length > 0 || swaps) && released.length > 0) ||
+      (!outcome && resetsAgainAndAgain(step));
     if (step.do === "die" && !isChance) await this.#sharing();
     return { step, outcome, released, isChance };
   }
@@ -191,7 +194,7 @@ export class Pair implements AsyncDisposable {
   }
 
   /** Waits for what a step may have released, and compares that. */
-  async #settle(step: Step, contested: readonly Slot[]): Promise<Done["released"]> {
+  async #settle(step: Step, contested: readonly Slot[], swaps: boolean): Promise<Done["released"]> {
     const { pending } = this.book;
     if (pending.length === 0) return [];
     if (changesSharing(step) && pending.some((one) => knowsSharing(one.step)))
@@ -206,7 +209,10 @@ export class Pair implements AsyncDisposable {
     const answered = pending.filter(({ attempts }) => attempts.some(({ outcome }) => outcome));
     for (const one of answered) {
       const isChance = one.slot !== undefined && contested.includes(one.slot);
-      const outcome = isChance ? await this.#answered(one) : await this.#judged(one, false);
+      const seen = one.attempts.find((attempt) => attempt.outcome)?.outcome;
+      const mayDiffer = swaps && knowsSharing(one.step) ? seen : undefined;
+      const outcome =
+        mayDiffer ?? (isChance ? await this.#answered(one) : await this.#judged(one, false));
       pending.splice(pending.indexOf(one), 1);
       if (outcome.rv !== DIED) released.push({ at: one.at, outcome });
     }

@@ -139,4 +139,13 @@ describe("ReaderTable", () => {
     of.negotiated("one", 2);
     expect(one(of)).toMatchObject({ stateBits: 0x34 });
   });
+
+  test("a direct connect gives no power, whatever protocol it answers", () => {
+    const of = table();
+    of.wasReset("one", { unpowered: true });
+    of.opened("one", { share: 3, activeProtocol: 4 });
+    expect(one(of)).toMatchObject({ stateBits: 4, protocol: 4 });
+    of.opened("one", shared);
+    expect(one(of)).toMatchObject({ stateBits: 0x34, protocol: 2 });
+  });
 });

@@ -91,7 +91,7 @@ export class ReaderTable {
     const own = this.#ownOf(name);
     own.handles += 1;
     own.exclusive = share === ShareMode.Exclusive;
-    this.negotiated(name, activeProtocol);
+    this.negotiated(name, activeProtocol, { powersUp: share !== ShareMode.Direct });
   }
 
   /** A handle of ours was closed. */
@@ -104,8 +104,9 @@ export class ReaderTable {
   }
 
   /**
-   * A connect or reconnect was answered; direct ones may answer 0. All but a reconnect that leaves the card as it is give
-   * it power: that one finds it as another program's disconnect may have left it, without (seen with 1.9.9).
+   * A connect or reconnect was answered; direct ones may answer 0. All give the card power but direct connects and
+   * reconnects that leave the card as it is: these find it as another disconnect may have left it, without (seen with
+   * 1.9.9).
    */
   negotiated(name: string, protocol: number, { powersUp = true } = {}): void {
     const powered = ReaderStateBit.Present | ReaderStateBit.Powered | ReaderStateBit.Negotiable;

@@ -8,6 +8,7 @@ import type {
 } from "../../domain/card-service.ts";
 import { CardwireError, ReturnCodeError } from "../../domain/errors.ts";
 import { firstSignal } from "../../domain/first-signal.ts";
+import { ShareMode } from "../../domain/pcsc.ts";
 import { Rv } from "../../domain/return-codes.ts";
 import { emit } from "../../observe/events.ts";
 import { Barriers } from "./barriers.ts";
@@ -200,7 +201,8 @@ export class PcscdService implements CardService, Daemon {
       if (error instanceof ReturnCodeError) {
         this.contexts.giveBack(context);
         const { activeProtocol } = error.told;
-        if (activeProtocol) this.table.negotiated(reader, activeProtocol);
+        const powersUp = how.share !== ShareMode.Direct;
+        if (activeProtocol) this.table.negotiated(reader, activeProtocol, { powersUp });
       }
       throw error;
     }
