@@ -21,7 +21,6 @@ export interface Circumstances {
 export const FEATURE_REQUEST = 0x4200_0d48;
 
 const OK = "0x00000000";
-const UNSUPPORTED = "0x8010001f";
 const SHARING_VIOLATION = "0x8010000b";
 
 /** The outcome without what belongs to one world, as text. */
@@ -55,7 +54,7 @@ const since = (counter: number, start = 0): number => (counter - start) & 0xffff
 
 /** Whether software readers differ here from pcscd with vpcd, and mean to: they have attributes, of which vpcd has none. */
 export const isReaders = (step: Call, [direct, through]: readonly [Outcome, Outcome]): boolean =>
-  step.call === "getattrib" && direct.rv === UNSUPPORTED && succeeded(through);
+  step.call === "getattrib" && !succeeded(direct) && succeeded(through);
 
 /** Whether cardwire differs here, and means to: docs/compatibility.md, "Where cardwire differs from pcscd". */
 export function isIntended(step: Call, [direct, through]: readonly [Outcome, Outcome]): boolean {

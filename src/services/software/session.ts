@@ -28,7 +28,6 @@ export class SoftwareSession implements CardSession, Handle {
   ): Promise<number> {
     const slot = this.#slot;
     const refuse = (rv: number) => new ReturnCodeError("SCardConnect", rv);
-    checkMode("SCardConnect", share, protocols);
     do {
       if (slot.isExclusive) throw refuse(Rv.SharingViolation);
       if (!(await slot.lock.whenFree(undefined, signal))) signal.throwIfAborted();
@@ -205,7 +204,8 @@ export class SoftwareSession implements CardSession, Handle {
   }
 }
 
-function checkMode(call: string, share: number, protocols: number): void {
+/** @throws {ReturnCodeError} what pcscd says of a mode or of protocols that there are not, before all else. */
+export function checkMode(call: string, share: number, protocols: number): void {
   if (share !== ShareMode.Direct && !namesProtocol(protocols))
     throw new ReturnCodeError(call, Rv.ProtoMismatch);
   if (share < ShareMode.Exclusive || share > ShareMode.Direct)
