@@ -94,6 +94,15 @@ export class ReaderTable {
     this.negotiated(name, activeProtocol, { powersUp: share !== ShareMode.Direct });
   }
 
+  /** A handle was refused, but only after the card was given power and a protocol. */
+  refused(
+    name: string,
+    { share, activeProtocol }: { share: number; activeProtocol?: number },
+  ): void {
+    if (activeProtocol === undefined || activeProtocol === 0) return;
+    this.negotiated(name, activeProtocol, { powersUp: share !== ShareMode.Direct });
+  }
+
   /** A handle of ours was closed. */
   closed(name: string): void {
     const own = this.#ownOf(name);

@@ -8,7 +8,6 @@ import type {
 } from "../../domain/card-service.ts";
 import { CardwireError, ReturnCodeError } from "../../domain/errors.ts";
 import { firstSignal } from "../../domain/first-signal.ts";
-import { ShareMode } from "../../domain/pcsc.ts";
 import { Rv } from "../../domain/return-codes.ts";
 import { emit } from "../../observe/events.ts";
 import { Barriers } from "./barriers.ts";
@@ -200,9 +199,7 @@ export class PcscdService implements CardService, Daemon {
     } catch (error) {
       if (error instanceof ReturnCodeError) {
         this.contexts.giveBack(context);
-        const { activeProtocol } = error.told;
-        const powersUp = how.share !== ShareMode.Direct;
-        if (activeProtocol) this.table.negotiated(reader, activeProtocol, { powersUp });
+        this.table.refused(reader, { share: how.share, ...error.told });
       }
       throw error;
     }
