@@ -91,13 +91,16 @@ export async function campaign(options: CampaignOptions, report = nothing()): Pr
   return report;
 }
 
-/** Runs one sequence, shrunk if it differs. */
-export async function replayOne(way: Way, steps: readonly Step[]): Promise<Finding | undefined> {
+/** Runs sequences one after the other. @returns those that differ, shrunk. */
+export async function replayAll(
+  way: Way,
+  sequences: readonly (readonly Step[])[],
+): Promise<readonly Finding[]> {
   const report = nothing();
   const lane = new Lane(way, "replayed", report);
-  await lane.try(0, replay(steps));
+  for (const steps of sequences) await lane.try(0, replay(steps));
   await lane.end();
-  return report.findings[0] ?? report.passing[0];
+  return [...report.findings, ...report.passing];
 }
 
 /** One pair of worlds after the other, made anew when something is wrong with it. */

@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { campaign, replayOne, type Report, tell } from "./campaign.ts";
+import { campaign, replayAll, type Report, tell } from "./campaign.ts";
 import type { Step } from "./step.ts";
 import type { Way } from "./world.ts";
 
@@ -47,10 +47,13 @@ export async function judge({ ways, ...defaults }: Judged): Promise<void> {
 }
 
 async function judgeOne(ways: readonly Way[], steps: readonly Step[]): Promise<void> {
-  for (const way of ways) {
-    const finding = await replayOne(way, steps);
-    expect(finding ? tell(finding) : "").toBe("");
-  }
+  for (const way of ways) await judgeAll(way, [steps]);
+}
+
+/** Runs these sequences one way, and fails with those that show a difference. */
+export async function judgeAll(way: Way, sequences: readonly (readonly Step[])[]): Promise<void> {
+  const findings = await replayAll(way, sequences);
+  expect(findings.map(tell).join("\n\n")).toBe("");
 }
 
 /** Success, a lock elsewhere, a reset and a removal, a card that is not there, a protocol that it has not, a wait. */

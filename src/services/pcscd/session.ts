@@ -1,6 +1,6 @@
 import type { CardSession, ConnectOptions, Reader } from "../../domain/card-service.ts";
 import { ReturnCodeError } from "../../domain/errors.ts";
-import { Disposition, ShareMode } from "../../domain/pcsc.ts";
+import { Disposition, Protocol, ShareMode } from "../../domain/pcsc.ts";
 import { Rv } from "../../domain/return-codes.ts";
 import {
   Command,
@@ -21,13 +21,15 @@ export class PcscdSession implements CardSession {
   /** Begun transactions that certainly are still open: their end carries no news. */
   #depth = 0;
   #beganAt: number | undefined;
-  #isExclusive: boolean;
+  #isExclusive = false;
+  /** The event counter when exclusive access locked the card: a removal opens that lock, and nothing closes it again. */
+  #lockedAt: number | undefined;
 
   /** @param share the mode in which `handle` was opened. */
   constructor(daemon: Daemon, handle: Handle, share: number) {
     this.#daemon = daemon;
     this.#handle = handle;
-    this.#isExclusive = share === ShareMode.Exclusive;
+    this.#shareAs(share);
     handle.holds = () => this.#depth > 0 || this.#isExclusive;
   }
 
@@ -128,7 +130,8 @@ export class PcscdSession implements CardSession {
       }
     }
     const activeProtocol = await this.#handle.reopen(how);
-    this.#isExclusive = how.share === ShareMode.Exclusive;
+    this.#isExclusive = false;
+    this.#shareAs(how.share);
     if (initialization === Disposition.Leave) return activeProtocol;
     return await this.#reconnect(how, initialization);
   }
@@ -201,20 +204,44 @@ export class PcscdSession implements CardSession {
     const { share, protocols } = how;
     const { card, reader } = this.#handle;
     const asked = { card, share, protocols, initialization, activeProtocol: 0, rv: 0 };
-    const { activeProtocol } = (await this.#handle.request(Command.Reconnect, asked)).body;
-    this.#isExclusive = share === ShareMode.Exclusive;
-    this.#daemon.table.reshared(reader, share);
     const powersUp = initialization !== Disposition.Leave;
-    this.#daemon.table.negotiated(reader, activeProtocol, { powersUp });
-    if (powersUp) this.#daemon.refresh();
-    return activeProtocol;
+    try {
+      const { activeProtocol } = (await this.#handle.request(Command.Reconnect, asked)).body;
+      this.#shareAs(share);
+      this.#daemon.table.reshared(reader, share);
+      this.#daemon.table.negotiated(reader, activeProtocol, { powersUp });
+      if (powersUp) this.#daemon.refresh();
+      return activeProtocol;
+    } catch (error) {
+      // The protocol comes before the sharing: one whom others are in the way of has changed it.
+      if (isCode(error, Rv.SharingViolation) && share === ShareMode.Exclusive)
+        this.#tellNegotiated(error.told.activeProtocol, powersUp);
+      throw error;
+    }
+  }
+
+  /** What a refused reconnect negotiated all the same, and perhaps reset. Up to 1.9.1 the number may be anything. */
+  #tellNegotiated(protocol: number | undefined, powersUp: boolean): void {
+    const isKnown =
+      protocol === Protocol.T0 || protocol === Protocol.T1 || protocol === Protocol.Raw;
+    if (!isKnown || (protocol === this.#reader?.protocol && !powersUp)) return;
+    this.#daemon.table.negotiated(this.#handle.reader, protocol, { powersUp });
+    this.#daemon.refresh();
+  }
+
+  #shareAs(share: number): void {
+    const isExclusive = share === ShareMode.Exclusive;
+    if (isExclusive && !this.#isExclusive) this.#lockedAt = this.#reader?.eventCounter;
+    this.#isExclusive = isExclusive;
   }
 
   /** An end is refused only where no transaction is open, or a card that went away took it along. */
   #endIsNoNews(): boolean {
     const isStillThere = this.#reader !== undefined && this.#reader.eventCounter === this.#beganAt;
+    // Exclusive access counts one, without which the last end is refused.
+    const isCounted = !this.#isExclusive || this.#beganAt === this.#lockedAt;
     const { pipelining } = this.#daemon.options;
-    return pipelining && this.#depth > 0 && this.#handle.isOpen && isStillThere;
+    return pipelining && this.#depth > 0 && this.#handle.isOpen && isStillThere && isCounted;
   }
 
   #tellReset(disposition: number, how: { readonly unpowered: boolean }): void {
@@ -226,7 +253,7 @@ export class PcscdSession implements CardSession {
   }
 }
 
-const isCode = (error: unknown, rv: number): boolean =>
+const isCode = (error: unknown, rv: number): error is ReturnCodeError =>
   error instanceof ReturnCodeError && error.rv === rv;
 
 const NOTHING = new Uint8Array(0);

@@ -1,0 +1,60 @@
+import type { Call, Step } from "./step.ts";
+
+// The shortest of the sequences by which random ones once showed a difference. All are mended.
+
+const reader = "Virtual PCD 00 00";
+const call = (client: number, name: string, args: Call["with"]): Call => ({
+  do: "call",
+  client,
+  call: name,
+  with: args,
+});
+
+const establish = (client: number) => call(client, "establish", { context: "a" });
+const connect = (client: number, how: Call["with"] = {}) =>
+  call(client, "connect", { context: "a", card: "a0", reader, share: 2, protocols: 3, ...how });
+const reconnect = (client: number, how: Call["with"] = {}) =>
+  call(client, "reconnect", { card: "a0", share: 2, protocols: 3, initialization: 0, ...how });
+const on = (client: number, name: string, args: Call["with"] = {}) =>
+  call(client, name, { card: "a0", ...args });
+
+export const found: Readonly<Record<string, readonly Step[]>> = {
+  "a direct connect gives a card without power none": [
+    establish(0),
+    connect(0),
+    on(0, "disconnect", { disposition: 2 }),
+    connect(0, { share: 3, protocols: 7 }),
+    on(0, "status"),
+  ],
+  "a refused exclusive reconnect has chosen the protocol": [
+    establish(0),
+    connect(0, { share: 3 }),
+    establish(1),
+    connect(1, { share: 3 }),
+    on(1, "begin"),
+    reconnect(0, { share: 1 }),
+    on(1, "end", { disposition: 0 }),
+    on(1, "status"),
+  ],
+  "the same, for a card that nobody negotiated with since its reset": [
+    establish(0),
+    connect(0),
+    establish(2),
+    connect(2),
+    on(2, "end", { disposition: 1 }),
+    reconnect(0, { share: 3 }),
+    reconnect(2, { share: 1, protocols: 2 }),
+    on(0, "begin"),
+    on(0, "end", { disposition: 0 }),
+    on(0, "status"),
+  ],
+  "a removal opens the lock of exclusive access for good": [
+    establish(2),
+    connect(2, { share: 1 }),
+    { do: "pull", slot: 0 },
+    { do: "insert", slot: 0, atr: "3b800181" },
+    reconnect(2, { share: 1, initialization: 1 }),
+    on(2, "begin"),
+    on(2, "end", { disposition: 0 }),
+  ],
+};
