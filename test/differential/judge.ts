@@ -8,7 +8,7 @@ import type { Way } from "./world.ts";
 // failed test printed it.
 
 /** A pair of worlds keeps about a quarter of a core busy. */
-const LANES = Number(process.env["DIFFERENTIAL_LANES"] ?? 8);
+const LANES = 8;
 
 /** Differences that nobody saw a second time, among so many sequences: pcscd itself is not the same twice, and a computer that has too much to do is slow. */
 const ONE_MAY_PASS_IN = 100;

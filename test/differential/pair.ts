@@ -68,12 +68,18 @@ type Both<T> = readonly [T, T];
 export class Pair implements AsyncDisposable {
   readonly #worlds: Both<World>;
   readonly #mayDiffer: typeof isIntended;
-  book = new Book();
+  readonly #clients: number | undefined;
+  book: Book;
 
-  /** @param mayDiffer says of a call that has two outcomes whether that is meant. */
-  constructor(worlds: Both<World>, mayDiffer: typeof isIntended) {
+  /** @param way.mayDiffer says of a call that has two outcomes whether that is meant. */
+  constructor(
+    worlds: Both<World>,
+    way: { mayDiffer: typeof isIntended; clients: number | undefined },
+  ) {
     this.#worlds = worlds;
-    this.#mayDiffer = mayDiffer;
+    this.#mayDiffer = way.mayDiffer;
+    this.#clients = way.clients;
+    this.book = new Book(way.clients);
   }
 
   /**
@@ -82,7 +88,7 @@ export class Pair implements AsyncDisposable {
    * @throws {Error} when one does not come to it; {@link Restless} when that is the one behind cardwire alone.
    */
   async rest(): Promise<void> {
-    this.book = new Book();
+    this.book = new Book(this.#clients);
     const [direct, through] = await Promise.allSettled(this.#worlds.map((world) => world.rest()));
     if (direct?.status === "rejected") throw direct.reason;
     if (through?.status === "rejected") throw new Restless(String(through.reason));
@@ -292,14 +298,15 @@ export class Pair implements AsyncDisposable {
 
 /** Makes both worlds. @throws {Error} when one does not start; nothing is left then. */
 export async function makePair(way: Way, name: string): Promise<Pair> {
+  const { clients } = way;
   const made = await Promise.allSettled([
-    makeWorld(DIRECT, `${name}-direct`),
+    makeWorld({ ...DIRECT, ...(clients !== undefined && { clients }) }, `${name}-direct`),
     makeWorld(way, name),
   ]);
   const worlds = made.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
   const [direct, through] = worlds;
   const mayDiffer = way.carrier === "software" ? isReaders : isIntended;
-  if (direct && through) return new Pair([direct, through], mayDiffer);
+  if (direct && through) return new Pair([direct, through], { mayDiffer, clients });
   await Promise.all(worlds.map((world) => world[Symbol.asyncDispose]()));
   throw made.find((one) => one.status === "rejected")?.reason;
 }

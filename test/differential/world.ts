@@ -18,6 +18,8 @@ import type { Slot } from "./step.ts";
 export interface Way {
   readonly carrier: "none" | "unix" | "ssh" | "software";
   readonly options: readonly string[];
+  /** How many there are; see CLIENTS. */
+  readonly clients?: number;
 }
 
 /** Longest that a world may take to come to rest, or to a state that it has to come to, ms. */
@@ -51,11 +53,14 @@ export class World implements AsyncDisposable {
   #commands: readonly number[] = [0, 0];
 
   /** Use `makeWorld`. */
-  constructor(pcscd: Daemon, { socket, below }: { socket: string; below: Stack }) {
+  constructor(
+    pcscd: Daemon,
+    { socket, below, clients }: { socket: string; below: Stack; clients: number | undefined },
+  ) {
     this.#pcscd = pcscd;
     this.#socket = socket;
     this.#below = below;
-    this.clients = below.use(new Clients(socket));
+    this.clients = below.use(new Clients(socket, clients));
   }
 
   /** The event counters of both readers when the world was last at rest. */
@@ -172,13 +177,14 @@ async function soon(ask: () => Promise<boolean>, limitMs: number): Promise<boole
 /** Starts a pcscd, and what is between it and the clients. @throws {Error} when something does not start. */
 export async function makeWorld(way: Way, name: string): Promise<World> {
   const below = new Stack();
+  const { clients } = way;
   try {
     if (way.carrier === "software") {
       const readers = below.use(await startSoftwareReaders());
-      return new World(readers, { socket: readers.socketPath, below });
+      return new World(readers, { socket: readers.socketPath, below, clients });
     }
     const pcscd = below.use(await startPcscd({ cards: [{}, {}] }));
-    return new World(pcscd, { socket: await open(way, { name, pcscd, below }), below });
+    return new World(pcscd, { socket: await open(way, { name, pcscd, below }), below, clients });
   } catch (error) {
     await below[Symbol.asyncDispose]();
     throw error;
