@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { debianMirror } from "./suites.ts";
 
 /** Something the tests need on this computer, and the Debian and Ubuntu package that brings it. */
@@ -22,6 +22,8 @@ const program = (what: string, from: string): Need => ({
   present: () => PROGRAM_PATH.split(":").some((folder) => existsSync(`${folder}/${what}`)),
 });
 
+const isUbuntu = (): boolean => /^ID=ubuntu$/m.test(readFileSync("/etc/os-release", "utf8"));
+
 const header = (path: string) => () => existsSync(`/usr/include/${path}`);
 
 const needs: readonly Need[] = [
@@ -42,6 +44,12 @@ const needs: readonly Need[] = [
   program("sshd", "openssh-server"),
   program("ssh", "openssh-client"),
   program("yubico-piv-tool", "yubico-piv-tool"),
+  program("openssl", "openssl"),
+  {
+    what: "opensc-pkcs11.so",
+    package: "opensc-pkcs11",
+    present: () => succeeds("sh", ["-c", "dpkg -L opensc-pkcs11"]),
+  },
   program("gpg", "gnupg"),
   { what: "scdaemon", package: "scdaemon", present: () => existsSync("/usr/lib/gnupg/scdaemon") },
   program("dbus-daemon", "dbus-daemon"),
@@ -71,6 +79,10 @@ const needs: readonly Need[] = [
   program("scriptor", "pcsc-tools"),
   program("modutil", "libnss3-tools"),
   program("p11tool", "gnutls-bin"),
+  // Ubuntu has it as a snap only, which does not run in namespaces; its test is skipped there, and counted as such.
+  ...(isUbuntu() ? [] : [program("chromium", "chromium")]),
+  program("Xvfb", "xvfb"),
+  program("xdotool", "xdotool"),
   program("p11-kit", "p11-kit"),
   program("ykman", "yubikey-manager"),
   program("javac", "default-jdk-headless"),

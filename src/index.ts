@@ -1,18 +1,25 @@
 /**
- * cardwire as a library: the readers of a pcscd, here or behind a carrier, and a server that offers them to programs.
+ * cardwire as a library: the readers of this computer, of another one, or of this program, as a PC/SC client, and the
+ * parts to offer them to other programs.
  *
  * ```ts
- * import { pcscdService, unixCarrier } from "cardwire";
+ * import { connect } from "cardwire";
  *
- * const { signal } = new AbortController();
- * await using carrier = unixCarrier("/run/pcscd/pcscd.comm");
- * await using service = await pcscdService(carrier, { pipelining: true, rememberFeatures: true, keepWarm: false }, { signal });
- * console.log(service.readers);
+ * await using client = await connect("alice@cardhost");
+ * const reader = await client.waitForCard();
+ * await using card = await client.connect(reader.name);
+ * console.log(await card.command({ ins: 0xa4, p1: 4, data: aid, le: 256 }));
  * ```
  */
 export type { Carrier, Line, LineDown } from "./carriers/carrier.ts";
 export { type SshCarrierOptions, sshCarrier } from "./carriers/ssh/carrier.ts";
 export { unixCarrier } from "./carriers/unix.ts";
+export { Card, type Command, type Sharing } from "./client/card.ts";
+export { Client, type WaitOptions } from "./client/client.ts";
+export { connect, type ConnectOptions as ClientOptions } from "./client/connect.ts";
+export { StatusWordError } from "./client/errors.ts";
+export type { CardEnd, ProtocolName, Share } from "./client/names.ts";
+export type { Transaction } from "./client/transaction.ts";
 export type { CardService, CardSession, ConnectOptions, Reader } from "./domain/card-service.ts";
 export { CardwireError, ProtocolError, ReturnCodeError } from "./domain/errors.ts";
 export { Disposition, Protocol, ReaderStateBit, ShareMode } from "./domain/pcsc.ts";
@@ -24,3 +31,35 @@ export { type Events, listen } from "./observe/events.ts";
 export type { PcscdOptions } from "./services/pcscd/daemon.ts";
 export { MergedService, type MergedSource } from "./services/merged.ts";
 export { PcscdService, pcscdService, type StartOptions } from "./services/pcscd/service.ts";
+export { SoftwareReaders, type SoftwareReadersOptions } from "./services/software/service.ts";
+export {
+  listenForVpcdCards,
+  type VpcdPlaces,
+  type VpcdPorts,
+} from "./services/software/vpcd-ports.ts";
+export {
+  insertIntoVpcd,
+  type InsertOptions,
+  type VpcdAddress,
+} from "./services/software/vpcd-card.ts";
+export type { SoftwareCard } from "./software-cards/card.ts";
+export { Algorithm as PivAlgorithm } from "./software-cards/piv/algorithms.ts";
+export { PivCard, type PivCardOptions } from "./software-cards/piv/card.ts";
+export {
+  provision as provisionPivCard,
+  type ProvisionOptions as PivProvisionOptions,
+} from "./software-cards/piv/provision.ts";
+export {
+  readState as readPivState,
+  writeState as writePivState,
+} from "./software-cards/piv/state-text.ts";
+export type { PivState } from "./software-cards/piv/state.ts";
+export {
+  type CommandApdu,
+  encodeCommand,
+  encodeResponse,
+  parseCommand,
+  parseResponse,
+  type ResponseApdu,
+} from "./wire/iso7816/apdu.ts";
+export { encodeTlv, findTlv, parseTlv, type Tlv } from "./wire/iso7816/tlv.ts";

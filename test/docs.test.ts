@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -93,4 +94,13 @@ test("ARCHITECTURE.md describes every file, once, and no others", () => {
   );
   const there = files("src", ".ts").filter((path) => !path.endsWith(".test.ts"));
   expect(named.toSorted()).toEqual(there.toSorted());
+});
+
+test("pages of the library's names are made without a warning", { timeout: 120_000 }, () => {
+  const made = spawnSync("npx", ["typedoc", "--emit", "none"], {
+    cwd: "api-pages",
+    encoding: "utf8",
+  });
+  expect(made.stdout + made.stderr).not.toMatch(/\[(?:warning|error)\]/);
+  expect(made.status).toBe(0);
 });

@@ -8,17 +8,39 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   observe: ["domain"],
   host: ["domain"],
   carriers: ["domain", "host", "observe"],
-  services: ["carriers", "domain", "observe", "wire"],
+  "software-cards": ["domain", "wire"],
+  services: ["carriers", "domain", "observe", "software-cards", "wire"],
+  client: ["carriers", "domain", "host", "services", "wire"],
   fronts: ["domain", "host", "observe", "wire"],
   testing: ["domain"],
   doctor: ["carriers", "domain", "host", "observe", "services", "wire"],
-  cli: ["carriers", "doctor", "domain", "fronts", "host", "observe", "services", "wire"],
+  cli: [
+    "carriers",
+    "client",
+    "doctor",
+    "domain",
+    "fronts",
+    "host",
+    "observe",
+    "services",
+    "software-cards",
+    "wire",
+  ],
   // The library's public names.
-  "index.ts": ["carriers", "domain", "fronts", "observe", "services"],
+  "index.ts": [
+    "carriers",
+    "client",
+    "domain",
+    "fronts",
+    "observe",
+    "services",
+    "software-cards",
+    "wire",
+  ],
 };
 
 /** Folders that must run anywhere, at once, without a clock: bytes and values only. */
-const pure = new Set(["domain", "wire", "testing"]);
+const pure = new Set(["domain", "wire", "software-cards", "testing"]);
 
 const folderOf = (path: string): string => path.split("/")[0] ?? "";
 

@@ -10,6 +10,8 @@ import type { Source } from "./sources.ts";
 /** What `attach` found at one place. */
 export interface FoundSource {
   readonly source: Source;
+  /** Who serves the readers, for people. */
+  readonly server: string;
   /** pcscd's, such as `4:4`. Absent until it was reached. */
   readonly protocol: string | undefined;
   /** Absent while it cannot be reached. */
@@ -34,13 +36,14 @@ export async function findings(
   { name, socket, signal }: { name: string; socket: string; signal: AbortSignal },
 ): Promise<Found> {
   const { service, sources } = opened;
-  const trips = await Promise.all(sources.map((one) => one.service.roundTrip({ signal })));
+  const trips = await Promise.all(sources.map((one) => one.roundTrip({ signal })));
   const found = sources.map((one, index) => ({
     source: one.source,
-    protocol: one.service.traits && `4:${one.service.traits.minor}`,
+    server: one.server,
+    protocol: one.protocol,
     roundTripMs: trips[index],
     readers: readersOf(opened, one),
-    absence: one.service.absence,
+    absence: one.absence,
   }));
   return { name, socket, sources: found, readers: service.readers };
 }
@@ -115,7 +118,7 @@ const variableText = (socket: string): string =>
 
 function sourceLines({
   source: { text },
-  protocol,
+  server,
   roundTripMs,
   readers,
   absence,
@@ -124,7 +127,7 @@ function sourceLines({
   const count = readers.length === 1 ? "1 reader" : `${readers.length} readers`;
   const trip = roundTripMs === undefined ? [] : [`${roundTripMs.toFixed(1)} ms round trip`];
   return [
-    `${printable(text)}: ${[count, `pcscd protocol ${protocol}`, ...trip].join(", ")}`,
+    `${printable(text).replace(/:$/, "")}: ${[count, server, ...trip].join(", ")}`,
     ...(readers.length > 0 ? [readersTable(readers).replaceAll(/^/gm, "  ")] : []),
   ];
 }

@@ -13,7 +13,7 @@ import { Holdings } from "./holdings.ts";
 import type { Io } from "./io.ts";
 import { type OpenOptions, type OpenReaders, openReaders } from "./open.ts";
 import type { FrontOptions } from "./options.ts";
-import { makeScratchDirectory } from "./scratch-directory.ts";
+import { makeScratchDirectory } from "../host/scratch-directory.ts";
 import type { Source } from "./sources.ts";
 
 export interface AttachmentOptions extends Omit<OpenOptions, "directory">, FrontOptions {

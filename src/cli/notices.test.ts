@@ -54,7 +54,7 @@ test("each host is told by its own name, and one that was away from the start co
   const lines: string[] = [];
   const io = { out: () => {}, err: (text: string) => void lines.push(text), env: {} };
   const open = (name: string, absence?: CardwireError) =>
-    ({ source: { text: `my ${name}` }, carrier: { name }, service: { absence } }) as OpenSource;
+    ({ source: { text: `my ${name}` }, name, absence }) as OpenSource;
   const sources = [open("a"), open("b", new CardwireError("E_NO_PCSCD", "no pcscd"))];
   const tell = (where: string, now: "up" | "gone" | "resting") =>
     emit("cardwire:pcscd", () => ({ at: where, state: now }));

@@ -12,12 +12,11 @@ export interface NoticeOptions {
 
 /** Tells a person what happens to an attachment while it runs. */
 export function printNotices(io: Io, { verbose, sources = [] }: NoticeOptions): Disposable {
-  const texts = new Map(sources.map(({ carrier, source }) => [carrier.name, source.text]));
+  const texts = new Map(sources.map(({ name, source }) => [name, source.text]));
   const called = (at: string) => printable(texts.get(at) ?? at);
   /** The places that are away, with what was said of them last. */
   const away = new Map<string, "broken" | "gone" | "not seen yet">();
-  for (const { carrier, service } of sources)
-    if (service.absence) away.set(carrier.name, "not seen yet");
+  for (const { name, absence } of sources) if (absence) away.set(name, "not seen yet");
   const listeners = [
     listen("cardwire:pcscd", ({ at, state, reason }) => {
       const why = reason ? `: ${printable(reason)}` : "";
@@ -39,6 +38,9 @@ export function printNotices(io: Io, { verbose, sources = [] }: NoticeOptions): 
         `${called(at)}: ${connections} connects wait for the program that holds ${printable(reader)}; more have to queue`,
       ),
     ),
+    listen("cardwire:card", ({ reader, from }) => {
+      if (verbose) io.err(`${reader}: a card came in from ${from}`);
+    }),
     listen("cardwire:refused", ({ application, reason }) => {
       if (verbose) io.err(`${application}: hung up: ${reason}`);
     }),

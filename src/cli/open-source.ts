@@ -1,8 +1,7 @@
-import type { Carrier } from "../carriers/carrier.ts";
+import type { CardService } from "../domain/card-service.ts";
+import type { CardwireError } from "../domain/errors.ts";
 import type { PcscdOptions } from "../services/pcscd/daemon.ts";
-import type { PcscdService } from "../services/pcscd/service.ts";
 import type { Io } from "./io.ts";
-import { tellIfSlow } from "./patience.ts";
 import type { Source } from "./sources.ts";
 
 export interface OpenSourceOptions extends PcscdOptions {
@@ -16,20 +15,25 @@ export interface OpenSourceOptions extends PcscdOptions {
   readonly canAskAgain: boolean;
   /** Opens it although it cannot be reached now, and tries until it can. */
   readonly keepTrying: boolean;
+  /** Where the cards of other programs connect to software readers; 35,963 unless told, 0 for any that are free. */
+  readonly vpcdPort?: number | undefined;
 }
 
-/** A place's pcscd and the way to it. Disposing closes both. */
+/** The readers at one place, and what can be told of it. Disposing closes the way there, too. */
 export interface OpenSource extends AsyncDisposable {
   readonly source: Source;
-  readonly service: PcscdService;
-  readonly carrier: Carrier;
+  /** How events call the place: their `at`. */
+  readonly name: string;
+  readonly service: CardService;
+  /** Who serves the readers there, for people: `pcscd protocol 4:4`. */
+  readonly server: string;
+  /** pcscd's, such as `4:4`. Undefined until it was reached, and where there is none. */
+  readonly protocol: string | undefined;
+  /** Why it cannot be reached now. */
+  readonly absence: CardwireError | undefined;
+  /** The shortest of a few round trips, ms; undefined where there is none to measure. */
+  roundTrip(options: { signal: AbortSignal }): Promise<number | undefined>;
 }
-
-/**
- * How long ssh may take to reach a host for which nobody else is to wait, s. Its own limit is the system's, some two
- * minutes for a computer that is off. In it somebody may have to type a jump host's password.
- */
-const CONNECT_SECONDS = { asking: 30, unasked: 10 } as const;
 
 /**
  * Opens the readers at one place. Imports are inside, so that `--help` loads none of them.
@@ -41,52 +45,14 @@ export async function openSource(
   options: OpenSourceOptions,
   context: { io: Io; signal: AbortSignal },
 ): Promise<OpenSource> {
-  const { keepTrying } = options;
-  const { signal } = context;
-  const { pcscdService } = await import("../services/pcscd/service.ts");
-  using _patience = tellIfSlow(context.io, `connecting to ${source.text}`);
-  const carrier = await openCarrier(source, options, context);
-  try {
-    const service = await pcscdService(carrier, options, { signal, keepTrying });
-    return {
-      source,
-      service,
-      carrier,
-      async [Symbol.asyncDispose]() {
-        await service[Symbol.asyncDispose]();
-        await carrier[Symbol.asyncDispose]();
-      },
-    };
-  } catch (error) {
-    await carrier[Symbol.asyncDispose]();
-    throw error;
+  if (source.where.kind === "software") {
+    const { openSoftware } = await import("./open-software.ts");
+    return await openSoftware(source, options);
   }
-}
-
-async function openCarrier(
-  { where }: Source,
-  { ssh, directory, canAsk, canAskAgain, keepTrying }: OpenSourceOptions,
-  { io, signal }: { io: Io; signal: AbortSignal },
-): Promise<Carrier> {
-  signal.throwIfAborted();
-  if (where.kind === "unix") {
-    const { unixCarrier } = await import("../carriers/unix.ts");
-    return unixCarrier(where.path);
+  if (source.where.kind === "demo") {
+    const { openDemo } = await import("./open-demo.ts");
+    return await openDemo(source);
   }
-  const { sshCarrier } = await import("../carriers/ssh/carrier.ts");
-  const { splitCommand } = await import("../carriers/ssh/split-command.ts");
-  const seconds = canAsk ? CONNECT_SECONDS.asking : CONNECT_SECONDS.unasked;
-  return await sshCarrier({
-    destination: where.destination,
-    ssh: [
-      ...splitCommand(ssh ?? io.env["CARDWIRE_SSH"] ?? "ssh"),
-      ...(keepTrying ? ["-o", `ConnectTimeout=${seconds}`] : []),
-    ],
-    directory,
-    canAsk,
-    canAskAgain: canAsk && canAskAgain,
-    keepTrying,
-    notice: (text) => io.err(text.trimEnd()),
-    signal,
-  });
+  const { openPcscd } = await import("./open-pcscd.ts");
+  return await openPcscd(source, options, context);
 }

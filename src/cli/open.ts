@@ -40,7 +40,7 @@ export async function openReaders(
       openSource(source, { ...options, canAsk: asks, keepTrying }, { io, ...within }),
   });
   try {
-    const [first, ...others] = opened.map(({ service }) => service.absence);
+    const [first, ...others] = opened.map(({ absence }) => absence);
     if (first && others.every(Boolean) && !options.wait) throw first;
     const service = await seenAsOne(opened);
     return {

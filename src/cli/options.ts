@@ -4,7 +4,7 @@ import type { PcscdOptions } from "../services/pcscd/daemon.ts";
 import { CommandWithExamples, type Example } from "./help.ts";
 
 /** What WHERE may be, in every command's help. */
-export const WHERE = "[user@]host, ssh://[user@]host[:port], or unix:PATH";
+export const WHERE = "[user@]host, ssh://[user@]host[:port], unix:PATH, software:, or demo:";
 
 export const localOption = () =>
   new Option("--local", "the readers of this computer, too (or alone)");
@@ -41,6 +41,19 @@ export const noPipeliningOption = () =>
   new Option("--no-pipelining", "await the answers that carry no news, too");
 export const keepWarmOption = () =>
   new Option("--keep-warm", "stay connected to pcscd while no program uses the readers");
+
+/** A TCP port, or 0 for one that is free. */
+export function parsePort(text: string): number {
+  if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535)
+    throw new InvalidArgumentError("It wants a number from 0 to 65535.");
+  return Number(text);
+}
+
+export const vpcdPortOption = () =>
+  new Option(
+    "--vpcd-port <port>",
+    "where cards of other programs connect to the readers of software:, a port each (default: 35963)",
+  ).argParser(parsePort);
 
 export const waitOption = () =>
   new Option("--wait", "start although the other computer cannot be reached yet, and keep trying");

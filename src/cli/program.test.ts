@@ -3,7 +3,6 @@ import { describe, expect, test } from "vitest";
 import type { CardService, Reader } from "../domain/card-service.ts";
 import { CardwireError } from "../domain/errors.ts";
 import { ReaderStateBit } from "../domain/pcsc.ts";
-import type { PcscdService } from "../services/pcscd/service.ts";
 import type { OpenReaders } from "./open.ts";
 import { program } from "./program.ts";
 import { parseSources } from "./sources.ts";
@@ -184,7 +183,7 @@ describe("readers", () => {
     const [a, b] = parseSources(["a", "b"]).map(
       (source) => ({ source, service: {} }) as OpenReaders["sources"][number],
     );
-    const sources = [a!, { ...b!, service: { absence } as PcscdService }];
+    const sources = [a!, { ...b!, absence }];
     const { out, err, exit } = await cardwire(["readers", "a", "b"], { sources });
     expect(out).toHaveLength(2);
     expect(err).toEqual(["b: ssh to b: no such host", "hint: Look."]);

@@ -1,8 +1,10 @@
 import type { Command, CommandUnknownOpts } from "@commander-js/extra-typings";
 import { attachCommand } from "./commands/attach.ts";
-import { doctorCommand } from "./commands/doctor.ts";
+import { cardCommand } from "./commands/card.ts";
 import { completionCommand } from "./commands/completion.ts";
 import { configCommand } from "./commands/config.ts";
+import { demoCommand } from "./commands/demo.ts";
+import { doctorCommand } from "./commands/doctor.ts";
 import { envCommand } from "./commands/env.ts";
 import { type ReadersDeps, readersCommand } from "./commands/readers.ts";
 import { runCommand } from "./commands/run.ts";
@@ -21,6 +23,7 @@ const commonTasks: readonly Example[] = [
   ["cardwire attach cardhost", "for all, until Ctrl-C"],
   ['eval "$(cardwire env)"', "in another terminal"],
   ["cardwire share alice@computer2", "the other direction"],
+  ["cardwire demo", "no card at hand? One of software"],
 ];
 
 /** The whole command line, as data: what help, completion and manual pages are made from. */
@@ -39,8 +42,10 @@ export function program(
     attachCommand(io, options.setExit),
     runCommand(io, options.rest, options.setExit),
     shareCommand(io, options.setExit),
+    cardCommand(io, options.setExit),
     envCommand(io),
     readersCommand({ io, exit: options.setExit, withReaders: options.withReaders }),
+    demoCommand(io, options.setExit),
     doctorCommand(io, options.setExit),
     serviceCommand({
       io,

@@ -21,10 +21,10 @@ export async function tellServiceManager(
   { io, sources = [] }: { readonly io: Io; readonly sources?: readonly OpenSource[] },
 ): Promise<ServiceManager> {
   if (!isManaged()) return { trouble: () => {}, [Symbol.asyncDispose]: async () => {} };
-  const texts = new Map(sources.map(({ carrier, source }) => [carrier.name, source.text]));
+  const texts = new Map(sources.map(({ name, source }) => [name, source.text]));
   const troubles = new Map<string, string>();
-  for (const { source, service } of sources)
-    if (service.absence) troubles.set(source.text, `not there: ${service.absence.message}`);
+  for (const { source, absence } of sources)
+    if (absence) troubles.set(source.text, `not there: ${absence.message}`);
   const text = () => [...troubles].map(([at, what]) => `${at}: ${what}`).join("; ") || status;
   const line = new Watchable(text());
   const trouble: ServiceManager["trouble"] = (at, what) => {

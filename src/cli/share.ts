@@ -17,10 +17,10 @@ import { Holdings } from "./holdings.ts";
 import type { Io } from "./io.ts";
 import { openReaders } from "./open.ts";
 import { tellIfSlow } from "./patience.ts";
-import { makeScratchDirectory } from "./scratch-directory.ts";
+import { makeScratchDirectory } from "../host/scratch-directory.ts";
 import type { FrontOptions } from "./options.ts";
 import type { Source } from "./sources.ts";
-import { wordOf } from "./where.ts";
+import { wordOf } from "../domain/where.ts";
 
 /** How long a socket in our way over there may take to answer a VERSION request before it counts as dead, ms. */
 const ALIVE_MS = 3_000;

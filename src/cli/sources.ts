@@ -1,6 +1,6 @@
+import { nameOf, parseWhere, type Where } from "../domain/where.ts";
 import { SYSTEM_SOCKET } from "../host/system-socket.ts";
 import { wrongUsage } from "./options.ts";
-import { nameOf, parseWhere, type Where } from "./where.ts";
 
 /** One of the places whose readers a command uses. */
 export interface Source {
@@ -54,11 +54,14 @@ export function attachmentName(sources: readonly Source[]): string {
   return names.length === 1 ? (names[0] ?? "") : names.join("-").slice(0, MAX_NAME);
 }
 
-const fullNameOf = (where: Where): string =>
-  where.kind === "ssh" ? where.destination : `unix:${where.path}`;
+function fullNameOf(where: Where): string {
+  if (where.kind === "software" || where.kind === "demo") return `${where.kind}:`;
+  return where.kind === "ssh" ? where.destination : `unix:${where.path}`;
+}
 
 /** By which people know it. */
 function shortNameOf(where: Where): string {
+  if (where.kind === "software" || where.kind === "demo") return where.kind;
   if (where.kind === "ssh") return where.host;
   return where.path === SYSTEM_SOCKET ? "local" : where.path;
 }

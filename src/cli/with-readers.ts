@@ -2,7 +2,7 @@ import { runtimeDirectory } from "../host/paths.ts";
 import type { ReadersDeps } from "./commands/readers.ts";
 import type { Exit, Io } from "./io.ts";
 import { openReaders } from "./open.ts";
-import { makeScratchDirectory } from "./scratch-directory.ts";
+import { makeScratchDirectory } from "../host/scratch-directory.ts";
 import { untilInterrupted } from "./until-interrupted.ts";
 
 /** Opens readers without a socket of their own, for commands that only look. */
@@ -19,6 +19,7 @@ export const withReaders =
           ssh,
           directory: directory.path,
           canAskAgain: false,
+          vpcdPort: 0,
           wait: false,
         };
         await using readers = await openReaders(sources, options, { io, signal });

@@ -1,9 +1,17 @@
 /** Every code of a CardwireError that is not one of PC/SC's, and when it is thrown. Whoever throws a new one adds it here. */
 export const errorCodes = {
   E_CANNOT_RUN: "The program that `run` was given is there but cannot be started.",
+  E_CARD_DATA:
+    "The text cannot be a card's name, PIN, PUK or management key, or there is none to be had.",
+  E_CARD_FILE: "A card's file cannot be read or written, is no card's, or is open to others.",
+  E_CARD_FILE_EXISTS: "There is a file already where a new card's was to be.",
+  E_CARD_IN_USE: "Another cardwire runs the card of this file.",
   E_CLOSED: "Something was asked of a line or a service after its owner had closed it.",
   E_CONFIG: "The settings file cannot be read, is not TOML, or says something that makes no sense.",
-  E_DISK_FULL: "There is no space left for a socket or for the record of an attachment.",
+  E_DEMO:
+    "A step of the demo failed: a program of OpenSC's, or the card did not do what it is to do.",
+  E_DISK_FULL:
+    "There is no space left for a socket, the record of an attachment, or a card's file.",
   E_GROUP: "The group does not exist here, or you are not a member of it.",
   E_LINE_DOWN: "ssh has no connection to the card host now. It is tried again without being asked.",
   E_LOCKED: "Another cardwire was busy with the same socket or name for more than two seconds.",
@@ -24,6 +32,7 @@ export const errorCodes = {
   E_PCSCD_UNREACHABLE:
     "ssh works but does not reach pcscd's socket, and without a shell over there nobody can say why.",
   E_PCSCD_VERSION: "pcscd speaks no version of the protocol that cardwire knows.",
+  E_PORT_IN_USE: "Another program listens at a TCP port that was to be cardwire's.",
   E_PROTOCOL: "The other end broke the protocol. Its connection is closed.",
   E_RUNTIME_DIR: "The run-time directory cannot be made, is not yours, or is open to others.",
   E_SERVICE: "systemd does not take, start or stop the unit of a service.",
@@ -42,10 +51,11 @@ export const errorCodes = {
   E_SSH_HOST: "ssh cannot find the host's address.",
   E_SSH_HOST_KEY: "The host's key is unknown or has changed.",
   E_SSH_UNREACHABLE: "ssh cannot connect to the host, or lost the connection.",
+  E_STATUS_WORD: "A card answered another status word where only 9000 would do.",
   E_UNINSTALL: "Something is in use, or was not cardwire's to remove.",
   E_USAGE: "The command line lacks something that its parser cannot see.",
   E_USER: "The user does not exist here, or cannot run cardwire.",
-  E_WHERE: "WHERE is neither a host for ssh nor `unix:` with an absolute path.",
+  E_WHERE: "WHERE is neither a host for ssh, `unix:` with an absolute path, nor `software:`.",
 } as const satisfies Readonly<Record<`E_${string}`, string>>;
 
 export type ErrorCode = keyof typeof errorCodes;

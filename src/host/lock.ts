@@ -26,24 +26,47 @@ export async function withLock<T>(what: string, action: () => Promise<T>): Promi
   }
 }
 
+/**
+ * Keeps a lock of the same kind until it is disposed.
+ *
+ * @returns undefined when another process has it; nothing is waited for.
+ */
+export async function holdLock(what: string): Promise<AsyncDisposable | undefined> {
+  const lock = await tryToAcquire(what);
+  if (lock instanceof Error) return undefined;
+  lock.unref(); // it holds nobody up
+  return {
+    [Symbol.asyncDispose]: async () => {
+      lock.close();
+      await once(lock, "close");
+    },
+  };
+}
+
 async function acquire(what: string): Promise<Server> {
-  const hash = createHash("sha256").update(what).digest("hex").slice(0, 32);
-  const name = `\0cardwire:${process.getuid?.() ?? 0}:${hash}`;
   for (const until = performance.now() + WAIT_MS; ; ) {
-    const server = createServer((caller) => caller.destroy());
-    server.listen(name);
-    try {
-      await once(server, "listening");
-      return server;
-    } catch (cause) {
-      if (errorCode(cause) !== "EADDRINUSE") throw cause;
-      if (performance.now() > until) {
-        throw new CardwireError("E_LOCKED", `another cardwire is busy with ${what}`, {
-          cause,
-          hint: "Try again in a moment.",
-        });
-      }
+    const lock = await tryToAcquire(what);
+    if (!(lock instanceof Error)) return lock;
+    if (performance.now() > until) {
+      throw new CardwireError("E_LOCKED", `another cardwire is busy with ${what}`, {
+        cause: lock,
+        hint: "Try again in a moment.",
+      });
     }
     await delay(POLL_MS);
+  }
+}
+
+/** @returns the system's error when another process has it. */
+async function tryToAcquire(what: string): Promise<Server | Error> {
+  const hash = createHash("sha256").update(what).digest("hex").slice(0, 32);
+  const server = createServer((caller) => caller.destroy());
+  server.listen(`\0cardwire:${process.getuid?.() ?? 0}:${hash}`);
+  try {
+    await once(server, "listening");
+    return server;
+  } catch (cause) {
+    if (errorCode(cause) === "EADDRINUSE" && cause instanceof Error) return cause;
+    throw cause;
   }
 }

@@ -14,6 +14,8 @@ export interface Events {
     readonly reader: string;
     readonly connections: number;
   };
+  /** A card of another program was put into a software reader. */
+  "cardwire:card": { readonly reader: string; readonly from: string };
   /** An application broke the protocol or could not be served. */
   "cardwire:refused": { readonly application: string; readonly reason: string };
 }

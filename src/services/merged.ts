@@ -49,7 +49,7 @@ export class MergedService implements CardService {
 
   /**
    * Follows all services at once. The first list waits until each has told its own, but no longer than
-   * {@link FIRST_LIST_MS}: a service that is silent for longer is shown as it was, and what it tells later is another
+   * 3 s: a service that is silent for longer is shown as it was, and what it tells later is another
    * list.
    */
   async *watch({ signal }: { signal: AbortSignal }): AsyncGenerator<readonly Reader[]> {

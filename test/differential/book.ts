@@ -56,6 +56,11 @@ export class Book {
   readonly #cards = new Map<string, OpenCard>();
   readonly pending: Pending[] = [];
   readonly present: [boolean, boolean] = [true, true];
+  readonly #clients: number;
+
+  constructor(clients = CLIENTS) {
+    this.#clients = clients;
+  }
 
   /** Handles that are open, or those of one client that a program can still name. */
   get cards(): readonly OpenCard[] {
@@ -111,7 +116,7 @@ export class Book {
     if (step.do === "die") return this.#mayDie(step.client);
     const { context, card } = step.with as { context?: string; card?: string };
     const { client, call } = step;
-    if (client >= CLIENTS) return false;
+    if (client >= this.#clients) return false;
     if (call === "cancel") return this.#contexts.has(keyOf(client, context ?? ""));
     if (call === "establish")
       return this.#contexts.get(keyOf(client, context ?? ""))?.isOpen !== true;

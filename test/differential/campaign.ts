@@ -119,7 +119,7 @@ class Lane {
   async work(take: () => number | undefined): Promise<void> {
     try {
       for (let seed = take(); seed !== undefined; seed = take()) {
-        const generator = new Generator(seed);
+        const generator = new Generator(seed, this.#way.clients);
         const length = generator.length();
         await this.try(seed, (book, at) => (at < length ? generator.next(book) : undefined));
       }

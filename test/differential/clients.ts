@@ -31,7 +31,7 @@ export class Clients implements AsyncDisposable {
   /** Stands ready for one that dies: it takes a while to start. */
   #spare: PcscClient;
   /** The names of contexts that each client has now. */
-  readonly #contexts = Array.from({ length: CLIENTS }, () => new Set<string>());
+  readonly #contexts: Set<string>[];
   readonly #busy = new Set<Busy>();
   /** Which context each card belongs to, by client and name. */
   readonly #owners = new Map<string, string>();
@@ -39,9 +39,10 @@ export class Clients implements AsyncDisposable {
   readonly #last = new Map<string, number>();
 
   /** @param socket where they find the readers. */
-  constructor(socket: string) {
+  constructor(socket: string, clients = CLIENTS) {
     this.#socket = socket;
-    this.#processes = Array.from({ length: CLIENTS }, () => new PcscClient(socket));
+    this.#contexts = Array.from({ length: clients }, () => new Set<string>());
+    this.#processes = Array.from({ length: clients }, () => new PcscClient(socket));
     this.#spare = new PcscClient(socket);
   }
 

@@ -52,6 +52,10 @@ export function normalized(
 
 const since = (counter: number, start = 0): number => (counter - start) & 0xffff;
 
+/** Whether software readers differ here from pcscd with vpcd, and mean to: they have attributes, of which vpcd has none. */
+export const isReaders = (step: Call, [direct, through]: readonly [Outcome, Outcome]): boolean =>
+  step.call === "getattrib" && !succeeded(direct) && succeeded(through);
+
 /** Whether cardwire differs here, and means to: docs/compatibility.md, "Where cardwire differs from pcscd". */
 export function isIntended(step: Call, [direct, through]: readonly [Outcome, Outcome]): boolean {
   // The feature query is answered from memory, also while another program has the card.

@@ -58,3 +58,57 @@ export const found: Readonly<Record<string, readonly Step[]>> = {
     on(2, "end", { disposition: 0 }),
   ],
 };
+
+/** The same, of software readers. */
+export const foundInSoftware: Readonly<Record<string, readonly Step[]>> = {
+  "a card that nobody connected to loses its power beside handles of the one before it": [
+    establish(0),
+    connect(0),
+    { do: "pull", slot: 0 },
+    { do: "insert", slot: 0, atr: "3b00" },
+  ],
+  "a reconnect that finds no card is no use of the next one": [
+    establish(0),
+    connect(0),
+    { do: "pull", slot: 0 },
+    reconnect(0, { initialization: 1 }),
+    { do: "insert", slot: 0, atr: "3b80800101" },
+  ],
+  "what a reconnect negotiates shows at once": [
+    establish(0),
+    connect(0),
+    { do: "pull", slot: 0 },
+    { do: "insert", slot: 0, atr: "3b80800101" },
+    reconnect(0),
+    on(0, "status"),
+  ],
+  "a card behind vpcd answers without power": [
+    establish(1),
+    connect(1, { share: 3 }),
+    on(1, "begin"),
+    on(1, "transmit", { apdu: "80e40000004000" }),
+  ],
+  "an end that ejects": [
+    establish(0),
+    connect(0, { share: 3, protocols: 2 }),
+    on(0, "end", { disposition: 3 }),
+  ],
+  "an attribute that cannot be set": [
+    establish(1),
+    connect(1),
+    on(1, "setattrib", { attribute: 0x10100, value: "0102" }),
+  ],
+  "a protocol that there is not, of a reader that there is not": [
+    establish(1),
+    connect(1, { reader: "No such reader", protocols: 0x100 }),
+  ],
+  "whoever waits for a card that goes is told so": [
+    establish(0),
+    connect(0),
+    establish(2),
+    connect(2),
+    on(0, "begin"),
+    on(2, "begin"),
+    { do: "pull", slot: 0 },
+  ],
+};

@@ -31,12 +31,14 @@ const WRONG_ONE_IN = 120;
 
 export class Generator {
   readonly #random: () => number;
+  readonly #clients: number;
   #client = 0;
   /** What each client is about to do with a card. */
   readonly #plans = new Map<number, Step[]>();
 
-  constructor(seed: number) {
+  constructor(seed: number, clients = CLIENTS) {
     this.#random = seeded(seed);
+    this.#clients = clients;
   }
 
   /** How many steps the sequence has, before any is drawn. */
@@ -56,7 +58,7 @@ export class Generator {
     const event = this.#pick<Step | "call" | "wrong">([
       [100, "call"],
       [100 / WRONG_ONE_IN, "wrong"],
-      [2, { do: "die", client: this.#below(CLIENTS) }],
+      [2, { do: "die", client: this.#below(this.#clients) }],
       ...this.#plugs(book),
     ]);
     if (typeof event !== "string") return event;
@@ -74,7 +76,7 @@ export class Generator {
 
   #call(book: Book): Step | undefined {
     // Programs make several calls before it is another's turn.
-    if (this.#random() < 0.4) this.#client = this.#below(CLIENTS);
+    if (this.#random() < 0.4) this.#client = this.#below(this.#clients);
     const client = this.#client;
     const planned = this.#plans.get(client)?.shift();
     if (planned) return planned;
@@ -181,7 +183,7 @@ export class Generator {
     const closed = book.cards.filter(({ isOpen }) => !isOpen);
     const card = closed[this.#below(closed.length)];
     if (card && this.#random() < 0.7) return this.#onCard(card);
-    const client = this.#below(CLIENTS);
+    const client = this.#below(this.#clients);
     const [context] = book.contexts(client, { open: false });
     if (context === undefined) return undefined;
     return call(

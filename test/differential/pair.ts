@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Outcome } from "../pcsc/client.ts";
 import { Book, type Pending } from "./book.ts";
-import { isIntended, normalized, succeeded } from "./compare.ts";
+import { isIntended, isReaders, normalized, succeeded } from "./compare.ts";
 import { type Attempt, DIED } from "./clients.ts";
 import {
   changesSharing,
@@ -67,10 +67,19 @@ type Both<T> = readonly [T, T];
 
 export class Pair implements AsyncDisposable {
   readonly #worlds: Both<World>;
-  book = new Book();
+  readonly #mayDiffer: typeof isIntended;
+  readonly #clients: number | undefined;
+  book: Book;
 
-  constructor(worlds: Both<World>) {
+  /** @param way.mayDiffer says of a call that has two outcomes whether that is meant. */
+  constructor(
+    worlds: Both<World>,
+    way: { mayDiffer: typeof isIntended; clients: number | undefined },
+  ) {
     this.#worlds = worlds;
+    this.#mayDiffer = way.mayDiffer;
+    this.#clients = way.clients;
+    this.book = new Book(way.clients);
   }
 
   /**
@@ -79,7 +88,7 @@ export class Pair implements AsyncDisposable {
    * @throws {Error} when one does not come to it; {@link Restless} when that is the one behind cardwire alone.
    */
   async rest(): Promise<void> {
-    this.book = new Book();
+    this.book = new Book(this.#clients);
     const [direct, through] = await Promise.allSettled(this.#worlds.map((world) => world.rest()));
     if (direct?.status === "rejected") throw direct.reason;
     if (through?.status === "rejected") throw new Restless(String(through.reason));
@@ -168,7 +177,7 @@ export class Pair implements AsyncDisposable {
     );
     const outcomes = attempts.map(({ outcome }) => outcome ?? { rv: "blocked", ms: 0 });
     const [first = { rv: "", ms: 0 }, second = first] = outcomes;
-    if (direct !== through && !isIntended(step, [first, second]))
+    if (direct !== through && !this.#mayDiffer(step, [first, second]))
       throw new Parted({
         what: `step ${at}`,
         direct: direct ?? "blocked",
@@ -289,13 +298,15 @@ export class Pair implements AsyncDisposable {
 
 /** Makes both worlds. @throws {Error} when one does not start; nothing is left then. */
 export async function makePair(way: Way, name: string): Promise<Pair> {
+  const { clients } = way;
   const made = await Promise.allSettled([
-    makeWorld(DIRECT, `${name}-direct`),
+    makeWorld({ ...DIRECT, ...(clients !== undefined && { clients }) }, `${name}-direct`),
     makeWorld(way, name),
   ]);
   const worlds = made.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
   const [direct, through] = worlds;
-  if (direct && through) return new Pair([direct, through]);
+  const mayDiffer = way.carrier === "software" ? isReaders : isIntended;
+  if (direct && through) return new Pair([direct, through], { mayDiffer, clients });
   await Promise.all(worlds.map((world) => world[Symbol.asyncDispose]()));
   throw made.find((one) => one.status === "rejected")?.reason;
 }

@@ -2,7 +2,7 @@ import type { Arguments } from "../pcsc/client.ts";
 
 // What a sequence is made of. A step means the same in every world, and nothing in it belongs to one.
 
-/** Clients in a world; each is a process of its own. */
+/** Clients in a world unless told; each is a process of its own. */
 export const CLIENTS = 3;
 
 /** The two readers of a world. */
@@ -11,7 +11,7 @@ export type Slot = 0 | 1;
 /** One PC/SC call of one client, by the names of test/pcsc/program.py. */
 export interface Call {
   readonly do: "call";
-  /** 0 to 2. */
+  /** From 0 on. */
   readonly client: number;
   readonly call: string;
   /** As program.py has them, but that a number which belongs to a world is a {@link Known}. */

@@ -1,18 +1,25 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { attach } from "../interop/programs/cardwire.ts";
 import { atrs } from "../lab/card.ts";
+import type { CardHandle } from "../lab/card-handle.ts";
 import { type Pcscd, readerNames, startPcscd } from "../lab/pcscd.ts";
 import { type ReaderRecord, readerStates } from "../lab/reader-states.ts";
 import { startSshd } from "../lab/sshd.ts";
 import { Clients } from "./clients.ts";
+import { startSoftwareReaders } from "./software-readers.ts";
 import type { Slot } from "./step.ts";
 
 // A pcscd of its own with its cards, the clients that use it, and what is between them.
 
-/** How the clients reach pcscd: at its own socket, or through cardwire with these options of `attach`. */
+/**
+ * How the clients reach pcscd: at its own socket, or through cardwire with these options of `attach`. "software" is no
+ * pcscd at all, but readers of cardwire's own.
+ */
 export interface Way {
-  readonly carrier: "none" | "unix" | "ssh";
+  readonly carrier: "none" | "unix" | "ssh" | "software";
   readonly options: readonly string[];
+  /** How many there are; see CLIENTS. */
+  readonly clients?: number;
 }
 
 /** Longest that a world may take to come to rest, or to a state that it has to come to, ms. */
@@ -27,9 +34,17 @@ const READY = 0x34;
 const ABSENT = 2;
 const PRESENT = 4;
 
+/** Whatever has the readers: a pcscd, or what takes its place. */
+export interface Daemon {
+  readonly socketPath: string;
+  readonly cards: readonly [CardHandle, CardHandle, ...CardHandle[]];
+  /** The readers as it lists them itself. */
+  readers(): Promise<readonly ReaderRecord[]>;
+}
+
 export class World implements AsyncDisposable {
   readonly clients: Clients;
-  readonly #pcscd: Pcscd;
+  readonly #pcscd: Daemon;
   /** Where clients find the readers. */
   readonly #socket: string;
   readonly #below: Stack;
@@ -38,11 +53,14 @@ export class World implements AsyncDisposable {
   #commands: readonly number[] = [0, 0];
 
   /** Use `makeWorld`. */
-  constructor(pcscd: Pcscd, { socket, below }: { socket: string; below: Stack }) {
+  constructor(
+    pcscd: Daemon,
+    { socket, below, clients }: { socket: string; below: Stack; clients: number | undefined },
+  ) {
     this.#pcscd = pcscd;
     this.#socket = socket;
     this.#below = below;
-    this.clients = below.use(new Clients(socket));
+    this.clients = below.use(new Clients(socket, clients));
   }
 
   /** The event counters of both readers when the world was last at rest. */
@@ -159,9 +177,14 @@ async function soon(ask: () => Promise<boolean>, limitMs: number): Promise<boole
 /** Starts a pcscd, and what is between it and the clients. @throws {Error} when something does not start. */
 export async function makeWorld(way: Way, name: string): Promise<World> {
   const below = new Stack();
+  const { clients } = way;
   try {
+    if (way.carrier === "software") {
+      const readers = below.use(await startSoftwareReaders());
+      return new World(readers, { socket: readers.socketPath, below, clients });
+    }
     const pcscd = below.use(await startPcscd({ cards: [{}, {}] }));
-    return new World(pcscd, { socket: await open(way, { name, pcscd, below }), below });
+    return new World(pcscd, { socket: await open(way, { name, pcscd, below }), below, clients });
   } catch (error) {
     await below[Symbol.asyncDispose]();
     throw error;
@@ -174,7 +197,7 @@ async function open(
 ): Promise<string> {
   if (carrier === "none") return pcscd.socketPath;
   const more = ["--name", name, ...options];
-  if (carrier === "unix")
+  if (carrier !== "ssh")
     return below.use(await attach([`unix:${pcscd.socketPath}`, ...more])).socket;
   const sshd = below.use(await startSshd({ pcscdDirectory: pcscd.directory }));
   const ssh = ["--ssh", `ssh -F ${sshd.clientConfig}`];

@@ -1,6 +1,8 @@
-import type { ChildProcess } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface, type Interface } from "node:readline";
+import { LOOPBACK_UP } from "../../scripts/namespaces.ts";
+import { typeScript } from "./processes.ts";
 import type { Counters } from "./vpcd.ts";
 
 /** Which card lies in a slot. Without `module`, the test card of card.ts. */
@@ -29,6 +31,17 @@ export interface CardReport extends Counters {
   /** The data of every E8 command, hex, in the order of execution. */
   readonly log: readonly string[];
   readonly [more: string]: unknown;
+}
+
+/** Starts card-process.ts in a network namespace of its own: what listens at vpcd's ports there has these cards. */
+export function startCards(specs: readonly CardSpec[]): ChildProcess {
+  const [command = "", ...args] = [
+    ..."unshare --net -- /bin/sh -ec".split(" "),
+    `${LOOPBACK_UP}\nexec "$@"`,
+    "cards",
+    ...typeScript("card-process.ts", JSON.stringify(specs)),
+  ];
+  return spawn(command, args, { stdio: ["pipe", "pipe", "inherit"] });
 }
 
 /** The process of card-process.ts, from outside. */

@@ -1,10 +1,9 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { copyFile, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { LOOPBACK_UP } from "../../scripts/namespaces.ts";
-import { CardHandle, CardProcess, type CardSpec } from "./card-handle.ts";
-import { collectOutput, publicDirectory, stopChild, typeScript, until } from "./processes.ts";
-import type { Argv } from "./programs.ts";
+import { CardHandle, CardProcess, type CardSpec, startCards } from "./card-handle.ts";
+import { collectOutput, publicDirectory, stopChild, until } from "./processes.ts";
+import type { Argv, Place } from "./programs.ts";
 import {
   FIXED_SLOTS,
   type Order,
@@ -114,6 +113,11 @@ export class Pcscd implements AsyncDisposable {
   /** The daemon's process id; 0 while it is stopped. */
   get pid(): number {
     return this.#daemon?.pid ?? 0;
+  }
+
+  /** Where its network is: a card of another program dials vpcd from there. */
+  get network(): Place {
+    return { enter: ["nsenter", `--net=/proc/${this.#cardChild.pid}/ns/net`, "--"] };
   }
 
   /** What the daemon printed since it was started. */
@@ -228,13 +232,7 @@ export async function startPcscd(options: PcscdOptions = {}): Promise<Pcscd> {
     (_, slot): CardSpec => cards[slot] ?? { inserted: false },
   );
   const directory = await publicDirectory("pcscd");
-  const [command = "", ...args] = [
-    ..."unshare --net -- /bin/sh -ec".split(" "),
-    `${LOOPBACK_UP}\nexec "$@"`,
-    "cards",
-    ...typeScript("card-process.ts", JSON.stringify(specs)),
-  ];
-  const child = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"] });
+  const child = startCards(specs);
   const process = new CardProcess(child);
   const pcscd = new Pcscd(directory, child, process, options);
   try {

@@ -39,7 +39,7 @@ const PROBE_MS = 10_000;
  * Over ssh a remote socket at which nobody listens shows as a stream that closes at once, not as an error of `open`;
  * `explainSilence` tells. Streams come with an `error` listener that does nothing; add your own to know why one ended.
  *
- * @throws {CardwireError} as {@link sshLine} does.
+ * @throws {CardwireError} why ssh cannot log in there, with what to do about it.
  */
 export async function sshCarrier(options: SshCarrierOptions): Promise<Carrier> {
   const { remoteSocket = PCSCD_SOCKET } = options;

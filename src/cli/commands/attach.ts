@@ -15,6 +15,7 @@ import {
   sshOption,
   strictOption,
   subcommand,
+  vpcdPortOption,
   WHERE,
   waitOption,
 } from "../options.ts";
@@ -42,6 +43,7 @@ export const attachCommand = (io: Io, exit: Exit) =>
     .addOption(strictOption())
     .addOption(noPipeliningOption())
     .addOption(keepWarmOption())
+    .addOption(vpcdPortOption())
     .option("--json", "one JSON object when the socket is there, for scripts")
     .option("-v, --verbose", "tell more")
     .action(async (wheres, flags) => {
@@ -65,6 +67,7 @@ export const attachCommand = (io: Io, exit: Exit) =>
           mode: flags.mode,
           group: flags.group,
           ssh: flags.ssh,
+          vpcdPort: flags.vpcdPort,
           canAskAgain: true,
           wait: flags.wait ?? false,
         };

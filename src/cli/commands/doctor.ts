@@ -1,8 +1,8 @@
 import type { ExamineOptions } from "../../doctor/examine.ts";
-import { ExitCode, type Exit, type Io } from "../io.ts";
-import { repeatable, sshOption, subcommand } from "../options.ts";
+import { parseWhere } from "../../domain/where.ts";
 import { SYSTEM_SOCKET } from "../../host/system-socket.ts";
-import { parseWhere } from "../where.ts";
+import { type Exit, ExitCode, type Io } from "../io.ts";
+import { repeatable, sshOption, subcommand, wrongUsage } from "../options.ts";
 
 export const doctorCommand = (io: Io, exit: Exit) =>
   subcommand("doctor", "Find out what is in the way, and say what mends it", [
@@ -54,6 +54,8 @@ async function cardHost(
 ): Promise<ExamineOptions["cardHost"]> {
   if (whereText === undefined) return { kind: "unix", socket: SYSTEM_SOCKET, asked: false };
   const where = parseWhere(whereText);
+  if (where.kind === "software" || where.kind === "demo")
+    throw wrongUsage("software readers are part of cardwire", "Name a host, or unix:PATH.");
   if (where.kind === "unix") {
     const { checkSocketPath } = await import("../../host/socket-path.ts");
     checkSocketPath(where.path);

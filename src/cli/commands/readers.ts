@@ -29,10 +29,9 @@ export const readersCommand = ({ io, exit, withReaders }: ReadersDeps) =>
       const asked = wheres.length > 0 || local ? wheres : [whereHere(io.env)];
       await withReaders(parseSources(asked, { local }), { ssh }, ({ service, sources }) => {
         const { readers } = service;
-        for (const { source, service: one } of sources) {
-          if (one.absence === undefined) continue;
-          for (const line of absenceLines(source.text, one.absence, { isTried: false }))
-            io.err(line);
+        for (const { source, absence } of sources) {
+          if (absence === undefined) continue;
+          for (const line of absenceLines(source.text, absence, { isTried: false })) io.err(line);
           exit(ExitCode.Failed);
         }
         if (json) for (const reader of readers) io.out(JSON.stringify(readerJson(reader)));

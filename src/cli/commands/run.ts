@@ -11,6 +11,7 @@ import {
   sshOption,
   strictOption,
   subcommand,
+  vpcdPortOption,
   WHERE,
   wrongUsage,
 } from "../options.ts";
@@ -32,6 +33,7 @@ export const runCommand = (io: Io, command: readonly string[], exit: Exit) =>
     .addOption(firstOption())
     .addOption(strictOption())
     .addOption(noPipeliningOption())
+    .addOption(vpcdPortOption())
     .option("-v, --verbose", "tell what happens to the line meanwhile")
     .action(async (wheres, flags) => {
       const [program, ...args] = command;
@@ -55,6 +57,7 @@ export const runCommand = (io: Io, command: readonly string[], exit: Exit) =>
             group: undefined,
             keepWarm: false,
             ssh: flags.ssh,
+            vpcdPort: flags.vpcdPort,
             canAskAgain: false, // the program has the terminal
             wait: false,
           },
@@ -63,10 +66,9 @@ export const runCommand = (io: Io, command: readonly string[], exit: Exit) =>
       });
       if (!attachment) return;
       await using open = attachment; // signals are the program's from here on
-      for (const { source, service } of open.readers.sources) {
-        if (service.absence === undefined) continue;
-        for (const line of absenceLines(source.text, service.absence, { isTried: true }))
-          io.err(line);
+      for (const { source, absence } of open.readers.sources) {
+        if (absence === undefined) continue;
+        for (const line of absenceLines(source.text, absence, { isTried: true })) io.err(line);
       }
       using _notices = flags.verbose
         ? printNotices(io, { verbose: true, ...open.readers })

@@ -17,7 +17,7 @@ import {
   wrongUsage,
 } from "../options.ts";
 import { parseSources, whereHere } from "../sources.ts";
-import { parseWhere } from "../where.ts";
+import { parseWhere } from "../../domain/where.ts";
 
 export const shareCommand = (io: Io, exit: Exit) =>
   subcommand("share", "Make the readers of this computer usable by programs on another one", [

@@ -71,6 +71,7 @@ async function argumentsFor(
   const choices = choicesOf(argument);
   if (choices) return fitting(current, choices);
   if (command.name() === "env") return fitting(current, await attachments());
+  if (argument.name() === "file") return { files: 0 };
   if (!["where", "host", "to"].includes(argument.name())) return [];
   if (current.startsWith("unix:")) return { files: "unix:".length };
   return await places(line, context);

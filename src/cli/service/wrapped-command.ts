@@ -3,7 +3,7 @@ import { isAbsolute } from "node:path";
 import { wrongUsage } from "../options.ts";
 import { attachmentName, parseSources } from "../sources.ts";
 import { checkSystemSources } from "../system-option.ts";
-import { nameOf, parseWhere } from "../where.ts";
+import { nameOf, parseWhere } from "../../domain/where.ts";
 
 /** Commands that run until they are stopped, and tell a service manager how they are. */
 const LASTING: readonly string[] = ["attach", "share", "serve"];

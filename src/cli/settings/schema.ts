@@ -5,7 +5,7 @@ import { splitCommand } from "../../carriers/ssh/split-command.ts";
 import { CardwireError } from "../../domain/errors.ts";
 import { homeOf } from "../../host/config-file.ts";
 import { checkAttachmentName } from "../../host/paths.ts";
-import { parseWhere } from "../where.ts";
+import { parseWhere } from "../../domain/where.ts";
 import type { SettingKey, SettingTable } from "./keys.ts";
 
 /** What is wrong with a value, and what would be right. */

@@ -56,11 +56,17 @@ export async function pcscdService(
 }
 
 export class PcscdService implements CardService, Daemon {
+  /** @internal */
   readonly options: PcscdOptions;
+  /** @internal */
   readonly table = new ReaderTable();
+  /** @internal */
   readonly barriers = new Barriers();
+  /** @internal */
   readonly blocked: Blocked;
+  /** @internal */
   readonly contexts: Contexts;
+  /** @internal */
   readonly features = new Features();
   readonly #uplink: Uplink;
   readonly #presence: Presence;
@@ -148,6 +154,7 @@ export class PcscdService implements CardService, Daemon {
     }
   }
 
+  /** @internal */
   async open(
     reader: string,
     { share, protocols }: Pick<ConnectOptions, "share" | "protocols">,
@@ -210,19 +217,23 @@ export class PcscdService implements CardService, Daemon {
     }
   }
 
+  /** @internal */
   began(handle: Abandonable): void {
     this.#handles.add(handle);
     this.#use();
   }
 
+  /** @internal */
   ended(handle: Abandonable): void {
     if (this.#handles.delete(handle)) this.#unuse();
   }
 
+  /** @internal */
   refresh(): void {
     this.#presence.refresh();
   }
 
+  /** @internal */
   async confirm(): Promise<boolean> {
     this.#use();
     try {

@@ -1,6 +1,6 @@
 import { rm } from "node:fs/promises";
-import { explainFileError } from "../host/file-errors.ts";
-import { makeOwnedDirectory, sweepOwnedDirectories } from "../host/owned-directory.ts";
+import { explainFileError } from "./file-errors.ts";
+import { makeOwnedDirectory, sweepOwnedDirectories } from "./owned-directory.ts";
 
 /** A private directory for the time of one command. */
 export interface ScratchDirectory {

@@ -1,12 +1,16 @@
-import { CardwireError } from "../domain/errors.ts";
+import { CardwireError } from "./errors.ts";
 
 /** Where readers are, as the command line says it. */
 export type Where =
   | { readonly kind: "unix"; readonly path: string }
-  | { readonly kind: "ssh"; readonly destination: string; readonly host: string };
+  | { readonly kind: "ssh"; readonly destination: string; readonly host: string }
+  /** Readers of cardwire itself. */
+  | { readonly kind: "software" }
+  /** One such reader, with a PIV card in it. */
+  | { readonly kind: "demo" };
 
 /**
- * `[user@]host`, `ssh://[user@]host[:port]` or `unix:PATH`.
+ * `[user@]host`, `ssh://[user@]host[:port]`, `unix:PATH`, `software:` or `demo:`.
  *
  * @throws {CardwireError} `E_WHERE` for anything else.
  */
@@ -16,6 +20,8 @@ export function parseWhere(text: string): Where {
     if (!path.startsWith("/")) throw unknown(text, "unix: wants an absolute path");
     return { kind: "unix", path };
   }
+  if (text === "software:" || text === "demo:")
+    return { kind: text === "demo:" ? "demo" : "software" };
   const scheme = /^([a-z][a-z+.-]*):/.exec(text)?.[1];
   if (scheme && scheme !== "ssh") throw unknown(text, `nothing is known of ${scheme}:`);
   return { kind: "ssh", destination: text, host: hostOf(text) };
@@ -31,12 +37,13 @@ function hostOf(destination: string): string {
 
 const unknown = (text: string, why: string): CardwireError =>
   new CardwireError("E_WHERE", `${JSON.stringify(text)}: ${why}`, {
-    hint: "WHERE is [user@]host, ssh://[user@]host[:port], or unix:PATH.",
+    hint: "WHERE is [user@]host, ssh://[user@]host[:port], unix:PATH, software:, or demo:.",
   });
 
 /** The name that an attachment has when nobody chose one. */
 export function nameOf(where: Where): string {
   if (where.kind === "unix") return "local";
+  if (where.kind === "software" || where.kind === "demo") return where.kind;
   return wordOf(where.host) || "host";
 }
 

@@ -1,0 +1,195 @@
+import type { CardSession } from "../domain/card-service.ts";
+import { ReturnCodeError } from "../domain/errors.ts";
+import { Rv } from "../domain/return-codes.ts";
+import { encodeCommand, parseResponse, type ResponseApdu } from "../wire/iso7816/apdu.ts";
+import { StatusWordError } from "./errors.ts";
+import {
+  type CardEnd,
+  endNumber,
+  protocolBits,
+  type ProtocolName,
+  protocolName,
+  type Share,
+  shareNumber,
+} from "./names.ts";
+import { Transaction } from "./transaction.ts";
+
+/** A command with all that is mostly so left out. */
+export interface Command {
+  /** 0 unless told. */
+  readonly cla?: number;
+  readonly ins: number;
+  /** 0 unless told. */
+  readonly p1?: number;
+  /** 0 unless told. */
+  readonly p2?: number;
+  /** At most 65,535 bytes. */
+  readonly data?: Uint8Array;
+  /** How many bytes of answer are wanted at most, 1 to 65,536; absent for none. */
+  readonly le?: number;
+}
+
+export interface Sharing {
+  /** `shared` unless told. */
+  readonly share?: Share;
+  /** T=0 and T=1 unless told; none in direct mode. */
+  readonly protocols?: readonly ProtocolName[];
+}
+
+const MORE = 0x61;
+const WRONG_LE = 0x6c;
+const OK = 0x9000;
+const GET_RESPONSE = 0xc0;
+/** Longest answer that is put together, bytes: what one extended APDU could carry, and no card's mistake without end. */
+const MAX_ANSWER = 1 << 20;
+
+/** What {@link Sharing} means in PC/SC's numbers. */
+export function sharingNumbers({ share = "shared", protocols }: Sharing): {
+  readonly share: number;
+  readonly protocols: number;
+} {
+  const usual: readonly ProtocolName[] = share === "direct" ? [] : ["T=0", "T=1"];
+  return { share: shareNumber(share), protocols: protocolBits(protocols ?? usual) };
+}
+
+/**
+ * A connected card: one SCARDHANDLE. Its calls throw {@link ReturnCodeError} as PC/SC's functions do;
+ * `SCARD_W_RESET_CARD` and `SCARD_W_REMOVED_CARD` until {@link reconnect}. One call at a time.
+ */
+export class Card implements AsyncDisposable {
+  /** The reader's name. */
+  readonly reader: string;
+  readonly #session: CardSession;
+  readonly #onEnd: () => void;
+  #protocol: number;
+  #isOpen = true;
+
+  /** Made by `Client.connect`. */
+  constructor(
+    reader: string,
+    session: CardSession,
+    about: { readonly activeProtocol: number; readonly onEnd: () => void },
+  ) {
+    this.reader = reader;
+    this.#session = session;
+    this.#protocol = about.activeProtocol;
+    this.#onEnd = about.onEnd;
+  }
+
+  /** What was negotiated with the card; undefined in direct mode where nobody negotiated yet. */
+  get protocol(): ProtocolName | undefined {
+    return protocolName(this.#protocol);
+  }
+
+  /**
+   * Sends one command APDU as it is, and resolves with the answer as it is: SCardTransmit.
+   *
+   * @param apdu at most 65,548 bytes.
+   * @returns at least 2 bytes, SW1 SW2 last.
+   */
+  async transmit(apdu: Uint8Array): Promise<Uint8Array> {
+    const pci = { send: this.#protocol, receive: this.#protocol };
+    const { data } = await this.#session.transmit(apdu, pci);
+    return data;
+  }
+
+  /**
+   * Sends a command and puts its whole answer together: what waits behind `61xx` is fetched, and a short command with a
+   * wrong Le (`6Cxx`) is sent again with the right one.
+   *
+   * @returns data and status word, whatever that is.
+   * @throws {RangeError} when the command cannot be written.
+   * @throws {ReturnCodeError} `SCARD_F_COMM_ERROR` for an answer without a status word, or without an end.
+   */
+  async command(command: Command): Promise<ResponseApdu> {
+    const { cla = 0, ins, p1 = 0, p2 = 0, data = new Uint8Array(0), le } = command;
+    const whole = { cla, ins, p1, p2, data, ...(le !== undefined && { le }) };
+    let answer = await this.#exchange(encodeCommand(whole));
+    if (answer.sw >> 8 === WRONG_LE && (le ?? 0) <= 0x100)
+      answer = await this.#exchange(encodeCommand({ ...whole, le: answer.sw & 0xff || 0x100 }));
+    const parts = [answer.data];
+    for (let length = answer.data.length; answer.sw >> 8 === MORE; length += answer.data.length) {
+      if (length > MAX_ANSWER) throw new ReturnCodeError("SCardTransmit", Rv.CommError);
+      const next = { cla, ins: GET_RESPONSE, p1: 0, p2: 0, data: new Uint8Array(0) };
+      answer = await this.#exchange(encodeCommand({ ...next, le: answer.sw & 0xff || 0x100 }));
+      parts.push(answer.data);
+    }
+    return { data: Uint8Array.from(Buffer.concat(parts)), sw: answer.sw };
+  }
+
+  /** The same, where nothing but `9000` will do. @throws {StatusWordError} otherwise. */
+  async must(command: Command): Promise<Uint8Array> {
+    const { data, sw } = await this.command(command);
+    if (sw !== OK) throw new StatusWordError(sw, data);
+    return data;
+  }
+
+  /**
+   * Keeps everybody else off the card until the transaction is disposed: SCardBeginTransaction. Waits its turn. Nests.
+   *
+   * @example await using transaction = await card.transaction();
+   */
+  async transaction({ signal }: { signal?: AbortSignal } = {}): Promise<Transaction> {
+    const within = signal ?? new AbortController().signal;
+    for (;;) {
+      within.throwIfAborted();
+      try {
+        await this.#session.begin({ signal: within });
+        return new Transaction(this.#session);
+      } catch (error) {
+        const isTaken = error instanceof ReturnCodeError && error.rv === Rv.SharingViolation;
+        if (!isTaken) throw error;
+      }
+    }
+  }
+
+  /** Resolves while the handle is good: SCardStatus. */
+  async status(): Promise<void> {
+    await this.#session.status();
+  }
+
+  /** Talks to the reader: SCardControl. @returns its answer. */
+  async control(code: number, data: Uint8Array = new Uint8Array(0)): Promise<Uint8Array> {
+    return await this.#session.control(code, data);
+  }
+
+  /** SCardGetAttrib. @returns at most 264 bytes. */
+  async attribute(id: number): Promise<Uint8Array> {
+    return await this.#session.getAttribute(id);
+  }
+
+  /** SCardSetAttrib. @param value at most 264 bytes. */
+  async setAttribute(id: number, value: Uint8Array): Promise<void> {
+    await this.#session.setAttribute(id, value);
+  }
+
+  /** Renews the handle after a reset or removal, or shares the card otherwise: SCardReconnect. */
+  async reconnect(
+    how: Sharing & { readonly first?: Exclude<CardEnd, "eject"> } = {},
+  ): Promise<void> {
+    const first = endNumber(how.first ?? "leave");
+    this.#protocol = await this.#session.reconnect(sharingNumbers(how), first);
+  }
+
+  /** Closes the handle: SCardDisconnect. Again, or after disposal, it does nothing. */
+  async disconnect(end: CardEnd = "leave"): Promise<void> {
+    if (!this.#isOpen) return;
+    await this.#session.disconnect(endNumber(end));
+    this.#isOpen = false;
+    this.#onEnd();
+  }
+
+  /** Leaves the card as a program that ends does: one that it held in a transaction is reset. Never throws. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    await this.#session.abandon();
+    this.#onEnd();
+  }
+
+  async #exchange(apdu: Uint8Array): Promise<ResponseApdu> {
+    const response = parseResponse(await this.transmit(apdu));
+    if (!response) throw new ReturnCodeError("SCardTransmit", Rv.CommError);
+    return response;
+  }
+}

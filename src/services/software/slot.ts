@@ -1,0 +1,289 @@
+import type { Reader } from "../../domain/card-service.ts";
+import { deferred } from "../../domain/deferred.ts";
+import { ReturnCodeError } from "../../domain/errors.ts";
+import { Protocol, ReaderStateBit, ShareMode } from "../../domain/pcsc.ts";
+import { Rv } from "../../domain/return-codes.ts";
+import { parseAtr } from "../../wire/iso7816/atr.ts";
+import type { Contacts } from "./contacts.ts";
+import { Lock } from "./lock.ts";
+
+/** One SCARDHANDLE, as the rules of a reader see it. */
+export interface Handle {
+  /** What every call but SCardControl and SCardReconnect says until the latter: 0, or a reset or removal notice. */
+  notice: number;
+}
+
+const { Absent, Present, Swallowed, Powered, Negotiable } = ReaderStateBit;
+/** A card that answered. */
+const READY = Present | Powered | Negotiable;
+/** How many handles on a reader, as pcscd's `-r`. */
+const MAX_HANDLES = 200;
+const NOTHING = new Uint8Array(0);
+
+/**
+ * One software reader: the card in it, its power, and who may use it. The rules are those of pcscd's resource manager
+ * (protocol reference, section 5); sessions put them into the order in which pcscd checks them.
+ */
+export class Slot {
+  readonly name: string;
+  readonly lock = new Lock<Handle>();
+  readonly #handles = new Set<Handle>();
+  readonly #onChange: () => void;
+  readonly #powerOffAfterMs: number;
+  #contacts: Contacts | undefined;
+  #atr: Uint8Array | undefined;
+  #stateBits: number = Absent;
+  #protocol: number = Protocol.Undefined;
+  #eventCounter = 0;
+  #isExclusive = false;
+  /** The commands that a pulled card does not answer any more. */
+  readonly #underWay = new Set<(why: Error) => void>();
+  #powerOff: NodeJS.Timeout | undefined;
+  /** Whether somebody connected to this card, and not only to the reader, and the last handle is not closed since. */
+  #isInUse = false;
+  /** What the contacts are doing; the next thing comes after it. */
+  #atWork: Promise<unknown> = Promise.resolve();
+  #isGone = false;
+
+  /** @param options.powerOffAfterMs how long a card that nobody uses stays under power. */
+  constructor(name: string, options: { onChange: () => void; powerOffAfterMs: number }) {
+    this.name = name;
+    this.#onChange = options.onChange;
+    this.#powerOffAfterMs = options.powerOffAfterMs;
+  }
+
+  get reader(): Reader {
+    return {
+      name: this.name,
+      ...(this.#atr && { atr: this.#atr }),
+      stateBits: this.#stateBits,
+      sharing: this.#isExclusive ? -1 : this.#handles.size,
+      protocol: this.#protocol,
+      eventCounter: this.#eventCounter,
+    };
+  }
+
+  get isExclusive(): boolean {
+    return this.#isExclusive;
+  }
+
+  /** The reader was unplugged. */
+  get isGone(): boolean {
+    return this.#isGone;
+  }
+
+  get hasCard(): boolean {
+    return (this.#stateBits & Present) !== 0;
+  }
+
+  get isMute(): boolean {
+    return (this.#stateBits & Swallowed) !== 0;
+  }
+
+  get isPowered(): boolean {
+    return this.#isPowered;
+  }
+  #isPowered = false;
+
+  get atr(): Uint8Array {
+    return this.#atr ?? NOTHING;
+  }
+
+  get protocol(): number {
+    return this.#protocol;
+  }
+
+  set protocol(protocol: number) {
+    if (protocol === this.#protocol) return;
+    this.#protocol = protocol;
+    this.#onChange();
+  }
+
+  // Cards and readers come and go.
+
+  /** Puts a card in; resolves when it is powered and its ATR known, and so listed. One that lies there is pulled first. */
+  async insert(contacts: Contacts): Promise<void> {
+    this.pull();
+    this.#contacts = contacts;
+    this.#atWork = Promise.resolve(); // what the last card does not finish is nothing to wait for
+    const atr = await this.#work(() => contacts.powerOn("cold")).catch(() => NOTHING);
+    if (this.#contacts !== contacts) return;
+    this.#eventCounter = (this.#eventCounter + 1) & 0xffff;
+    this.#wake(atr);
+    this.#rest();
+    this.#onChange();
+  }
+
+  /** Takes the card out, in the middle of whatever it does: every handle is told, and a transaction is over. */
+  pull(): void {
+    if (!this.#contacts) return;
+    this.#contacts.powerOff();
+    this.#contacts = undefined;
+    clearTimeout(this.#powerOff);
+    const gone = new ReturnCodeError("SCardTransmit", Rv.NoSmartcard);
+    for (const fail of this.#underWay) fail(gone);
+    this.#underWay.clear();
+    if (!this.hasCard) return; // pulled before it was ever listed
+    this.#sleep();
+    this.#isInUse = false;
+    this.#atr = undefined;
+    this.#stateBits = Absent;
+    this.#eventCounter = (this.#eventCounter + 1) & 0xffff;
+    this.tellAll(Rv.RemovedCard);
+    this.lock.drop();
+    this.#onChange();
+  }
+
+  /** Unplugs the reader. What its handles ask from now on is refused. */
+  remove(): void {
+    this.pull();
+    this.#isGone = true;
+    this.lock.drop();
+  }
+
+  // Handles.
+
+  has(handle: Handle): boolean {
+    return this.#handles.has(handle);
+  }
+
+  get isFull(): boolean {
+    return this.#handles.size >= MAX_HANDLES;
+  }
+
+  /** Adds a handle that was granted. Exclusive access is a first level of the lock. */
+  add(handle: Handle, share: number): void {
+    this.#handles.add(handle);
+    if (share !== ShareMode.Direct) this.use();
+    if (share === ShareMode.Exclusive) this.makeExclusive(handle);
+    this.#onChange();
+  }
+
+  /** The card keeps its power from now on, until the last handle is closed. */
+  use(): void {
+    this.#isInUse = true;
+    clearTimeout(this.#powerOff);
+  }
+
+  /** Whether a handle may have the reader alone: nobody else is there. */
+  mayBeExclusive(handle: Handle): boolean {
+    return this.#isExclusive
+      ? this.#handles.has(handle)
+      : this.#handles.size === (this.#handles.has(handle) ? 1 : 0);
+  }
+
+  makeExclusive(handle: Handle): void {
+    this.#isExclusive = true;
+    this.lock.take(handle);
+    this.#onChange();
+  }
+
+  makeShared(handle: Handle): void {
+    this.#isExclusive = false;
+    this.lock.give(handle);
+    this.#onChange();
+  }
+
+  delete(handle: Handle): void {
+    if (!this.#handles.delete(handle)) return;
+    this.#isExclusive = false;
+    if (this.lock.isHeldBy(handle)) this.lock.drop();
+    if (this.#handles.size === 0) {
+      this.#isInUse = false;
+      this.#rest();
+    }
+    this.#onChange();
+  }
+
+  /** What every handle is told until it reconnects; a later one takes the place of an earlier. */
+  tellAll(notice: number): void {
+    for (const handle of this.#handles) handle.notice = notice;
+  }
+
+  // The card.
+
+  /** Powers the card if it is not. A card that does not answer is mute from then on. */
+  async powerUp(): Promise<void> {
+    const contacts = this.#contacts;
+    if (!contacts || this.#isPowered) return;
+    await this.#power(() => contacts.powerOn("cold"));
+  }
+
+  /** Resets the card. @param how "cold" by taking its power away first. */
+  async reset(how: "cold" | "warm"): Promise<void> {
+    const contacts = this.#contacts;
+    if (!contacts) return;
+    await this.#power(() => {
+      if (how === "cold") contacts.powerOff();
+      return contacts.powerOn(how);
+    });
+  }
+
+  /** Takes the card's power away until somebody connects. */
+  async unpower(): Promise<void> {
+    const contacts = this.#contacts;
+    if (!contacts) return;
+    await this.#work(async () => contacts.powerOff());
+    if (this.#contacts !== contacts) return;
+    this.#sleep();
+    this.#stateBits = Present;
+    this.#onChange();
+  }
+
+  /** @throws {ReturnCodeError} `SCARD_E_NO_SMARTCARD` when it is pulled meanwhile, or not there. */
+  async transmit(command: Uint8Array): Promise<Uint8Array> {
+    const contacts = this.#contacts;
+    if (!contacts) throw new ReturnCodeError("SCardTransmit", Rv.NoSmartcard);
+    const { promise, resolve, reject } = deferred<Uint8Array>();
+    this.#underWay.add(reject);
+    this.#work(() => contacts.transmit(command)).then(resolve, reject);
+    try {
+      return await promise;
+    } finally {
+      this.#underWay.delete(reject);
+    }
+  }
+
+  async #power(powerOn: () => Promise<Uint8Array>): Promise<void> {
+    const contacts = this.#contacts;
+    const atr = await this.#work(powerOn).catch(() => NOTHING);
+    if (this.#contacts !== contacts) return;
+    this.#wake(atr);
+    this.#onChange();
+  }
+
+  #wake(atr: Uint8Array): void {
+    const isCard = parseAtr(atr) !== undefined;
+    this.#atr = isCard ? Uint8Array.from(atr) : undefined;
+    this.#isPowered = isCard;
+    this.#stateBits = isCard ? READY : Present | Swallowed;
+    this.#protocol = Protocol.Undefined;
+  }
+
+  #sleep(): void {
+    this.#isPowered = false;
+    this.#protocol = Protocol.Undefined;
+  }
+
+  /**
+   * Nobody uses the card: after a while it loses its power, and with it what was verified. It is shown as before. Handles
+   * of the card that lay there before it are no use of it.
+   */
+  #rest(): void {
+    clearTimeout(this.#powerOff);
+    if (this.#isInUse || !this.#isPowered) return;
+    this.#powerOff = setTimeout(() => {
+      this.#contacts?.powerOff();
+      this.#sleep();
+      this.#onChange();
+    }, this.#powerOffAfterMs);
+    this.#powerOff.unref();
+  }
+
+  /** Contacts do one thing at a time. */
+  #work<T>(job: () => Promise<T>): Promise<T> {
+    const done = this.#atWork.then(job);
+    this.#atWork = done.catch(() => {});
+    return done;
+  }
+}

@@ -1,0 +1,172 @@
+import { createCipheriv, createPublicKey, X509Certificate } from "node:crypto";
+import { beforeEach, describe, expect, test } from "vitest";
+import { findTlv } from "../../wire/iso7816/tlv.ts";
+import { PivCard } from "./card.ts";
+import { loadKey } from "./keys.ts";
+import { provision } from "./provision.ts";
+import type { PivState } from "./state.ts";
+
+let provisioned: PivState | undefined;
+let card: PivCard;
+const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
+const bytes = (text: string) => Buffer.from(text, "hex");
+const say = async (command: string): Promise<string> => hex(await card.process(bytes(command)));
+const answer = async (command: Uint8Array): Promise<Buffer> => {
+  const said = Buffer.from(await card.process(command));
+  expect(hex(said.subarray(-2))).toBe("9000");
+  return said.subarray(0, -2);
+};
+
+/** Proves that it has the management key. */
+async function letIn(): Promise<void> {
+  const asked = await say("0087089b047c02810000");
+  const cipher = createCipheriv("aes-128-ecb", new Uint8Array(16), null).setAutoPadding(false);
+  expect(await say(`0087089b147c128210${hex(cipher.update(bytes(asked.slice(8, 40))))}`)).toBe(
+    "9000",
+  );
+}
+
+beforeEach(async () => {
+  provisioned ??= await provision({
+    name: "Alice",
+    algorithm: 0x11,
+    managementKey: { algorithm: 0x08, value: new Uint8Array(16) },
+    now: new Date("2026-11-24T10:00:00Z"),
+  });
+  card = new PivCard(provisioned);
+  await say("00a4040005a000000308");
+});
+
+describe("what everybody may know", () => {
+  test("version and serial number", async () => {
+    expect(await say("00fd000000")).toBe("0507019000");
+    const serial = provisioned?.serial.toString(16).padStart(8, "0");
+    expect(await say("00f8000000")).toBe(`${serial}9000`);
+  });
+
+  test.each([
+    ["of the PIN", "00f7008000", "0101ff0501010602030 39000"],
+    ["of the PUK", "00f7008100", "0101ff0501010602030 39000"],
+    ["of the management key", "00f7009b00", "01010802020001050100 9000"],
+    ["of an empty slot", "00f7008200", "6a88"],
+    ["of what is no slot", "00f7007700", "6a88"],
+    ["with another P1", "00f7019a00", "6b00"],
+    ["of the version, with parameters", "00fd000100", "6b00"],
+    ["of the serial number, with parameters", "00f8010000", "6b00"],
+  ])("metadata %s", async (_what, command, expected) => {
+    expect(await say(command)).toBe(expected.replaceAll(" ", ""));
+  });
+
+  test("metadata of a PIN that was wrong once", async () => {
+    await say("0020008008313233343537ffff");
+    expect(await say("00f7008000")).toBe("0101ff050101060203029000");
+  });
+
+  test("metadata of a key", async () => {
+    const metadata = await answer(bytes("00f7009c00"));
+    expect(hex(findTlv(metadata, 1) ?? bytes(""))).toBe("11");
+    expect(hex(findTlv(metadata, 2) ?? bytes(""))).toBe("0301");
+    expect(hex(findTlv(metadata, 3) ?? bytes(""))).toBe("01");
+    const { x = "", y = "" } = publicKeyOf(0x9c).export({ format: "jwk" });
+    const point = `04${hex(Buffer.from(x, "base64url"))}${hex(Buffer.from(y, "base64url"))}`;
+    expect(hex(findTlv(metadata, 4) ?? bytes(""))).toBe(`8641${point}`);
+  });
+});
+
+function publicKeyOf(slot: number) {
+  const key = card.state.keys.get(slot);
+  if (!key) throw new Error("there is none");
+  return createPublicKey(loadKey(key));
+}
+
+describe("without the management key", () => {
+  test.each([
+    ["GENERATE ASYMMETRIC KEY PAIR", "0047009a05ac0380011100"],
+    ["IMPORT ASYMMETRIC KEY", `00fe119a220620${"01".repeat(32)}`],
+    ["SET PIN RETRIES", "00fa0303"],
+    ["MOVE KEY", "00f6829a"],
+  ])("%s is refused", async (_what, command) => {
+    expect(await say(command)).toBe("6982");
+  });
+});
+
+describe("SET PIN RETRIES", () => {
+  test("wants the PIN, too, and gives both the well-known values", async () => {
+    await letIn();
+    expect(await say("00fa0504")).toBe("6982");
+    await say("0020008008313233343536ffff");
+    expect(await say("00fa0504")).toBe("9000");
+    expect(await say("00200080")).toBe("63c5");
+    expect(await say("00f7008100")).toBe("0101ff050101060204049000");
+    expect(await say("00fa0000")).toBe("6a86");
+    expect(await say("00fa1003")).toBe("6a86");
+  });
+});
+
+describe("RESET", () => {
+  test("waits until both are blocked, and leaves what attests", async () => {
+    expect(await say("00fb0000")).toBe("6985");
+    for (let i = 0; i < 3; i++) await say("0020008008313233343537ffff");
+    expect(await say("00fb0000")).toBe("6985");
+    for (let i = 0; i < 3; i++) await say("002c0080103132333435363739313233343536ffff");
+    expect(await say("00fb0001")).toBe("6b00");
+    expect(await say("00fb0000")).toBe("9000");
+    expect([...card.state.keys.keys()]).toEqual([0xf9]);
+    expect([...card.state.objects.keys()]).toEqual([0x5fff01]);
+    expect(await say("00200080")).toBe("63c3");
+    expect(card.state.serial).toBe(provisioned?.serial);
+  });
+});
+
+describe("MOVE KEY", () => {
+  beforeEach(letIn);
+
+  test("moves and deletes", async () => {
+    const before = card.state.keys.get(0x9a);
+    expect(await say("00f6829a")).toBe("9000");
+    expect(card.state.keys.get(0x82)).toBe(before);
+    expect(await say("00f6ff82")).toBe("9000");
+    expect(card.state.keys.has(0x82)).toBe(false);
+  });
+
+  test.each([
+    ["from an empty slot", "00f68283", "6a88"],
+    ["onto another key", "00f69c9a", "6a80"],
+    ["to what is no slot", "00f6809a", "6a86"],
+    ["to the attestation's", "00f6f99a", "6a86"],
+    ["to itself", "00f69a9a", "6a86"],
+  ])("%s", async (_what, command, sw) => {
+    expect(await say(command)).toBe(sw);
+  });
+});
+
+describe("ATTEST", () => {
+  const attest = bytes("00f99c00000000"); // all of it at once
+
+  test("certifies a key that the card made", async () => {
+    const statement = new X509Certificate(await answer(attest));
+    const issuer = new X509Certificate(
+      findTlv(card.state.objects.get(0x5fff01) ?? bytes(""), 0x70) ?? bytes(""),
+    );
+    expect(statement.verify(issuer.publicKey)).toBe(true);
+    expect(statement.checkIssued(issuer)).toBe(true);
+    expect(issuer.ca).toBe(true);
+    expect(statement.publicKey.equals(publicKeyOf(0x9c))).toBe(true);
+    // Yubico's statements: firmware, serial number, policies.
+    const raw = hex(statement.raw);
+    const arc = "060a2b0601040182c40a03";
+    const serial = provisioned?.serial.toString(16).padStart(8, "0") ?? "";
+    expect(raw).toContain(`${arc}030403050701`);
+    expect(raw).toMatch(new RegExp(`${arc}0704..02..(00)?${serial.replace(/^(00)+/, "")}`));
+    expect(raw).toContain(`${arc}0804020301`);
+  });
+
+  test("not one that was imported, nor one that is not there", async () => {
+    await letIn();
+    expect(await say(`00fe119a220620${"01".repeat(32)}`)).toBe("9000");
+    expect(await say("00f99a0000")).toBe("6a80");
+    expect(await say("00f9820000")).toBe("6a88");
+    expect(await say("00f9f90000")).toBe("6b00");
+    expect(await say("00f99a0100")).toBe("6b00");
+  });
+});
