@@ -93,7 +93,8 @@ describe("help", () => {
   test("begins with the most common tasks, and groups the commands", async () => {
     const { out } = await cardwire(["--help"]);
     const text = out.join("\n");
-    expect(text).toMatch(/^Smart card readers[^]*Examples:\n( {2}\$ .+ {3}# .+\n){4}\nUsage:/);
+    expect(text).toMatch(/^Smart card readers[^]*Examples:\n( {2}\$ .+ {3}# .+\n){5}\nUsage:/);
+    expect(text).toMatch(/^To see it work:\n {2}demo/m);
     expect(text).toMatch(/^Readers of another computer:\n {2}attach/m);
     expect(text).toMatch(/^Setting up:\n(.*\n)*? {2}config/m);
   });

@@ -11,6 +11,8 @@ test.each([
   ],
   ["ssh://[::1]:22", { kind: "ssh", destination: "ssh://[::1]:22", host: "[::1]" }, "1-"],
   ["unix:/run/pcscd/pcscd.comm", { kind: "unix", path: "/run/pcscd/pcscd.comm" }, "local"],
+  ["software:", { kind: "software" }, "software"],
+  ["demo:", { kind: "demo" }, "demo"],
   ["unix:///run/pcscd/pcscd.comm", { kind: "unix", path: "/run/pcscd/pcscd.comm" }, "local"],
 ])("%s", (text, where, name) => {
   const parsed = parseWhere(text);
@@ -18,11 +20,19 @@ test.each([
   expect(nameOf(parsed)).toBe(name);
 });
 
-test.each(["", "-v", "a b", "alice@", "ssh://", "ftp://host", "unix:relative", "host\n", "demo:"])(
-  "%j is refused, with what there is",
-  (text) => {
-    expect(() => parseWhere(text)).toThrow(
-      expect.objectContaining({ code: "E_WHERE", hint: expect.stringContaining("unix:PATH") }),
-    );
-  },
-);
+test.each([
+  "",
+  "-v",
+  "a b",
+  "alice@",
+  "ssh://",
+  "ftp://host",
+  "unix:relative",
+  "host\n",
+  "demo:x",
+  "nats:",
+])("%j is refused, with what there is", (text) => {
+  expect(() => parseWhere(text)).toThrow(
+    expect.objectContaining({ code: "E_WHERE", hint: expect.stringContaining("unix:PATH") }),
+  );
+});
