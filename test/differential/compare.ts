@@ -21,6 +21,8 @@ export interface Circumstances {
 export const FEATURE_REQUEST = 0x4200_0d48;
 
 const OK = "0x00000000";
+/** What pcscd says of an attribute that the driver does not have, and of the reader's name, whose room it mistakes then. */
+const NO_ATTRIBUTE = new Set(["0x8010001f", "0x80100008"]);
 const SHARING_VIOLATION = "0x8010000b";
 
 /** The outcome without what belongs to one world, as text. */
@@ -53,8 +55,8 @@ export function normalized(
 const since = (counter: number, start = 0): number => (counter - start) & 0xffff;
 
 /** Whether software readers differ here from pcscd with vpcd, and mean to: they have attributes, of which vpcd has none. */
-export const isReaders = (step: Call, [direct, through]: readonly [Outcome, Outcome]): boolean =>
-  step.call === "getattrib" && !succeeded(direct) && succeeded(through);
+export const isReaders = (step: Call, [direct]: readonly [Outcome, Outcome]): boolean =>
+  step.call === "getattrib" && NO_ATTRIBUTE.has(direct.rv);
 
 /** Whether cardwire differs here, and means to: docs/compatibility.md, "Where cardwire differs from pcscd". */
 export function isIntended(step: Call, [direct, through]: readonly [Outcome, Outcome]): boolean {

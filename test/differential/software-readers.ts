@@ -6,6 +6,9 @@ import { collectOutput, publicDirectory, stopChild, typeScript, until } from "..
 import { type ReaderRecord, readerStates } from "../lab/reader-states.ts";
 import { readerNames } from "../lab/pcscd.ts";
 
+/** How long they may take to start, ms, on a computer that has much else to do. */
+const START_MS = 60_000;
+
 /** Software readers in the place of a pcscd and vpcd, under vpcd's names, with the same cards. */
 export class SoftwareDaemon implements AsyncDisposable {
   readonly socketPath: string;
@@ -49,10 +52,14 @@ export async function startSoftwareReaders(): Promise<SoftwareDaemon> {
     });
     children.push(child);
     output = collectOutput(child);
-    await until("software readers", async () => {
-      const listed = await daemon.readers().catch(() => []);
-      return listed.length === readerNames.length;
-    });
+    await until(
+      "software readers",
+      async () => {
+        const listed = await daemon.readers().catch(() => []);
+        return listed.length === readerNames.length;
+      },
+      START_MS,
+    );
     for (const card of daemon.cards) await card.insert();
     return daemon;
   } catch (cause) {

@@ -44,12 +44,26 @@ export async function cancelStorm(path: string, { count, seed }: { count: number
   }
 }
 
+const PROTO_MISMATCH = 0x8010000f;
+
+/**
+ * Whoever connects directly and in raw mode to a card without power makes pcscd refuse every other connect until a reset
+ * (docs/compatibility.md, "Defects of others"), and hostile clients do that.
+ */
+async function reset(client: RawClient, context: number): Promise<void> {
+  const { card, rv } = await client.connect(context, HOSTILE_READER, { share: 3 });
+  if (rv !== 0) return;
+  await client.result(Cmd.Reconnect, card, 3, 3, 1, 0, 0);
+  await client.result(Cmd.Disconnect, card, 0, 0);
+}
+
 /** vpcd is slow to see that a card is there again which hostile commands made it lose. */
 async function connected(client: RawClient, context: number): Promise<number> {
   let last = 0;
   const connect = async () => {
     const { card, rv } = await client.connect(context, HOSTILE_READER);
     last = rv;
+    if (rv === PROTO_MISMATCH) await reset(client, context);
     return rv === 0 && card;
   };
   return await until("the card to be there", connect, 60_000).catch((cause: unknown) => {

@@ -57,6 +57,19 @@ async function pack(folder: string): Promise<string> {
   return join(packed, filename);
 }
 
+/** What a package needs, and what that needs in turn. */
+async function dependenciesOf({
+  dependencies = {},
+}: Pick<Partial<Manifest>, "dependencies">): Promise<ReadonlySet<string>> {
+  const all = new Set(Object.keys(dependencies));
+  for (const name of Object.keys(dependencies)) {
+    const file = join(repository, "node_modules", name, "package.json");
+    const below = await dependenciesOf(JSON.parse(await readFile(file, "utf8")) as Manifest);
+    for (const one of below) all.add(one);
+  }
+  return all;
+}
+
 const asAlice = (program: string, args: readonly string[], options: RunOptions = {}) =>
   run(program, args, { user: "alice", cwd: consumer, timeoutMs: PATIENCE_MS, ...options });
 
@@ -77,9 +90,8 @@ beforeAll(async () => {
   manifest = JSON.parse(await readFile(join(repository, "package.json"), "utf8")) as Manifest;
 
   const tarballs = [tarball];
-  for (const name of Object.keys(manifest.dependencies)) {
+  for (const name of await dependenciesOf(manifest))
     tarballs.push(await pack(join(repository, "node_modules", name)));
-  }
   await run("chmod", ["-R", "a+rX", packed]);
   await npm(["install", "--omit=optional", "--cache", join(consumer, ".cache"), ...tarballs], {
     user: "alice",
