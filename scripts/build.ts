@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { writeManPages } from "./man.ts";
 
@@ -14,6 +14,27 @@ function newest(...folders: readonly string[]): number {
   return Math.max(0, ...files.map((file) => statSync(file).mtimeMs));
 }
 
+/** Puts `fresh` in the place of `old`, also where another build does the same at this moment: the last one stays. */
+function replace(old: string, fresh: string): void {
+  const away = `${fresh}.old`;
+  for (;;) {
+    if (existsSync(old)) {
+      try {
+        renameSync(old, away);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+      }
+    }
+    rmSync(away, { recursive: true, force: true });
+    try {
+      return renameSync(fresh, old);
+    } catch (error) {
+      // The other one was faster.
+      if ((error as NodeJS.ErrnoException).code !== "ENOTEMPTY") throw error;
+    }
+  }
+}
+
 function build(): number {
   const fresh = `dist.${process.pid}`;
   const argv = ["-p", "tsconfig.build.json", "--outDir", fresh];
@@ -21,8 +42,7 @@ function build(): number {
   if (status === 0) {
     writeManPages(join(fresh, "man"));
     chmodSync(join(fresh, "cli/main.js"), 0o755); // npm does so only when it installs the package
-    rmSync("dist", { recursive: true, force: true });
-    renameSync(fresh, "dist");
+    replace("dist", fresh);
   } else rmSync(fresh, { recursive: true, force: true });
   return status ?? 1;
 }

@@ -121,7 +121,7 @@ describe("the tarball", () => {
 
   test("has the program, its declarations, documents and templates, and nothing else", () => {
     const expected =
-      /^(dist\/man\/[a-z-]+\.[15]|dist\/.+(?<!\.test)\.(js|d\.ts)(\.map)?|docs\/[^/]+\.md|templates\/polkit\/50-cardwire\.rules|[A-Z]+(\.md)?|package\.json)$/;
+      /^(dist\/man\/[a-z-]+\.[15]|dist\/.+(?<!\.test)\.(js|d\.ts)(\.map)?|docs\/[^/]+\.(md|svg)|templates\/polkit\/50-cardwire\.rules|[A-Z]+(\.md)?|package\.json)$/;
     expect(files.filter((file) => !expected.test(file))).toEqual([]);
   });
 
