@@ -39,11 +39,12 @@ async function lines(): Promise<readonly string[]> {
 function pieces(line: string): readonly { readonly text: string; readonly look: Look }[] {
   const found: { text: string; look: Look }[] = [];
   let look: Look = "text";
-  // oxlint-disable-next-line no-control-regex -- that is what terminals are told by
-  for (const part of line.split(/(\x1b\[[\d;]*m)/)) {
-    const code = part.startsWith("\x1b[") ? part.slice(2, -1) : undefined;
-    if (code !== undefined) look = looks[code] ?? "text";
-    else if (part !== "") found.push({ text: part, look });
+  const [before = "", ...dressed] = line.split("\x1b[");
+  if (before !== "") found.push({ text: before, look });
+  for (const part of dressed) {
+    const [, code = "", text = ""] = /^([\d;]*)m(.*)$/.exec(part) ?? [];
+    look = looks[code] ?? "text";
+    if (text !== "") found.push({ text, look });
   }
   return found;
 }
