@@ -133,15 +133,14 @@ export class Pair implements AsyncDisposable {
     if (step.do === "die") await this.#both((world) => world.clients.die(step.client));
     this.book.enter(step);
     // A card that comes back to handles that are still open is powered for a while, and then no longer.
-    if (step.do === "insert" && this.book.sharing(step.slot) !== 0)
-      await this.#unpowered(step.slot);
+    if (step.do === "insert" && this.book.sharing(step.slot) !== 0) await this.#idle(step.slot);
     if (step.do === "die") await delay(DEATH_MS);
   }
 
   async #call(step: Call, at: number): Promise<Outcome | undefined> {
     const slot = this.book.slotOf(step);
     if (step.call === "connect" && slot !== undefined && this.book.sharing(slot) === 0)
-      await this.#unpowered(slot);
+      await this.#idle(slot);
     const sharingIsSettled = step.call === "change" && knowsSharing(step);
     if (sharingIsSettled) await this.#sharing();
     const attempts = this.#worlds.map((world) => world.clients.call(step));
@@ -283,16 +282,16 @@ export class Pair implements AsyncDisposable {
     this.#mustAgree("how many programs share each reader", direct, through);
   }
 
-  /** Waits until the card's power is off in both worlds, which pcscd sees to a while after its last use. */
-  async #unpowered(slot: Slot): Promise<void> {
+  /** Waits until the card is idle in both worlds, which pcscd sees to a while after its last use. */
+  async #idle(slot: Slot): Promise<void> {
     const end = performance.now() + SETTLING_MS;
-    let powered: Both<boolean>;
+    let idle: Both<boolean>;
     do {
-      powered = await this.#both((world) => world.isPowered(slot));
-      if (!powered.includes(true)) return;
+      idle = await this.#both((world) => world.isIdle(slot));
+      if (!idle.includes(false)) return;
       await delay(LOOK_MS);
     } while (performance.now() < end);
-    this.#mustAgree("whether the card has power", ...powered);
+    this.#mustAgree("whether pcscd has taken the card's power", ...idle);
   }
 }
 

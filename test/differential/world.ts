@@ -86,9 +86,13 @@ export class World implements AsyncDisposable {
     await this.#until(`a card in slot ${slot}`, isIn);
   }
 
-  /** Whether pcscd has the card under power. */
-  async isPowered(slot: Slot): Promise<boolean> {
-    return (await this.#pcscd.cards[slot].counters()).isPowered;
+  /** Whether pcscd has taken the card's power, and forgotten the protocol that was spoken with it. */
+  async isIdle(slot: Slot): Promise<boolean> {
+    const [{ isPowered }, readers] = await Promise.all([
+      this.#pcscd.cards[slot].counters(),
+      this.#pcscd.readers(),
+    ]);
+    return !isPowered && readers[slot]?.protocol === 0;
   }
 
   /** How many programs share each reader, as pcscd counts them; -1 for one that has it to itself. */
@@ -115,10 +119,10 @@ export class World implements AsyncDisposable {
   async rest(): Promise<void> {
     await this.clients.rest();
     for (const slot of [0, 1] as const) {
-      if ((await this.#isUnchanged(slot)) && (await this.#losesPower(slot))) continue;
+      if ((await this.#isUnchanged(slot)) && (await this.#becomesIdle(slot))) continue;
       await this.pull(slot);
       await this.insert(slot, atrs.both);
-      if (!(await this.#losesPower(slot))) throw new Error(`pcscd leaves slot ${slot} its power`);
+      if (!(await this.#becomesIdle(slot))) throw new Error(`pcscd leaves slot ${slot} its power`);
     }
     await this.#until("both readers at rest", (now) =>
       now.every((one) => one.state === READY && one.atr === atrs.both && one.sharing === 0),
@@ -138,8 +142,8 @@ export class World implements AsyncDisposable {
   }
 
   /** Whether pcscd takes the power of a card that nobody uses any more; after some sequences it does not. */
-  async #losesPower(slot: Slot): Promise<boolean> {
-    return await soon(async () => !(await this.isPowered(slot)), POWER_MS);
+  async #becomesIdle(slot: Slot): Promise<boolean> {
+    return await soon(async () => await this.isIdle(slot), POWER_MS);
   }
 
   async #commandsSoFar(): Promise<readonly number[]> {

@@ -9,6 +9,8 @@ export interface ReaderRecord {
   /** 0 free, -1 exclusive, else how many share it. */
   readonly sharing: number;
   readonly atr: string;
+  /** 0 until somebody connects after the card was powered. */
+  readonly protocol: number;
 }
 
 /** Of the machine for which the daemon was built. */
@@ -94,6 +96,7 @@ function decode(record: Buffer, read: typeof littleEndian): ReaderRecord {
     state: read(record, 132),
     sharing: read(record, 136) | 0,
     atr: record.toString("hex", 140, 140 + Math.min(read(record, 176), 33)),
+    protocol: read(record, 180),
   };
 }
 
