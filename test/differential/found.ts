@@ -111,4 +111,27 @@ export const foundInSoftware: Readonly<Record<string, readonly Step[]>> = {
     on(2, "begin"),
     { do: "pull", slot: 0 },
   ],
+  "a direct reconnect wants a card, too": [
+    establish(0),
+    connect(0),
+    { do: "pull", slot: 0 },
+    reconnect(0, { share: 3, protocols: 7 }),
+  ],
+  "exclusive access that was given up keeps its lock": [
+    establish(0),
+    connect(0, { share: 1 }),
+    reconnect(0),
+    establish(1),
+    connect(1),
+    on(0, "end", { disposition: 0 }),
+    on(0, "end", { disposition: 0 }),
+  ],
+  "an end with a reset says first that there is no card": [
+    { do: "pull", slot: 0 },
+    establish(0),
+    connect(0, { share: 3 }),
+    on(0, "begin"),
+    on(0, "end", { disposition: 2 }),
+    on(0, "status"),
+  ],
 };

@@ -71,6 +71,9 @@ export class SoftwareSession implements CardSession, Handle {
     this.#checkLock(call);
     // In exclusive mode the connect itself counts one, which is not given back.
     const wasHeld = this.#slot.lock.give(this, this.#slot.isExclusive ? 1 : 0);
+    // Where there is no card to reset, that is said before all else (seen with 1.9.9).
+    const wantsReset = disposition === Disposition.Reset || disposition === Disposition.Unpower;
+    if (wantsReset && !this.#slot.hasCard) throw new ReturnCodeError(call, Rv.RemovedCard);
     // The reader cannot do that, but the transaction ends all the same.
     if (disposition === Disposition.Eject) throw new ReturnCodeError(call, Rv.UnsupportedFeature);
     if (!wasHeld) throw new ReturnCodeError(call, Rv.NotTransacted);
@@ -138,10 +141,9 @@ export class SoftwareSession implements CardSession, Handle {
       slot.tellAll(Rv.ResetCard);
       if (slot.hasCard) slot.use();
     }
-    if (share !== ShareMode.Direct) {
-      if (!slot.hasCard) throw new ReturnCodeError(call, Rv.NoSmartcard);
-      if (slot.isMute) throw new ReturnCodeError(call, Rv.UnresponsiveCard);
-    }
+    // Of a direct one, too, which connects without a card.
+    if (!slot.hasCard) throw new ReturnCodeError(call, Rv.NoSmartcard);
+    if (slot.isMute) throw new ReturnCodeError(call, Rv.UnresponsiveCard);
     this.#negotiate(call, share, protocols);
     if (share === ShareMode.Exclusive && !slot.isExclusive) {
       if (!slot.mayBeExclusive(this)) throw new ReturnCodeError(call, Rv.SharingViolation);

@@ -178,9 +178,10 @@ export class Slot {
     this.#onChange();
   }
 
+  /** Exclusive access ends, but not the level of the lock that it came with: its handle has to end that (seen with 1.9.9). */
   makeShared(handle: Handle): void {
+    this.lock.give(handle, 1);
     this.#isExclusive = false;
-    this.lock.give(handle);
     this.#onChange();
   }
 
