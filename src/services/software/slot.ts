@@ -33,10 +33,11 @@ export class Slot {
   #contacts: Contacts | undefined;
   #atr: Uint8Array | undefined;
   #stateBits: number = Absent;
+  #isPowered = false;
   #protocol: number = Protocol.Undefined;
   #eventCounter = 0;
   #isExclusive = false;
-  /** The commands that a pulled card does not answer any more. */
+  /** What a pulled card does not answer any more. */
   readonly #underWay = new Set<(why: Error) => void>();
   #powerOff: NodeJS.Timeout | undefined;
   /** Whether somebody connected to this card, and not only to the reader, and the last handle is not closed since. */
@@ -80,11 +81,6 @@ export class Slot {
     return (this.#stateBits & Swallowed) !== 0;
   }
 
-  get isPowered(): boolean {
-    return this.#isPowered;
-  }
-  #isPowered = false;
-
   get atr(): Uint8Array {
     return this.#atr ?? NOTHING;
   }
@@ -105,7 +101,6 @@ export class Slot {
   async insert(contacts: Contacts): Promise<void> {
     this.pull();
     this.#contacts = contacts;
-    this.#atWork = Promise.resolve(); // what the last card does not finish is nothing to wait for
     const atr = await this.#work(() => contacts.powerOn("cold")).catch(() => NOTHING);
     if (this.#contacts !== contacts) return;
     this.#eventCounter = (this.#eventCounter + 1) & 0xffff;
@@ -123,6 +118,7 @@ export class Slot {
     const gone = new ReturnCodeError("SCardTransmit", Rv.NoSmartcard);
     for (const fail of this.#underWay) fail(gone);
     this.#underWay.clear();
+    this.#atWork = Promise.resolve(); // what this card does not finish is nothing to wait for
     if (!this.hasCard) return; // pulled before it was ever listed
     this.#sleep();
     this.#isInUse = false;
@@ -223,7 +219,7 @@ export class Slot {
   async unpower(): Promise<void> {
     const contacts = this.#contacts;
     if (!contacts) return;
-    await this.#work(async () => contacts.powerOff());
+    await this.#work(async () => contacts.powerOff()).catch(() => {}); // pulled: it has no power
     if (this.#contacts !== contacts) return;
     this.#sleep();
     this.#stateBits = Present;
@@ -234,14 +230,7 @@ export class Slot {
   async transmit(command: Uint8Array): Promise<Uint8Array> {
     const contacts = this.#contacts;
     if (!contacts) throw new ReturnCodeError("SCardTransmit", Rv.NoSmartcard);
-    const { promise, resolve, reject } = deferred<Uint8Array>();
-    this.#underWay.add(reject);
-    this.#work(() => contacts.transmit(command)).then(resolve, reject);
-    try {
-      return await promise;
-    } finally {
-      this.#underWay.delete(reject);
-    }
+    return await this.#work(() => contacts.transmit(command));
   }
 
   async #power(powerOn: () => Promise<Uint8Array>): Promise<void> {
@@ -280,10 +269,17 @@ export class Slot {
     this.#powerOff.unref();
   }
 
-  /** Contacts do one thing at a time. */
-  #work<T>(job: () => Promise<T>): Promise<T> {
-    const done = this.#atWork.then(job);
+  /** Contacts do one thing at a time. @throws {ReturnCodeError} `SCARD_E_NO_SMARTCARD` as soon as the card is pulled. */
+  async #work<T>(job: () => Promise<T>): Promise<T> {
+    const { promise, resolve, reject } = deferred<T>();
+    this.#underWay.add(reject);
+    const done = this.#atWork.then(() => (this.#underWay.has(reject) ? job() : promise));
     this.#atWork = done.catch(() => {});
-    return done;
+    done.then(resolve, reject);
+    try {
+      return await promise;
+    } finally {
+      this.#underWay.delete(reject);
+    }
   }
 }
