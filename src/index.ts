@@ -14,7 +14,7 @@
 export type { Carrier, Line, LineDown } from "./carriers/carrier.ts";
 export { type SshCarrierOptions, sshCarrier } from "./carriers/ssh/carrier.ts";
 export { unixCarrier } from "./carriers/unix.ts";
-export { Card, type Command, type Sharing } from "./client/card.ts";
+export { type CallOptions, Card, type Command, type Sharing } from "./client/card.ts";
 export { Client, type WaitOptions } from "./client/client.ts";
 export { connect, type ConnectOptions as ClientOptions } from "./client/connect.ts";
 export { StatusWordError } from "./client/errors.ts";

@@ -1,7 +1,12 @@
 import type { CardSession } from "../domain/card-service.ts";
 import { ReturnCodeError } from "../domain/errors.ts";
 import { Rv } from "../domain/return-codes.ts";
-import { encodeCommand, parseResponse, type ResponseApdu } from "../wire/iso7816/apdu.ts";
+import {
+  type CommandApdu,
+  encodeCommand,
+  parseResponse,
+  type ResponseApdu,
+} from "../wire/iso7816/apdu.ts";
 import { StatusWordError } from "./errors.ts";
 import {
   type CardEnd,
@@ -13,6 +18,7 @@ import {
   shareNumber,
 } from "./names.ts";
 import { Transaction } from "./transaction.ts";
+import { untilAborted } from "./until-aborted.ts";
 
 /** A command with all that is mostly so left out. */
 export interface Command {
@@ -29,11 +35,21 @@ export interface Command {
   readonly le?: number;
 }
 
+/** Who else may use the card meanwhile, and what is spoken with it. */
 export interface Sharing {
   /** `shared` unless told. */
   readonly share?: Share;
   /** T=0 and T=1 unless told; none in direct mode. */
   readonly protocols?: readonly ProtocolName[];
+}
+
+/** Of a call to the card or the reader. */
+export interface CallOptions {
+  /**
+   * Ends the waiting with the signal's reason. PC/SC cannot stop a card: it goes on with a command that was sent, and
+   * the next call on this handle waits for that.
+   */
+  readonly signal?: AbortSignal;
 }
 
 const MORE = 0x61;
@@ -54,7 +70,8 @@ export function sharingNumbers({ share = "shared", protocols }: Sharing): {
 
 /**
  * A connected card: one SCARDHANDLE. Its calls throw {@link ReturnCodeError} as PC/SC's functions do;
- * `SCARD_W_RESET_CARD` and `SCARD_W_REMOVED_CARD` until {@link reconnect}. One call at a time.
+ * `SCARD_W_RESET_CARD` and `SCARD_W_REMOVED_CARD` until {@link reconnect}, `SCARD_E_INVALID_HANDLE` once it is closed.
+ * One call at a time.
  */
 export class Card implements AsyncDisposable {
   /** The reader's name. */
@@ -87,9 +104,11 @@ export class Card implements AsyncDisposable {
    * @param apdu at most 65,548 bytes.
    * @returns at least 2 bytes, SW1 SW2 last.
    */
-  async transmit(apdu: Uint8Array): Promise<Uint8Array> {
+  async transmit(apdu: Uint8Array, { signal }: CallOptions = {}): Promise<Uint8Array> {
+    if (!(apdu instanceof Uint8Array)) throw new TypeError("an APDU is a Uint8Array or a Buffer");
+    const session = this.#open("SCardTransmit");
     const pci = { send: this.#protocol, receive: this.#protocol };
-    const { data } = await this.#session.transmit(apdu, pci);
+    const { data } = await untilAborted(() => session.transmit(apdu, pci), signal);
     return data;
   }
 
@@ -101,25 +120,25 @@ export class Card implements AsyncDisposable {
    * @throws {RangeError} when the command cannot be written.
    * @throws {ReturnCodeError} `SCARD_F_COMM_ERROR` for an answer without a status word, or without an end.
    */
-  async command(command: Command): Promise<ResponseApdu> {
+  async command(command: Command, options: CallOptions = {}): Promise<ResponseApdu> {
     const { cla = 0, ins, p1 = 0, p2 = 0, data = new Uint8Array(0), le } = command;
     const whole = { cla, ins, p1, p2, data, ...(le !== undefined && { le }) };
-    let answer = await this.#exchange(encodeCommand(whole));
+    let answer = await this.#exchange(encodeCommand(whole), options);
     if (answer.sw >> 8 === WRONG_LE && (le ?? 0) <= 0x100)
-      answer = await this.#exchange(encodeCommand({ ...whole, le: answer.sw & 0xff || 0x100 }));
+      answer = await this.#exchange(withLe(whole, answer), options);
     const parts = [answer.data];
     for (let length = answer.data.length; answer.sw >> 8 === MORE; length += answer.data.length) {
       if (length > MAX_ANSWER) throw new ReturnCodeError("SCardTransmit", Rv.CommError);
       const next = { cla, ins: GET_RESPONSE, p1: 0, p2: 0, data: new Uint8Array(0) };
-      answer = await this.#exchange(encodeCommand({ ...next, le: answer.sw & 0xff || 0x100 }));
+      answer = await this.#exchange(withLe(next, answer), options);
       parts.push(answer.data);
     }
     return { data: Uint8Array.from(Buffer.concat(parts)), sw: answer.sw };
   }
 
   /** The same, where nothing but `9000` will do. @throws {StatusWordError} otherwise. */
-  async must(command: Command): Promise<Uint8Array> {
-    const { data, sw } = await this.command(command);
+  async must(command: Command, options: CallOptions = {}): Promise<Uint8Array> {
+    const { data, sw } = await this.command(command, options);
     if (sw !== OK) throw new StatusWordError(sw, data);
     return data;
   }
@@ -127,15 +146,17 @@ export class Card implements AsyncDisposable {
   /**
    * Keeps everybody else off the card until the transaction is disposed: SCardBeginTransaction. Waits its turn. Nests.
    *
+   * @param options.signal gives up waiting, with its reason.
    * @example await using transaction = await card.transaction();
    */
-  async transaction({ signal }: { signal?: AbortSignal } = {}): Promise<Transaction> {
-    const within = signal ?? new AbortController().signal;
+  async transaction(options: { readonly signal?: AbortSignal } = {}): Promise<Transaction> {
+    const { signal = new AbortController().signal } = options;
     for (;;) {
-      within.throwIfAborted();
+      signal.throwIfAborted();
+      const session = this.#open("SCardBeginTransaction");
       try {
-        await this.#session.begin({ signal: within });
-        return new Transaction(this.#session);
+        await session.begin({ signal });
+        return new Transaction(session);
       } catch (error) {
         const isTaken = error instanceof ReturnCodeError && error.rv === Rv.SharingViolation;
         if (!isTaken) throw error;
@@ -145,22 +166,27 @@ export class Card implements AsyncDisposable {
 
   /** Resolves while the handle is good: SCardStatus. */
   async status(): Promise<void> {
-    await this.#session.status();
+    await this.#open("SCardStatus").status();
   }
 
   /** Talks to the reader: SCardControl. @returns its answer. */
-  async control(code: number, data: Uint8Array = new Uint8Array(0)): Promise<Uint8Array> {
-    return await this.#session.control(code, data);
+  async control(
+    code: number,
+    data: Uint8Array = new Uint8Array(0),
+    { signal }: CallOptions = {},
+  ): Promise<Uint8Array> {
+    const session = this.#open("SCardControl");
+    return await untilAborted(() => session.control(code, data), signal);
   }
 
   /** SCardGetAttrib. @returns at most 264 bytes. */
   async attribute(id: number): Promise<Uint8Array> {
-    return await this.#session.getAttribute(id);
+    return await this.#open("SCardGetAttrib").getAttribute(id);
   }
 
   /** SCardSetAttrib. @param value at most 264 bytes. */
   async setAttribute(id: number, value: Uint8Array): Promise<void> {
-    await this.#session.setAttribute(id, value);
+    await this.#open("SCardSetAttrib").setAttribute(id, value);
   }
 
   /** Renews the handle after a reset or removal, or shares the card otherwise: SCardReconnect. */
@@ -168,7 +194,8 @@ export class Card implements AsyncDisposable {
     how: Sharing & { readonly first?: Exclude<CardEnd, "eject"> } = {},
   ): Promise<void> {
     const first = endNumber(how.first ?? "leave");
-    this.#protocol = await this.#session.reconnect(sharingNumbers(how), first);
+    const session = this.#open("SCardReconnect");
+    this.#protocol = await session.reconnect(sharingNumbers(how), first);
   }
 
   /** Closes the handle: SCardDisconnect. Again, or after disposal, it does nothing. */
@@ -187,9 +214,19 @@ export class Card implements AsyncDisposable {
     this.#onEnd();
   }
 
-  async #exchange(apdu: Uint8Array): Promise<ResponseApdu> {
-    const response = parseResponse(await this.transmit(apdu));
+  /** @throws {ReturnCodeError} once the handle is closed: whoever serves it need not notice by itself. */
+  #open(call: string): CardSession {
+    if (!this.#isOpen) throw new ReturnCodeError(call, Rv.InvalidHandle);
+    return this.#session;
+  }
+
+  async #exchange(apdu: Uint8Array, options: CallOptions): Promise<ResponseApdu> {
+    const response = parseResponse(await this.transmit(apdu, options));
     if (!response) throw new ReturnCodeError("SCardTransmit", Rv.CommError);
     return response;
   }
 }
+
+/** The same command, with as many bytes wanted as the second byte of an answer's status word says. */
+const withLe = (command: CommandApdu, { sw }: ResponseApdu): Uint8Array =>
+  encodeCommand({ ...command, le: sw & 0xff || 0x100 });

@@ -1,9 +1,11 @@
+import { getEventListeners } from "node:events";
 import { describe, expect, test } from "vitest";
 import type { SoftwareCard } from "../software-cards/card.ts";
 import { SoftwareReaders } from "../services/software/service.ts";
 import type { Card } from "./card.ts";
 import { type Client } from "./client.ts";
 import { connect } from "./connect.ts";
+import type { Share } from "./names.ts";
 
 const READER = "Software 00 00";
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
@@ -128,6 +130,70 @@ describe("a transaction", () => {
       await using _transaction = await connected.transaction();
       readers.pull(READER);
     });
+  });
+});
+
+describe("a card that does not answer", () => {
+  class Deaf extends Scripted {
+    override process(command: Uint8Array): Uint8Array {
+      const answer = super.process(command);
+      if (command[1] !== 0xff) return answer;
+      return new Promise<Uint8Array>(() => {}) as unknown as Uint8Array;
+    }
+  }
+  const command = { ins: 0xff };
+
+  test("is not waited for longer than told, and lets go of the signal", async () => {
+    await withCard(new Deaf(), async (connected) => {
+      const stop = new AbortController();
+      await connected.command({ ins: 1 }, { signal: stop.signal });
+      const waiting = connected.command(command, { signal: stop.signal });
+      stop.abort(new Error("enough"));
+      await expect(waiting).rejects.toThrow("enough");
+      await expect(connected.must({ ins: 1 }, { signal: stop.signal })).rejects.toThrow("enough");
+      expect(getEventListeners(stop.signal, "abort")).toEqual([]);
+    });
+  });
+
+  test("keeps no client from its end, not even in a transaction", async () => {
+    const readers = new SoftwareReaders([READER]);
+    await readers.insert(READER, new Deaf());
+    const client = await connect(readers);
+    const connected = await client.connect(READER);
+    await connected.transaction();
+    const told = Promise.allSettled([connected.command(command)]);
+    await client[Symbol.asyncDispose]();
+    expect(await told).toMatchObject([{ reason: { code: "SCARD_E_NO_SMARTCARD" } }]);
+  });
+});
+
+test("what is closed says so", async () => {
+  const readers = new SoftwareReaders([READER]);
+  await readers.insert(READER, new Scripted());
+  const client = await connect(readers);
+  const closed = await client.connect(READER);
+  await closed.disconnect();
+  const refusal = { code: "SCARD_E_INVALID_HANDLE" };
+  await expect(closed.transmit(bytes("00000000"))).rejects.toMatchObject(refusal);
+  await expect(closed.transaction()).rejects.toMatchObject(refusal);
+  await expect(closed.reconnect()).rejects.toMatchObject(refusal);
+  const left = await client.connect(READER);
+  const told = Promise.allSettled([client.waitForCard({ reader: "No*" })]);
+  await client[Symbol.asyncDispose]();
+  await client[Symbol.asyncDispose]();
+  expect(await told).toMatchObject([{ reason: { code: "E_CLOSED" } }]);
+  await expect(left.status()).rejects.toMatchObject(refusal);
+  await expect(client.connect(READER)).rejects.toMatchObject({ code: "E_CLOSED" });
+});
+
+test("what no compiler checked is refused by name", async () => {
+  await withCard(new Scripted(), async (connected, client) => {
+    const apdu = "00000000" as unknown as Uint8Array;
+    await expect(connected.transmit(apdu)).rejects.toThrow("an APDU is a Uint8Array");
+    const share = "alone" as Share;
+    await expect(client.connect(READER, { share })).rejects.toThrow(
+      '"alone" is none of "exclusive", "shared", "direct"',
+    );
   });
 });
 

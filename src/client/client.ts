@@ -1,10 +1,12 @@
 import type { CardService, Reader } from "../domain/card-service.ts";
+import { CardwireError } from "../domain/errors.ts";
 import { globMatcher } from "../domain/glob.ts";
 import { Card, type Sharing, sharingNumbers } from "./card.ts";
 
 /** For logs, and for who asks who has the card. */
 const principal = { name: `pid ${process.pid}` };
 
+/** Which card is awaited, and for how long. */
 export interface WaitOptions {
   /** Glob over readers' names; any reader unless told. */
   readonly reader?: string;
@@ -16,6 +18,7 @@ export class Client implements AsyncDisposable {
   readonly #service: CardService;
   readonly #close: () => Promise<void>;
   readonly #cards = new Set<Card>();
+  #isClosed = false;
 
   /** Made by `connect`. @param close ends what the service needs; the service itself is disposed here. */
   constructor(service: CardService, close: () => Promise<void>) {
@@ -28,12 +31,20 @@ export class Client implements AsyncDisposable {
     return this.#service.readers;
   }
 
-  /** Every list of readers, the current one first, until `signal` aborts. Who is slow skips lists, never changes. */
+  /**
+   * Every list of readers, the current one first, until `signal` aborts or the client is closed; the loop ends then,
+   * without an error. Who is slow skips lists, never changes.
+   */
   changes({ signal }: { signal?: AbortSignal } = {}): AsyncIterable<readonly Reader[]> {
     return this.#service.watch({ signal: signal ?? new AbortController().signal });
   }
 
-  /** Resolves with a reader that has a card, as soon as there is one. @throws the signal's reason when it aborts. */
+  /**
+   * Resolves with a reader that has a card, as soon as there is one.
+   *
+   * @throws the signal's reason when it aborts.
+   * @throws {CardwireError} `E_CLOSED` when the client is closed first.
+   */
   async waitForCard({ reader = "*", signal }: WaitOptions = {}): Promise<Reader> {
     const matches = globMatcher(reader);
     for await (const readers of this.changes({ ...(signal && { signal }) })) {
@@ -41,7 +52,7 @@ export class Client implements AsyncDisposable {
       if (found) return found;
     }
     signal?.throwIfAborted();
-    throw new Error("the readers were closed");
+    throw closed();
   }
 
   /**
@@ -49,23 +60,37 @@ export class Client implements AsyncDisposable {
    *
    * @param reader its whole name.
    * @throws {ReturnCodeError} `SCARD_E_NO_SMARTCARD`, `SCARD_E_UNKNOWN_READER`, `SCARD_E_SHARING_VIOLATION` …
+   * @throws {CardwireError} `E_CLOSED` once the client is closed.
    */
   async connect(
     reader: string,
     how: Sharing & { readonly signal?: AbortSignal } = {},
   ): Promise<Card> {
+    if (this.#isClosed) throw closed();
     const signal = how.signal ?? new AbortController().signal;
     const options = { ...sharingNumbers(how), principal };
     const { session, activeProtocol } = await this.#service.connect(reader, options, { signal });
+    if (this.#isClosed) {
+      await session.abandon();
+      throw closed();
+    }
     const onEnd = (): void => void this.#cards.delete(card);
     const card: Card = new Card(reader, session, { activeProtocol, onEnd });
     this.#cards.add(card);
     return card;
   }
 
+  /** Ends every call that waits for a card, too. Again, it does nothing. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([...this.#cards].map((card) => card[Symbol.asyncDispose]()));
-    await this.#service[Symbol.asyncDispose]();
-    await this.#close();
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    try {
+      // At once: a card that is still busy is done with when the service is.
+      await Promise.all([...this.#cards, this.#service].map((each) => each[Symbol.asyncDispose]()));
+    } finally {
+      await this.#close();
+    }
   }
 }
+
+const closed = (): CardwireError => new CardwireError("E_CLOSED", "the client was closed");

@@ -8,6 +8,7 @@ import { SYSTEM_SOCKET } from "../host/system-socket.ts";
 import { pcscdService } from "../services/pcscd/service.ts";
 import { Client } from "./client.ts";
 
+/** How `connect` gets to the readers. */
 export interface ConnectOptions {
   /** Gives up while connecting; later, use the methods' own. */
   readonly signal?: AbortSignal;

@@ -6,7 +6,7 @@ export const errorCodes = {
   E_CARD_FILE: "A card's file cannot be read or written, is no card's, or is open to others.",
   E_CARD_FILE_EXISTS: "There is a file already where a new card's was to be.",
   E_CARD_IN_USE: "Another cardwire runs the card of this file.",
-  E_CLOSED: "Something was asked of a line or a service after its owner had closed it.",
+  E_CLOSED: "Something was asked of a line, a service or a client after its owner had closed it.",
   E_CONFIG: "The settings file cannot be read, is not TOML, or says something that makes no sense.",
   E_DEMO:
     "A step of the demo failed: a program of OpenSC's, or the card did not do what it is to do.",
@@ -55,7 +55,8 @@ export const errorCodes = {
   E_UNINSTALL: "Something is in use, or was not cardwire's to remove.",
   E_USAGE: "The command line lacks something that its parser cannot see.",
   E_USER: "The user does not exist here, or cannot run cardwire.",
-  E_WHERE: "WHERE is neither a host for ssh, `unix:` with an absolute path, nor `software:`.",
+  E_WHERE:
+    "WHERE is neither a host for ssh, `unix:` with an absolute path, `software:`, nor `demo:`.",
 } as const satisfies Readonly<Record<`E_${string}`, string>>;
 
 export type ErrorCode = keyof typeof errorCodes;

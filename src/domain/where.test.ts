@@ -10,6 +10,7 @@ test.each([
     "card.example",
   ],
   ["ssh://[::1]:22", { kind: "ssh", destination: "ssh://[::1]:22", host: "[::1]" }, "1-"],
+  ["2001:db8::", { kind: "ssh", destination: "2001:db8::", host: "2001:db8::" }, "2001-db8--"],
   ["unix:/run/pcscd/pcscd.comm", { kind: "unix", path: "/run/pcscd/pcscd.comm" }, "local"],
   ["software:", { kind: "software" }, "software"],
   ["demo:", { kind: "demo" }, "demo"],
@@ -30,9 +31,16 @@ test.each([
   "unix:relative",
   "host\n",
   "demo:x",
+  "software:35963",
+  "Demo:",
+  "ssh://host:",
   "nats:",
 ])("%j is refused, with what there is", (text) => {
   expect(() => parseWhere(text)).toThrow(
     expect.objectContaining({ code: "E_WHERE", hint: expect.stringContaining("unix:PATH") }),
   );
+});
+
+test("a port without its scheme is told how it is written", () => {
+  expect(() => parseWhere("alice@host:2222")).toThrow("ssh://alice@host:2222");
 });

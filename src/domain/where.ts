@@ -22,6 +22,9 @@ export function parseWhere(text: string): Where {
   }
   if (text === "software:" || text === "demo:")
     return { kind: text === "demo:" ? "demo" : "software" };
+  const port = /^[^:/]+:(\d+)$/.exec(text)?.[1];
+  if (port && !/^(software|demo):/.test(text))
+    throw unknown(text, `a host with a port is ssh://${text}`);
   const scheme = /^([a-z][a-z+.-]*):/.exec(text)?.[1];
   if (scheme && scheme !== "ssh") throw unknown(text, `nothing is known of ${scheme}:`);
   return { kind: "ssh", destination: text, host: hostOf(text) };
@@ -30,7 +33,8 @@ export function parseWhere(text: string): Where {
 function hostOf(destination: string): string {
   const bare = destination.replace(/^ssh:\/\//, "").replace(/^[^@]*@/, "");
   const host = destination.startsWith("ssh://") ? bare.replace(/(:\d+)?\/?$/, "") : bare;
-  if (host === "" || destination.startsWith("-") || /[\s\p{C}]/u.test(destination))
+  const isCutShort = /^[^:]*:$/.test(host); // IPv6 addresses have more than one colon
+  if (host === "" || isCutShort || destination.startsWith("-") || /[\s\p{C}]/u.test(destination))
     throw unknown(destination, "that is no host");
   return host;
 }

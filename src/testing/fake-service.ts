@@ -1,5 +1,6 @@
 import type { CardService, CardSession, ConnectOptions, Reader } from "../domain/card-service.ts";
 import { ReturnCodeError } from "../domain/errors.ts";
+import { firstSignal } from "../domain/first-signal.ts";
 import { Rv } from "../domain/return-codes.ts";
 import { Watchable } from "../domain/watchable.ts";
 import { type FakeAnswers, type FakeCall, FakeSession } from "./fake-session.ts";
@@ -46,7 +47,8 @@ export class FakeService implements CardService {
   }
 
   async *watch({ signal }: { signal: AbortSignal }): AsyncGenerator<readonly Reader[]> {
-    yield* this.#shown.follow({ signal: AbortSignal.any([signal, this.#closed.signal]) });
+    using either = firstSignal(signal, this.#closed.signal);
+    yield* this.#shown.follow(either);
   }
 
   async connect(

@@ -83,6 +83,9 @@ test("the card stays for every program, until Ctrl-C", async () => {
   const second = await cardwire(["demo"]);
   expect(second).toMatchObject({ status: 1 });
   expect(second.stderr).toMatch(/demo/);
+  expect(second.stderr).toContain(
+    'hint: End it first, or use what it offers: eval "$(cardwire env demo)"',
+  );
   shown.kill("SIGINT");
   expect(await shown.exited).toMatchObject({ status: 0 });
   expect(await left()).toEqual([]);

@@ -1,4 +1,5 @@
 import { connect } from "../../client/connect.ts";
+import { CardwireError } from "../../domain/errors.ts";
 import { runtimeDirectory } from "../../host/paths.ts";
 import { makeScratchDirectory } from "../../host/scratch-directory.ts";
 import { type Attachment, type AttachmentOptions, attach } from "../attachment.ts";
@@ -72,7 +73,9 @@ export async function demo(
     });
     let near: Attachment | undefined;
     await step({ name: "attach", by: `cardwire attach unix:SOCKET --name ${NAME}` }, async () => {
-      near = await open(`unix:${far}`, NAME);
+      near = await open(`unix:${far}`, NAME).catch((error: unknown) => {
+        throw explainName(error);
+      });
       return near.socket;
     });
     if (!near) throw new Error("unreachable: it was attached");
@@ -83,6 +86,15 @@ export async function demo(
     await holdings[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/** The demo has no `--name`, but whoever has its name may well have the same card. */
+function explainName(error: unknown): unknown {
+  if (!CardwireError.is(error) || error.code !== "E_NAME_IN_USE") return error;
+  return new CardwireError(error.code, error.message, {
+    cause: error,
+    hint: `End it first, or use what it offers: eval "$(cardwire env ${NAME})"`,
+  });
 }
 
 /** Uses the card behind a socket, with OpenSC or, where that is not installed, with the client of this package. */

@@ -33,10 +33,11 @@ export class Slot {
   #contacts: Contacts | undefined;
   #atr: Uint8Array | undefined;
   #stateBits: number = Absent;
+  #isPowered = false;
   #protocol: number = Protocol.Undefined;
   #eventCounter = 0;
   #isExclusive = false;
-  /** The commands that a pulled card does not answer any more. */
+  /** What a pulled card does not answer any more. */
   readonly #underWay = new Set<(why: Error) => void>();
   #powerOff: NodeJS.Timeout | undefined;
   /**
@@ -109,7 +110,6 @@ export class Slot {
   async insert(contacts: Contacts): Promise<void> {
     this.pull();
     this.#contacts = contacts;
-    this.#atWork = Promise.resolve(); // what the last card does not finish is nothing to wait for
     const atr = await this.#work(() => contacts.powerOn("cold")).catch(() => NOTHING);
     if (this.#contacts !== contacts) return;
     this.#eventCounter = (this.#eventCounter + 1) & 0xffff;
@@ -128,6 +128,7 @@ export class Slot {
     const gone = new ReturnCodeError("SCardTransmit", Rv.NoSmartcard);
     for (const fail of this.#underWay) fail(gone);
     this.#underWay.clear();
+    this.#atWork = Promise.resolve(); // what this card does not finish is nothing to wait for
     if (!this.hasCard) return; // pulled before it was ever listed
     this.#sleep();
     this.#atr = undefined;
@@ -228,7 +229,7 @@ export class Slot {
   async unpower(): Promise<void> {
     const contacts = this.#contacts;
     if (!contacts) return;
-    await this.#work(async () => contacts.powerOff());
+    await this.#work(async () => contacts.powerOff()).catch(() => {}); // pulled: it has no power
     if (this.#contacts !== contacts) return;
     this.#sleep();
     this.#stateBits = Present;
@@ -239,14 +240,7 @@ export class Slot {
   async transmit(command: Uint8Array): Promise<Uint8Array> {
     const contacts = this.#contacts;
     if (!contacts) throw new ReturnCodeError("SCardTransmit", Rv.NoSmartcard);
-    const { promise, resolve, reject } = deferred<Uint8Array>();
-    this.#underWay.add(reject);
-    this.#work(() => contacts.transmit(command)).then(resolve, reject);
-    try {
-      return await promise;
-    } finally {
-      this.#underWay.delete(reject);
-    }
+    return await this.#work(() => contacts.transmit(command));
   }
 
   async #turnOn(powerOn: () => Promise<Uint8Array>): Promise<void> {
@@ -280,10 +274,17 @@ export class Slot {
     this.#powerOff.unref();
   }
 
-  /** Contacts do one thing at a time. */
-  #work<T>(job: () => Promise<T>): Promise<T> {
-    const done = this.#atWork.then(job);
+  /** Contacts do one thing at a time. @throws {ReturnCodeError} `SCARD_E_NO_SMARTCARD` as soon as the card is pulled. */
+  async #work<T>(job: () => Promise<T>): Promise<T> {
+    const { promise, resolve, reject } = deferred<T>();
+    this.#underWay.add(reject);
+    const done = this.#atWork.then(() => (this.#underWay.has(reject) ? job() : promise));
     this.#atWork = done.catch(() => {});
-    return done;
+    done.then(resolve, reject);
+    try {
+      return await promise;
+    } finally {
+      this.#underWay.delete(reject);
+    }
   }
 }
