@@ -169,4 +169,16 @@ describe("ATTEST", () => {
     expect(await say("00f9f90000")).toBe("6b00");
     expect(await say("00f99a0100")).toBe("6b00");
   });
+
+  test("not with a key that cannot sign", async () => {
+    await letIn();
+    expect(await say(`00fee1f9220820${"01".repeat(32)}`)).toBe("9000");
+    expect(await say("00f99c0000")).toBe("6985");
+  });
+
+  test("not with a certificate that is none", async () => {
+    await letIn();
+    expect(await say("00db3fff0b5c035fff01530470023000")).toBe("9000");
+    expect(await say("00f99c0000")).toBe("6985");
+  });
 });
