@@ -65,7 +65,10 @@ test("what cannot be written leaves the old text", async () => {
   await createCardFile(path, "one");
   await using file = await openCardFile(path);
   await rm(directory, { recursive: true });
-  await expect(file.write("two")).rejects.toMatchObject({ code: "E_CARD_FILE" });
+  await expect(file.write("two")).rejects.toMatchObject({
+    code: "E_CARD_FILE",
+    message: `${path} cannot be written: there is no ${directory}`,
+  });
 });
 
 describe("is refused", () => {

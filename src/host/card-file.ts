@@ -160,6 +160,10 @@ function explain(cause: unknown, path: string, done: "made" | "read" | "written"
       cause,
       hint: "'cardwire card new piv --name NAME' makes a card.",
     });
+  if (code === "ENOENT")
+    return new CardwireError("E_CARD_FILE", `${path} cannot be ${done}: there is no ${folder}`, {
+      cause,
+    });
   if (code === "EACCES" || code === "EPERM" || code === "EROFS") {
     const hint =
       done === "read"

@@ -95,6 +95,7 @@ test.each([
     "a PUK has six to eight letters, digits or signs",
   ],
   ["no name", { name: "" }, "a card's name has 1 to 64 characters"],
+  ["a name for a terminal", { name: "a\u001b[31mb" }, "a card's name has no control characters"],
   ["too long a name", { name: "x".repeat(65) }, "a card's name has 1 to 64 characters"],
 ])("%s is refused, and not repeated", async (_what, options, message) => {
   await expect(provision({ ...options, now })).rejects.toThrow(new RangeError(message));
