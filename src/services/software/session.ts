@@ -36,7 +36,8 @@ export class SoftwareSession implements CardSession, Handle {
         if (!slot.hasCard) throw refuse(Rv.NoSmartcard);
         await slot.powerUp();
         signal.throwIfAborted();
-        if (slot.isMute) throw refuse(Rv.UnpoweredCard);
+        if (!slot.isAwake) throw refuse(Rv.UnpoweredCard);
+        slot.use(); // also where it is refused for what it wants of the card
       }
       // Powering up took time, and somebody may have been faster.
     } while (slot.lock.isHeld());
@@ -71,6 +72,9 @@ export class SoftwareSession implements CardSession, Handle {
     this.#checkLock(call);
     // In exclusive mode the connect itself counts one, which is not given back.
     const wasHeld = this.#slot.lock.give(this, this.#slot.isExclusive ? 1 : 0);
+    // Where there is no card to reset, that is said before all else (seen with 1.9.9).
+    const wantsReset = disposition === Disposition.Reset || disposition === Disposition.Unpower;
+    if (wantsReset && !this.#slot.hasCard) throw new ReturnCodeError(call, Rv.RemovedCard);
     // The reader cannot do that, but the transaction ends all the same.
     if (disposition === Disposition.Eject) throw new ReturnCodeError(call, Rv.UnsupportedFeature);
     if (!wasHeld) throw new ReturnCodeError(call, Rv.NotTransacted);
@@ -86,7 +90,8 @@ export class SoftwareSession implements CardSession, Handle {
     this.#checkLock(call);
     this.#checkNotice(call);
     const isRaw = pci.send === Protocol.Raw;
-    if (!isRaw && !slot.hasCard) throw new ReturnCodeError(call, Rv.NoSmartcard);
+    // Raw ones go to the reader's driver, and vpcd says of them that they failed.
+    if (!slot.hasCard) throw new ReturnCodeError(call, isRaw ? Rv.NotTransacted : Rv.NoSmartcard);
     if (!isRaw && pci.send !== Protocol.Any && pci.send !== slot.protocol)
       throw new ReturnCodeError(call, Rv.ProtoMismatch);
     const data = await slot.transmit(apdu);
@@ -136,12 +141,11 @@ export class SoftwareSession implements CardSession, Handle {
     if (initialization !== Disposition.Leave) {
       await slot.reset(initialization === Disposition.Reset ? "warm" : "cold");
       slot.tellAll(Rv.ResetCard);
-      if (slot.hasCard) slot.use();
     }
-    if (share !== ShareMode.Direct) {
-      if (!slot.hasCard) throw new ReturnCodeError(call, Rv.NoSmartcard);
-      if (slot.isMute) throw new ReturnCodeError(call, Rv.UnresponsiveCard);
-    }
+    // Of a direct one, too, which connects without a card.
+    if (!slot.hasCard) throw new ReturnCodeError(call, Rv.NoSmartcard);
+    if (slot.isMute) throw new ReturnCodeError(call, Rv.UnresponsiveCard);
+    if (share !== ShareMode.Direct) slot.use();
     this.#negotiate(call, share, protocols);
     if (share === ShareMode.Exclusive && !slot.isExclusive) {
       if (!slot.mayBeExclusive(this)) throw new ReturnCodeError(call, Rv.SharingViolation);

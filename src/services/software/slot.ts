@@ -39,8 +39,12 @@ export class Slot {
   /** The commands that a pulled card does not answer any more. */
   readonly #underWay = new Set<(why: Error) => void>();
   #powerOff: NodeJS.Timeout | undefined;
-  /** Whether somebody connected to this card, and not only to the reader, and the last handle is not closed since. */
-  #isInUse = false;
+  /**
+   * What the rules hold the card's power to be: in use from when somebody connects to the card, and not only to the
+   * reader, until the last handle is closed; then idle, and after a while off. pcscd goes by this and not by what is
+   * so: a direct reconnect with a reset gives power that nobody ever takes (seen with 1.9.9).
+   */
+  #power: "off" | "idle" | "in use" = "off";
   /** What the contacts are doing; the next thing comes after it. */
   #atWork: Promise<unknown> = Promise.resolve();
   #isGone = false;
@@ -80,10 +84,10 @@ export class Slot {
     return (this.#stateBits & Swallowed) !== 0;
   }
 
-  get isPowered(): boolean {
-    return this.#isPowered;
+  /** Whether the card answers, as far as it is known. */
+  get isAwake(): boolean {
+    return (this.#stateBits & Powered) !== 0;
   }
-  #isPowered = false;
 
   get atr(): Uint8Array {
     return this.#atr ?? NOTHING;
@@ -110,7 +114,8 @@ export class Slot {
     if (this.#contacts !== contacts) return;
     this.#eventCounter = (this.#eventCounter + 1) & 0xffff;
     this.#wake(atr);
-    this.#rest();
+    this.#protocol = Protocol.Undefined;
+    if (this.isAwake) this.#rest();
     this.#onChange();
   }
 
@@ -125,7 +130,6 @@ export class Slot {
     this.#underWay.clear();
     if (!this.hasCard) return; // pulled before it was ever listed
     this.#sleep();
-    this.#isInUse = false;
     this.#atr = undefined;
     this.#stateBits = Absent;
     this.#eventCounter = (this.#eventCounter + 1) & 0xffff;
@@ -154,14 +158,13 @@ export class Slot {
   /** Adds a handle that was granted. Exclusive access is a first level of the lock. */
   add(handle: Handle, share: number): void {
     this.#handles.add(handle);
-    if (share !== ShareMode.Direct) this.use();
     if (share === ShareMode.Exclusive) this.makeExclusive(handle);
     this.#onChange();
   }
 
   /** The card keeps its power from now on, until the last handle is closed. */
   use(): void {
-    this.#isInUse = true;
+    this.#power = "in use";
     clearTimeout(this.#powerOff);
   }
 
@@ -178,9 +181,10 @@ export class Slot {
     this.#onChange();
   }
 
+  /** Exclusive access ends, but not the level of the lock that it came with: its handle has to end that (seen with 1.9.9). */
   makeShared(handle: Handle): void {
+    this.lock.give(handle, 1);
     this.#isExclusive = false;
-    this.lock.give(handle);
     this.#onChange();
   }
 
@@ -188,10 +192,7 @@ export class Slot {
     if (!this.#handles.delete(handle)) return;
     this.#isExclusive = false;
     if (this.lock.isHeldBy(handle)) this.lock.drop();
-    if (this.#handles.size === 0) {
-      this.#isInUse = false;
-      this.#rest();
-    }
+    if (this.#handles.size === 0 && this.#power !== "off") this.#rest();
     this.#onChange();
   }
 
@@ -202,21 +203,25 @@ export class Slot {
 
   // The card.
 
-  /** Powers the card if it is not. A card that does not answer is mute from then on. */
+  /**
+   * Powers the card if it is not. One that does not answer is mute from then on. The protocol stays: a direct connect
+   * may have chosen one before.
+   */
   async powerUp(): Promise<void> {
     const contacts = this.#contacts;
-    if (!contacts || this.#isPowered) return;
-    await this.#power(() => contacts.powerOn("cold"));
+    if (!contacts || this.#power !== "off") return;
+    await this.#turnOn(() => contacts.powerOn("cold"));
   }
 
   /** Resets the card. @param how "cold" by taking its power away first. */
   async reset(how: "cold" | "warm"): Promise<void> {
     const contacts = this.#contacts;
     if (!contacts) return;
-    await this.#power(() => {
+    await this.#turnOn(() => {
       if (how === "cold") contacts.powerOff();
       return contacts.powerOn(how);
     });
+    if (this.#contacts === contacts) this.protocol = Protocol.Undefined;
   }
 
   /** Takes the card's power away until somebody connects. */
@@ -244,7 +249,7 @@ export class Slot {
     }
   }
 
-  async #power(powerOn: () => Promise<Uint8Array>): Promise<void> {
+  async #turnOn(powerOn: () => Promise<Uint8Array>): Promise<void> {
     const contacts = this.#contacts;
     const atr = await this.#work(powerOn).catch(() => NOTHING);
     if (this.#contacts !== contacts) return;
@@ -255,23 +260,18 @@ export class Slot {
   #wake(atr: Uint8Array): void {
     const isCard = parseAtr(atr) !== undefined;
     this.#atr = isCard ? Uint8Array.from(atr) : undefined;
-    this.#isPowered = isCard;
     this.#stateBits = isCard ? READY : Present | Swallowed;
-    this.#protocol = Protocol.Undefined;
   }
 
   #sleep(): void {
-    this.#isPowered = false;
+    this.#power = "off";
     this.#protocol = Protocol.Undefined;
   }
 
-  /**
-   * Nobody uses the card: after a while it loses its power, and with it what was verified. It is shown as before. Handles
-   * of the card that lay there before it are no use of it.
-   */
+  /** Nobody uses the card: after a while it loses its power, and with it what was verified. It is shown as before. */
   #rest(): void {
+    this.#power = "idle";
     clearTimeout(this.#powerOff);
-    if (this.#isInUse || !this.#isPowered) return;
     this.#powerOff = setTimeout(() => {
       this.#contacts?.powerOff();
       this.#sleep();
