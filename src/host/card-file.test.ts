@@ -32,6 +32,16 @@ test("is written in one step, and nothing is left beside it", async () => {
   expect(await readdir(directory)).toEqual(["test.card"]);
 });
 
+test("what a killed process left is removed, and nothing else", async () => {
+  await createCardFile(path, "one");
+  const others = ["test.card.new", "test.card.0123456789ab.new.txt", "other.card.0123456789ab.new"];
+  for (const name of ["test.card.0123456789ab.new", ...others])
+    await writeFile(join(directory, name), "half a");
+  await using file = await openCardFile(path);
+  expect(file.text).toBe("one");
+  expect((await readdir(directory)).toSorted()).toEqual([...others, "test.card"].toSorted());
+});
+
 test("a link to it stays one", async () => {
   await createCardFile(path, "one");
   const link = join(directory, "link");
@@ -55,7 +65,10 @@ test("what cannot be written leaves the old text", async () => {
   await createCardFile(path, "one");
   await using file = await openCardFile(path);
   await rm(directory, { recursive: true });
-  await expect(file.write("two")).rejects.toMatchObject({ code: "E_CARD_FILE" });
+  await expect(file.write("two")).rejects.toMatchObject({
+    code: "E_CARD_FILE",
+    message: `${path} cannot be written: there is no ${directory}`,
+  });
 });
 
 describe("is refused", () => {

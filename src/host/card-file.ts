@@ -1,10 +1,12 @@
 import { randomBytes } from "node:crypto";
-import { type FileHandle, open, realpath, rename, rm } from "node:fs/promises";
-import { dirname } from "node:path";
+import { type FileHandle, open, readdir, realpath, rename, rm } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { CardwireError } from "../domain/errors.ts";
 import { errorCode } from "./error-code.ts";
 import { holdLock } from "./lock.ts";
 import { type FileStart, readStart } from "./read-start.ts";
+
+const AS_ITS_USER = "Keys are used by the one whose they are. Run cardwire as that user.";
 
 /** Longest card's file, bytes; one that is full of objects has some three million. */
 const MAX_BYTES = 8 * 1024 * 1024;
@@ -32,6 +34,7 @@ export interface CardFile extends AsyncDisposable {
 export async function createCardFile(path: string, text: string): Promise<void> {
   try {
     await writeNew(path, text);
+    await syncDirectory(dirname(path));
   } catch (cause) {
     if (errorCode(cause) === "EEXIST")
       throw new CardwireError("E_CARD_FILE_EXISTS", `${path} is there already`, {
@@ -58,6 +61,7 @@ export async function openCardFile(path: string): Promise<CardFile> {
     });
   try {
     const text = await read(real);
+    await removeLeftovers(real);
     return { path: real, text, write: (next) => replace(real, next), ...lock };
   } catch (error) {
     await lock[Symbol.asyncDispose]();
@@ -78,7 +82,7 @@ async function read(path: string): Promise<string> {
     throw new CardwireError("E_CARD_FILE", `${path} is too long for a card's file`);
   if (stats.uid !== process.getuid?.())
     throw new CardwireError("E_CARD_FILE", `${path} belongs to uid ${stats.uid}`, {
-      hint: "Keys are used by the one whose they are. Run cardwire as that user.",
+      hint: AS_ITS_USER,
     });
   if ((stats.mode & 0o077) !== 0) {
     const mode = (stats.mode & 0o777).toString(8);
@@ -89,8 +93,23 @@ async function read(path: string): Promise<string> {
   return bytes.toString("utf8");
 }
 
+const nextName = (path: string): string => `${path}.${randomBytes(6).toString("hex")}.new`;
+/** What {@link nextName} adds. */
+const NEXT_ENDING = /^\.[0-9a-f]{12}\.new$/;
+
+/** A process that is killed while it writes leaves the next text behind, private keys and all. */
+async function removeLeftovers(path: string): Promise<void> {
+  const [folder, name] = [dirname(path), basename(path)];
+  const names = await readdir(folder).catch(() => []); // a folder may be open to who knows the names in it only
+  const leftovers = names.filter(
+    (other) => other.startsWith(name) && NEXT_ENDING.test(other.slice(name.length)),
+  );
+  for (const leftover of leftovers)
+    await rm(join(folder, leftover), { force: true }).catch(() => {}); // the card works with it there, too
+}
+
 async function replace(path: string, text: string): Promise<void> {
-  const next = `${path}.${randomBytes(6).toString("hex")}.new`;
+  const next = nextName(path);
   try {
     await writeNew(next, text);
     await rename(next, path);
@@ -118,14 +137,14 @@ async function writeAll(file: FileHandle, text: string): Promise<void> {
   await file.sync();
 }
 
-/** So that the new name is there after a power failure, too. */
+/**
+ * So that the new name is there after a power failure, too. The text under that name counts already: where the system
+ * does not do it, as in a folder that may be written and not read, nothing is taken back.
+ */
 async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, "r");
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
+  const directory = await open(path, "r").catch(() => undefined);
+  await directory?.sync().catch(() => {});
+  await directory?.close();
 }
 
 function explain(cause: unknown, path: string, done: "made" | "read" | "written"): CardwireError {
@@ -141,6 +160,17 @@ function explain(cause: unknown, path: string, done: "made" | "read" | "written"
       cause,
       hint: "'cardwire card new piv --name NAME' makes a card.",
     });
+  if (code === "ENOENT")
+    return new CardwireError("E_CARD_FILE", `${path} cannot be ${done}: there is no ${folder}`, {
+      cause,
+    });
+  if (code === "EACCES" || code === "EPERM" || code === "EROFS") {
+    const hint =
+      done === "read"
+        ? AS_ITS_USER
+        : `A new text is written beside the old one: the folder '${folder}' has to be writable.`;
+    return new CardwireError("E_CARD_FILE", `${path} cannot be ${done}: ${code}`, { cause, hint });
+  }
   const reason = code ?? (cause instanceof Error ? cause.message : String(cause));
   return new CardwireError("E_CARD_FILE", `${path} cannot be ${done}: ${reason}`, { cause });
 }

@@ -40,6 +40,8 @@ describe("a new card", () => {
     const args = ["card", "new", "piv", "--name", "Zoë O'Hara", "--algorithm", "eccp256", "--json"];
     const { stdout } = await cardwire(args, { cwd: folder });
     expect(JSON.parse(stdout)).toMatchObject({ file: join(folder, "zoë-o-hara.card") });
+    const hidden = await cardwire(args.with(4, "../../.etc"), { cwd: folder });
+    expect(JSON.parse(hidden.stdout)).toMatchObject({ file: join(folder, "etc.card") });
   });
 
   test("with PIN, PUK and key out of files tells none of them", async () => {

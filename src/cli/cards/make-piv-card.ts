@@ -115,10 +115,10 @@ async function managementKeyFor({
   return { algorithm, value };
 }
 
-/** `Alice Example` → `alice-example.card`. */
+/** `Alice Example` → `alice-example.card`: letters and digits, dots and lines only where they lead nowhere. */
 function fileNameFor(name: string): string {
-  const words = name.toLowerCase().match(/[\p{L}\p{N}._]+/gu) ?? ["piv"];
-  return `${words.join("-").replace(/^\.+/, "")}.card`;
+  const words = name.toLowerCase().match(/[\p{L}\p{N}][\p{L}\p{N}._]*/gu) ?? ["piv"];
+  return `${words.join("-")}.card`;
 }
 
 /** What lies in the four slots, in words. */

@@ -45,7 +45,7 @@ function stateIn({ path, text }: CardFile): PivState {
     if (!(cause instanceof ProtocolError)) throw cause;
     throw new CardwireError("E_CARD_FILE", `${path}: ${cause.message}`, {
       cause,
-      hint: "Another program may have changed it. 'cardwire card new piv' makes a new one.",
+      hint: "What another program changed, only a copy of the file brings back; what a newer cardwire wrote, that one reads. 'cardwire card new piv' makes a new card.",
     });
   }
 }

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { getEventListeners, once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -96,6 +97,36 @@ test("waits for a reader, and says so once", async () => {
   const inserted = insert(new Card(), told.resolve);
   expect(await told.promise).toMatchObject({ isIn: false, why: { code: "ECONNREFUSED" } });
   stop.abort();
+  await inserted;
+});
+
+test("what is no order, or no command, does no harm", async () => {
+  const card = new Card();
+  const inserted = insert(card);
+  const reader = await accept();
+  send(reader, "0000 0001 03 0001 ff 0001 04");
+  expect(await read(reader, 9)).toBe("000300900000023b00");
+  expect(card.resets).toBe(0);
+  stop.abort();
+  await inserted;
+});
+
+test("a reader that asks and does not read is not answered without end", async () => {
+  let asked = 0;
+  const answer = new Uint8Array(60_000);
+  const card = Object.assign(new Card(), { process: async () => ((asked += 1), answer) });
+  const inserted = insert(card);
+  const reader = await accept();
+  const commands = 1_000;
+  send(reader, "0004 00b00000".repeat(commands));
+  for (let before = -1; before !== asked; await delay(50)) before = asked;
+  expect(asked).toBeLessThan(commands);
+  let missing = commands * (2 + answer.length);
+  for await (const chunk of reader) {
+    missing -= (chunk as Buffer).length;
+    if (missing === 0) stop.abort(); // which ends the stream
+  }
+  expect(missing).toBe(0);
   await inserted;
 });
 

@@ -3,6 +3,12 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { SoftwareCard } from "../../software-cards/card.ts";
 import { encodeVpcd, VpcdDecoder, VpcdOrder } from "../../wire/vpcd.ts";
 
+const aboutPower: ReadonlySet<number> = new Set([
+  VpcdOrder.PowerOff,
+  VpcdOrder.PowerOn,
+  VpcdOrder.Reset,
+]);
+
 /** How long to wait before vpcd is dialled again, ms: a pcscd that starts shows the card within the blink of an eye. */
 const REDIAL_MS = 250;
 
@@ -77,7 +83,7 @@ async function answerAll(
       decoder.push(chunk as Uint8Array); // no encoding is set
       for (let message = decoder.next(); message; message = decoder.next()) {
         const answer = await answerOne(card, message.slice());
-        if (answer && !signal.aborted) socket.write(encodeVpcd(answer));
+        if (answer && !signal.aborted) await send(socket, encodeVpcd(answer));
       }
     }
     return undefined;
@@ -89,11 +95,23 @@ async function answerAll(
   }
 }
 
+/** Resolves when there is room for more: a reader that asks and never reads is not answered without bound. */
+async function send(socket: Socket, bytes: Uint8Array): Promise<void> {
+  if (socket.destroyed || socket.write(bytes)) return;
+  await new Promise<void>((resolve) => {
+    const done = (): void => {
+      socket.off("drain", done).off("close", done);
+      resolve();
+    };
+    socket.on("drain", done).on("close", done);
+  });
+}
+
 /** What goes back: nothing after an order about power. */
 async function answerOne(card: SoftwareCard, message: Uint8Array): Promise<Uint8Array | undefined> {
   if (message.length !== 1) return await card.process(message);
   const [order] = message;
   if (order === VpcdOrder.Atr) return card.atr;
-  card.reset?.();
-  return undefined;
+  if (order !== undefined && aboutPower.has(order)) card.reset?.();
+  return undefined; // an order that nobody knows, too
 }

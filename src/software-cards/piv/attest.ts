@@ -19,7 +19,7 @@ const CERTIFICATE = 0x70;
 
 /**
  * ATTEST (YubiKey): a certificate of the key in slot P1, signed by the one in F9, which says that the card made it. For
- * a key that was imported there is none.
+ * a key that was imported there is none, nor with a key in F9 that cannot sign.
  */
 export const attest: Command = ({ state }, { p1, p2 }) => {
   if (p2 !== 0 || !isSlot(p1) || p1 === Slot.Attestation) return { sw: Sw.WrongP1P2 };
@@ -31,16 +31,40 @@ export const attest: Command = ({ state }, { p1, p2 }) => {
   );
   if (!key || !signer || !issuer) return { sw: Sw.ReferenceNotFound };
   if (key.origin !== "generated") return { sw: Sw.WrongData };
-  const slot = p1.toString(16);
-  const certificate = makeCertificate({
-    subject: encodeName(["CN", `PIV attestation ${slot}`]),
-    key: loadKey(key),
-    issuer: { name: subjectOf(issuer.value), key: loadKey(signer) },
-    ...validityOf(issuer.value),
-    extensions: statements(key, serialBytes(state)),
+  const certificate = certify(key, {
+    subject: encodeName(["CN", `PIV attestation ${p1.toString(16)}`]),
+    signer,
+    issuer: issuer.value,
+    serial: serialBytes(state),
   });
-  return { sw: Sw.Success, data: certificate };
+  return certificate ? { sw: Sw.Success, data: certificate } : { sw: Sw.ConditionsNotSatisfied };
 };
+
+interface Attestation {
+  readonly subject: Uint8Array;
+  readonly signer: StoredKey;
+  /** The certificate of the key that signs. */
+  readonly issuer: Uint8Array;
+  readonly serial: Uint8Array;
+}
+
+/** Undefined where F9 cannot attest: PUT DATA and IMPORT take anything for it, such as a key that only agrees. */
+function certify(
+  key: StoredKey,
+  { subject, signer, issuer, serial }: Attestation,
+): Uint8Array | undefined {
+  try {
+    return makeCertificate({
+      subject,
+      key: loadKey(key),
+      issuer: { name: subjectOf(issuer), key: loadKey(signer) },
+      ...validityOf(issuer),
+      extensions: statements(key, serial),
+    });
+  } catch {
+    return undefined;
+  }
+}
 
 const statements = ({ pinPolicy }: StoredKey, serial: Uint8Array): readonly Uint8Array[] => [
   extension(`${ARC}.3`, Uint8Array.from(VERSION)),

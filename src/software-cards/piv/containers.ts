@@ -37,6 +37,9 @@ export const wantsPin = (tag: number): boolean => wantPin.has(tag);
 /** Whether PUT DATA takes it: the tags of three bytes that begin with 5F, as YubiKeys do. */
 export const isStorable = (tag: number): boolean => tag >= 0x5f_0000 && tag <= 0x5f_ffff;
 
+/** The longest object, bytes. SP 800-73-4 part 1, table 7 goes up to 12,710, for a photograph. */
+export const MAX_OBJECT = 16_384;
+
 /** Where the certificate of a slot's key lies. */
 export function certificateContainer(slot: SlotNumber): number {
   switch (slot) {

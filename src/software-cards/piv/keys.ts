@@ -21,6 +21,15 @@ export const storeKey = (key: KeyObject): Uint8Array =>
 export const loadKey = ({ privateKey }: Pick<StoredKey, "privateKey">): KeyObject =>
   createPrivateKey({ key: Buffer.from(privateKey), type: "pkcs8", format: "der" });
 
+/** Whether it is a key of that algorithm. */
+export function isKeyOf(algorithm: Algorithm, key: KeyObject): boolean {
+  const kind = kindOf(algorithm);
+  const { asymmetricKeyType: type, asymmetricKeyDetails: details } = key;
+  if (type !== kind.type) return false;
+  if (kind.type === "rsa") return details?.modulusLength === kind.bits;
+  return kind.type !== "ec" || details?.namedCurve === kind.curve;
+}
+
 /** Its SubjectPublicKeyInfo, in DER. */
 export const publicKeyInfo = (key: KeyObject): Uint8Array =>
   createPublicKey(key).export({ type: "spki", format: "der" });

@@ -1,46 +1,20 @@
-import {
-  createCipheriv,
-  createPublicKey,
-  generateKeyPairSync,
-  privateDecrypt,
-  publicEncrypt,
-} from "node:crypto";
+import { createPublicKey, generateKeyPairSync, privateDecrypt, publicEncrypt } from "node:crypto";
 import { beforeEach, describe, expect, test } from "vitest";
+import { type SelectedCard, selectedCard } from "../../../test/piv/selected-card.ts";
 import { encodeCommand } from "../../wire/iso7816/apdu.ts";
 import { encodeTlv } from "../../wire/iso7816/tlv.ts";
-import { PivCard } from "./card.ts";
 import { loadKey } from "./keys.ts";
-import { provision } from "./provision.ts";
-import type { PivState } from "./state.ts";
 
-let provisioned: PivState | undefined;
-let card: PivCard;
+let alice: SelectedCard;
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
 const bytes = (text: string) => Buffer.from(text, "hex");
-const say = async (command: string): Promise<string> => hex(await card.process(bytes(command)));
+const say = (command: string) => alice.say(command);
+const letIn = () => alice.letIn();
 
-/** Proves that it has the management key. */
-async function letIn(): Promise<void> {
-  const asked = await say("0087089b047c02810000");
-  const cipher = createCipheriv("aes-128-ecb", new Uint8Array(16), null).setAutoPadding(false);
-  expect(await say(`0087089b147c128210${hex(cipher.update(bytes(asked.slice(8, 40))))}`)).toBe(
-    "9000",
-  );
-}
-
-beforeEach(async () => {
-  provisioned ??= await provision({
-    name: "Alice",
-    algorithm: 0x11,
-    managementKey: { algorithm: 0x08, value: new Uint8Array(16) },
-    now: new Date("2026-11-24T10:00:00Z"),
-  });
-  card = new PivCard(provisioned);
-  await say("00a4040005a000000308");
-});
+beforeEach(async () => void (alice = await selectedCard()));
 
 function publicKeyOf(slot: number) {
-  const key = card.state.keys.get(slot);
+  const key = alice.card.state.keys.get(slot);
   if (!key) throw new Error("there is none");
   return createPublicKey(loadKey(key));
 }
@@ -53,7 +27,7 @@ describe("GENERATE ASYMMETRIC KEY PAIR", () => {
     const { x = "", y = "" } = publicKeyOf(0x9e).export({ format: "jwk" });
     const point = hex(Buffer.concat([x, y].map((text) => Buffer.from(text, "base64url"))));
     expect(said).toBe(`7f4943864104${point}9000`);
-    expect(card.state.keys.get(0x9e)).toMatchObject({ pinPolicy: 1, origin: "generated" });
+    expect(alice.card.state.keys.get(0x9e)).toMatchObject({ pinPolicy: 1, origin: "generated" });
   });
 
   test("of RSA gives modulus and exponent, in pieces", async () => {
@@ -88,7 +62,7 @@ describe("IMPORT ASYMMETRIC KEY", () => {
   const put = async (algorithm: number, ...parts: readonly Uint8Array[]) => {
     const data = Buffer.concat(parts);
     return hex(
-      await card.process(encodeCommand({ cla: 0, ins: 0xfe, p1: algorithm, p2: 0x82, data })),
+      await alice.card.process(encodeCommand({ cla: 0, ins: 0xfe, p1: algorithm, p2: 0x82, data })),
     );
   };
   const ec = generateKeyPairSync("ec", { namedCurve: "secp384r1" });
@@ -100,7 +74,7 @@ describe("IMPORT ASYMMETRIC KEY", () => {
     const { d } = ec.privateKey.export({ format: "jwk" });
     expect(await put(0x14, part(0x06, d))).toBe("9000");
     expect(spki(publicKeyOf(0x82))).toBe(spki(ec.publicKey));
-    expect(card.state.keys.get(0x82)).toMatchObject({ origin: "imported", pinPolicy: 2 });
+    expect(alice.card.state.keys.get(0x82)).toMatchObject({ origin: "imported", pinPolicy: 2 });
   });
 
   test("takes two primes, and makes the rest itself", async () => {
@@ -109,10 +83,10 @@ describe("IMPORT ASYMMETRIC KEY", () => {
       await put(0x06, part(1, p), part(2, q), part(3, "AA"), Buffer.from("aa0101", "hex")),
     ).toBe("9000");
     expect(spki(publicKeyOf(0x82))).toBe(spki(rsa.publicKey));
-    expect(card.state.keys.get(0x82)?.pinPolicy).toBe(1);
+    expect(alice.card.state.keys.get(0x82)?.pinPolicy).toBe(1);
     // What was made fits: what the public half encrypts, the private one decrypts.
     await say("0020008008313233343536ffff");
-    const key = loadKey(card.state.keys.get(0x82) as never);
+    const key = loadKey(alice.card.state.keys.get(0x82) as never);
     expect(privateDecrypt(key, publicEncrypt(rsa.publicKey, Buffer.from("hello")))).toEqual(
       Buffer.from("hello"),
     );
@@ -146,7 +120,7 @@ describe("IMPORT ASYMMETRIC KEY", () => {
   ])("refuses %s", async (_what, algorithm, data) => {
     const sw = await put(algorithm, bytes(data.replaceAll(" ", "")));
     expect(sw).toBe(data.endsWith("ab0103") ? "6a81" : "6a80");
-    expect(card.state).toBe(provisioned);
+    expect(alice.card.state).toBe(alice.provisioned);
   });
 
   test("refuses slots and algorithms that are none", async () => {

@@ -102,9 +102,9 @@ describe("PUT DATA", () => {
     expect(await say(command)).toBe(answer);
   });
 
-  test("has an end", async () => {
+  test.each([16_385, 65_000])("has an end: not of %i bytes", async (size) => {
     await authenticate();
-    const data = putData("5fc108", new Uint8Array(16_385));
+    const data = putData("5fc108", new Uint8Array(size));
     expect(await say(encodeCommand({ cla: 0, ins: 0xdb, p1: 0x3f, p2: 0xff, data }))).toBe("6a84");
   });
 

@@ -1,6 +1,6 @@
 import { encodeTlv } from "../../wire/iso7816/tlv.ts";
 import { type Command, readObjects, readOnly, Sw } from "./command.ts";
-import { Container, isStorable, wantsPin } from "./containers.ts";
+import { Container, isStorable, MAX_OBJECT, wantsPin } from "./containers.ts";
 import { PIV_AID } from "./select.ts";
 import { isPinVerified } from "./session.ts";
 import type { PivState } from "./state.ts";
@@ -9,8 +9,6 @@ const CURRENT_APPLICATION = { p1: 0x3f, p2: 0xff } as const;
 const TAG_LIST = 0x5c;
 const DATA = 0x53;
 
-/** The longest object, bytes. SP 800-73-4 part 1, table 7 goes up to 12,710, for a photograph. */
-const MAX_OBJECT = 16_384;
 /** How many objects a card keeps. */
 const MAX_OBJECTS = 128;
 

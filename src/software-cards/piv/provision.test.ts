@@ -95,6 +95,7 @@ test.each([
     "a PUK has six to eight letters, digits or signs",
   ],
   ["no name", { name: "" }, "a card's name has 1 to 64 characters"],
+  ["a name for a terminal", { name: "a\u001b[31mb" }, "a card's name has no control characters"],
   ["too long a name", { name: "x".repeat(65) }, "a card's name has 1 to 64 characters"],
 ])("%s is refused, and not repeated", async (_what, options, message) => {
   await expect(provision({ ...options, now })).rejects.toThrow(new RangeError(message));
@@ -108,6 +109,9 @@ describe("as text", () => {
       expect(structuredClone(readState(writeState(state)))).toEqual(structuredClone(state));
   });
 
+  const keysIn = (value: Record<string, unknown>) =>
+    value["keys"] as Record<string, Record<string, unknown>>;
+
   const changed = (change: (value: Record<string, unknown>) => void): string => {
     const value = JSON.parse(writeState(card)) as Record<string, unknown>;
     change(value);
@@ -117,11 +121,7 @@ describe("as text", () => {
   test.each([
     ["is no JSON", "secret {", "the whole"],
     ["is another JSON", "[]", "the whole"],
-    [
-      "is of another form",
-      changed((v) => void (v["format"] = "cardwire PIV card, 9")),
-      "its format",
-    ],
+    ["is of another form", changed((v) => void (v["format"] = "another card, 1")), "its format"],
     ["has no PIN", changed((v) => void delete v["pin"]), "pin"],
     [
       "has more tries left than there are",
@@ -146,8 +146,40 @@ describe("as text", () => {
       "keys.77",
     ],
     ["has no keys", changed((v) => void (v["keys"] = [])), "keys"],
+    [
+      "has a key that is none",
+      changed((v) => void ((keysIn(v)["9a"] ?? {})["privateKey"] = "AAAA")),
+      "keys.9a",
+    ],
+    [
+      "has a key of another algorithm",
+      changed((v) => void ((keysIn(v)["9a"] ?? {})["algorithm"] = 0x14)),
+      "keys.9a",
+    ],
+    [
+      "has a management key of another length",
+      changed((v) => void ((v["managementKey"] as { value: string }).value = "AAAA")),
+      "managementKey.value",
+    ],
+    [
+      "has an object without a tag",
+      changed((v) => void ((v["objects"] as Record<string, string>)["certificate"] = "AAAA")),
+      "objects.certificate",
+    ],
+    [
+      "has too long an object",
+      changed(
+        (v) => void ((v["objects"] as Record<string, string>)["5fc102"] = "A".repeat(24_000)),
+      ),
+      "objects.5fc102",
+    ],
   ])("that %s is refused, and not repeated", (_what, text, where) => {
     const message = `that is no card's state: ${where} is not as it should be`;
     expect(() => readState(text)).toThrow(message);
+  });
+
+  test("that a newer cardwire wrote is refused with that reason", () => {
+    const newer = changed((v) => void (v["format"] = "cardwire PIV card, 2"));
+    expect(() => readState(newer)).toThrow("written by a newer cardwire");
   });
 });

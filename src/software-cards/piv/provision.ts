@@ -99,6 +99,8 @@ export async function provision(options: ProvisionOptions): Promise<PivState> {
   const { name, now } = options;
   if (name.length === 0 || name.length > MAX_NAME)
     throw new RangeError(`a card's name has 1 to ${MAX_NAME} characters`);
+  // Programs write it to terminals.
+  if (/\p{Cc}/u.test(name)) throw new RangeError("a card's name has no control characters");
   const pin = checkedPin(options.pin ?? DEFAULT_PIN);
   const puk = checkedPuk(options.puk ?? DEFAULT_PUK);
   const until = new Date(now);

@@ -46,9 +46,10 @@ describe("VERIFY", () => {
     ["padding in the middle", "313233ff343536ff"],
     ["another padding", "3132333435360000"],
     ["nothing but padding", "ffffffffffffffff"],
-  ])("of %s costs no try", async (_what, pin) => {
-    expect(await verify(pin)).toBe("6a80");
-    expect(await say("00200080")).toBe("63c3");
+  ])("of %s costs a try", async (_what, pin) => {
+    await verify(PIN);
+    expect(await verify(pin)).toBe("63c2");
+    expect(await say("00200080")).toBe("63c2");
   });
 
   test.each([
@@ -62,6 +63,7 @@ describe("VERIFY", () => {
     ["a logout with data", `0020ff8008${PIN}`, "6a80"],
   ])("%s is answered %s", async (_what, command, sw) => {
     expect(await say(command)).toBe(sw);
+    expect(await say("00200080")).toBe("63c3");
   });
 
   test("logs out", async () => {
@@ -89,7 +91,8 @@ describe("CHANGE REFERENCE DATA", () => {
 
   test("counts and blocks", async () => {
     await verify(PIN);
-    expect(await change("80", WRONG, NEW)).toBe("63c2");
+    // The old one is looked at first, whatever comes after it.
+    expect(await change("80", WRONG, "ffffffffffffffff")).toBe("63c2");
     expect(await isVerified()).toBe(false);
     expect(await change("80", WRONG, NEW)).toBe("63c1");
     expect(await change("80", WRONG, NEW)).toBe("63c0");
@@ -99,8 +102,8 @@ describe("CHANGE REFERENCE DATA", () => {
 
   test.each([
     ["a new PIN that is none", `0024008010${PIN}3132333435ffffff`, "6a80"],
-    ["an old one that is none", `002400801061${PIN.slice(2)}${NEW}`, "6a80"],
     ["too little", `0024008008${PIN}`, "6a80"],
+    ["too much", `0024008011${PIN}${NEW}ff`, "6a80"],
     ["no data", "00240080", "6a80"],
     ["another P1", `0024018010${PIN}${NEW}`, "6a86"],
     ["a global PIN that is not there", `0024000010${PIN}${NEW}`, "6a88"],
@@ -127,6 +130,25 @@ describe("RESET RETRY COUNTER", () => {
     for (const sw of ["63c2", "63c1", "63c0", "6983"]) expect(await unblock(PIN, NEW)).toBe(sw);
     expect(await unblock(PUK, NEW)).toBe("6983");
     expect(await say(`0024008110${PUK}${PUK}`)).toBe("6983");
+  });
+
+  test("with a wrong PUK ends what the PIN let in; with the right one it does not", async () => {
+    await verify(PIN);
+    expect(await unblock(PUK, NEW)).toBe("9000");
+    expect(await isVerified()).toBe(true);
+    expect(await unblock(PIN, NEW)).toBe("63c2");
+    expect(await isVerified()).toBe(false);
+  });
+
+  // So ykman's "piv reset" blocks both before it resets the card.
+  test("and VERIFY are blocked with nothing but padding", async () => {
+    const nothing = "ffffffffffffffff";
+    for (const sw of ["63c2", "63c1", "63c0", "6983"]) {
+      expect(await verify(nothing)).toBe(sw);
+      expect(await unblock(nothing, nothing)).toBe(sw);
+    }
+    expect(await say("00fb0000")).toBe("9000");
+    expect(await verify(PIN)).toBe("9000");
   });
 
   test.each([

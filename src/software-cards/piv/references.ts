@@ -1,7 +1,7 @@
 import { timingSafeEqual } from "node:crypto";
 import { type Answer, type Command, type Situation, Sw, wrongWithTriesLeft } from "./command.ts";
 import type { Session } from "./session.ts";
-import { isPin, isPuk, type PivState, type Reference } from "./state.ts";
+import { isPin, type PivState, type Reference } from "./state.ts";
 
 /** Key references of what a person knows (SP 800-73-4 part 1, table 4a). */
 const GLOBAL_PIN = 0x00;
@@ -48,7 +48,10 @@ function wrong({ state, session }: Situation, name: Name, reference: Reference):
 const isRight = (reference: Reference, value: Uint8Array): boolean =>
   value.length === reference.value.length && timingSafeEqual(value, reference.value);
 
-/** VERIFY (SP 800-73-4 part 2, 3.2.1). What is no PIN at all costs no try. */
+/**
+ * VERIFY (SP 800-73-4 part 2, 3.2.1). Eight bytes that cannot be a PIN cost a try, as the standard allows and YubiKeys do:
+ * programs block a card on purpose with nothing but padding. Another length costs none.
+ */
 export const verify: Command = (situation, { p1, p2, data }) => {
   const { state, session } = situation;
   if (p1 !== 0 && p1 !== LOG_OUT) return { sw: Sw.WrongParameters };
@@ -67,7 +70,7 @@ export const verify: Command = (situation, { p1, p2, data }) => {
       : { sw: wrongWithTriesLeft(reference.triesLeft) };
   }
   if (reference.triesLeft === 0) return { sw: Sw.Blocked };
-  if (!isPin(data)) return { sw: Sw.WrongData };
+  if (data.length !== VALUE_BYTES) return { sw: Sw.WrongData };
   if (!isRight(reference, data)) return wrong(situation, name, reference);
   const isAllThere = reference.triesLeft === reference.tries;
   return {
@@ -77,7 +80,7 @@ export const verify: Command = (situation, { p1, p2, data }) => {
   };
 };
 
-/** CHANGE REFERENCE DATA (SP 800-73-4 part 2, 3.2.2): the old value, then the new one. */
+/** CHANGE REFERENCE DATA (SP 800-73-4 part 2, 3.2.2): the old value, then the new one, which is looked at after it. */
 export const changeReferenceData: Command = (situation, { p1, p2, data }) => {
   const { state, session } = situation;
   if (p1 !== 0) return { sw: Sw.WrongParameters };
@@ -85,10 +88,10 @@ export const changeReferenceData: Command = (situation, { p1, p2, data }) => {
   const reference = name === undefined ? undefined : state[name];
   if (name === undefined || !reference) return { sw: Sw.ReferenceNotFound };
   if (reference.triesLeft === 0) return { sw: Sw.Blocked };
+  if (data.length !== 2 * VALUE_BYTES) return { sw: Sw.WrongData };
   const [old, next] = [data.subarray(0, VALUE_BYTES), data.slice(VALUE_BYTES)];
-  const isValid = name === "puk" ? isPuk : isPin;
-  if (!isValid(old) || !isValid(next)) return { sw: Sw.WrongData };
   if (!isRight(reference, old)) return wrong(situation, name, reference);
+  if (name !== "puk" && !isPin(next)) return { sw: Sw.WrongData };
   return {
     sw: Sw.Success,
     state: withReference(state, name, restored(reference, next)),
@@ -96,15 +99,17 @@ export const changeReferenceData: Command = (situation, { p1, p2, data }) => {
   };
 };
 
-/** RESET RETRY COUNTER (SP 800-73-4 part 2, 3.2.3): the PUK, then the new PIN. */
+/** RESET RETRY COUNTER (SP 800-73-4 part 2, 3.2.3): the PUK, then the new PIN. A wrong PUK ends what the PIN let in. */
 export const resetRetryCounter: Command = (situation, { p1, p2, data }) => {
-  const { state } = situation;
+  const { state, session } = situation;
   if (p1 !== 0) return { sw: Sw.WrongParameters };
   if (p2 !== PIN) return { sw: Sw.ReferenceNotFound };
   if (state.puk.triesLeft === 0) return { sw: Sw.Blocked };
+  if (data.length !== 2 * VALUE_BYTES) return { sw: Sw.WrongData };
   const [puk, pin] = [data.subarray(0, VALUE_BYTES), data.slice(VALUE_BYTES)];
-  if (!isPuk(puk) || !isPin(pin)) return { sw: Sw.WrongData };
-  if (!isRight(state.puk, puk)) return wrong(situation, "puk", state.puk);
+  if (!isRight(state.puk, puk))
+    return { ...wrong(situation, "puk", state.puk), session: withSecurity(session, "pin", "no") };
+  if (!isPin(pin)) return { sw: Sw.WrongData };
   return {
     sw: Sw.Success,
     state: { ...state, puk: restored(state.puk), pin: restored(state.pin, pin) },

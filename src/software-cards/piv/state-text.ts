@@ -1,5 +1,7 @@
 import { ProtocolError } from "../../domain/errors.ts";
-import { isAlgorithm, isManagementAlgorithm } from "./algorithms.ts";
+import { type Algorithm, cipherOf, isAlgorithm, isManagementAlgorithm } from "./algorithms.ts";
+import { isStorable, MAX_OBJECT } from "./containers.ts";
+import { isKeyOf, loadKey } from "./keys.ts";
 import { isSlot, PinPolicy } from "./slots.ts";
 import type { PivState, Reference, StoredKey } from "./state.ts";
 
@@ -7,6 +9,7 @@ import type { PivState, Reference, StoredKey } from "./state.ts";
 
 /** Says what the file is, and in which form. */
 const FORMAT = "cardwire PIV card, 1";
+const ANY_FORM = /^cardwire PIV card, \d+$/;
 
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
 
@@ -36,31 +39,37 @@ export function writeState(state: PivState): string {
 }
 
 /**
- * Reads it back.
+ * Reads it back. What it lets through, the card can work with.
  *
  * @throws {ProtocolError} when it is no card's state. The message says where, and not what stands there.
  */
 export function readState(written: string): PivState {
   const whole = asObject(parse(written), "the whole");
-  if (whole["format"] !== FORMAT) throw unreadable("its format");
+  checkFormat(whole["format"]);
   const managementKey = asObject(whole["managementKey"], "managementKey");
   const algorithm = asNumber(managementKey["algorithm"], "managementKey.algorithm");
   if (!isManagementAlgorithm(algorithm)) throw unreadable("managementKey.algorithm");
+  const value = asBytes(managementKey["value"], "managementKey.value");
+  if (value.length !== cipherOf(algorithm).keySize) throw unreadable("managementKey.value");
   const globalPin = whole["globalPin"];
   return {
     serial: asNumber(whole["serial"], "serial"),
     pin: asReference(whole["pin"], "pin"),
     puk: asReference(whole["puk"], "puk"),
     ...(globalPin !== undefined && { globalPin: asReference(globalPin, "globalPin") }),
-    managementKey: { algorithm, value: asBytes(managementKey["value"], "managementKey.value") },
+    managementKey: { algorithm, value },
     keys: new Map(entries(whole["keys"], "keys").map(asKey)),
-    objects: new Map(
-      entries(whole["objects"], "objects").map(([tag, object]) => [
-        Number.parseInt(tag, 16),
-        asBytes(object, `objects.${tag}`),
-      ]),
-    ),
+    objects: new Map(entries(whole["objects"], "objects").map(asObjectWithTag)),
   };
+}
+
+function checkFormat(format: unknown): void {
+  if (format === FORMAT) return;
+  if (typeof format === "string" && ANY_FORM.test(format))
+    throw new ProtocolError(
+      "that card was written by a newer cardwire, in a form unknown to this one",
+    );
+  throw unreadable("its format");
 }
 
 const unreadable = (where: string): ProtocolError =>
@@ -120,7 +129,7 @@ const policies: ReadonlyMap<unknown, PinPolicy> = new Map(
 );
 
 function asKey([name, value]: readonly [string, unknown]): [number, StoredKey] {
-  const slot = Number.parseInt(name, 16);
+  const slot = asHex(name);
   const where = `keys.${name}`;
   const object = asObject(value, where);
   const algorithm = asNumber(object["algorithm"], where);
@@ -129,5 +138,27 @@ function asKey([name, value]: readonly [string, unknown]): [number, StoredKey] {
   const isSound = isSlot(slot) && (origin === "generated" || origin === "imported");
   if (!isSound || !isAlgorithm(algorithm) || pinPolicy === undefined) throw unreadable(where);
   const privateKey = asBytes(object["privateKey"], where);
+  if (!isSoundKey(privateKey, algorithm)) throw unreadable(where);
   return [slot, { algorithm, privateKey, pinPolicy, origin }];
+}
+
+function isSoundKey(privateKey: Uint8Array, algorithm: Algorithm): boolean {
+  try {
+    return isKeyOf(algorithm, loadKey({ privateKey }));
+  } catch {
+    return false; // OpenSSL's reason might show a part of it
+  }
+}
+
+function asObjectWithTag([name, value]: readonly [string, unknown]): [number, Uint8Array] {
+  const tag = asHex(name);
+  const object = asBytes(value, `objects.${name}`);
+  if (!isStorable(tag) || object.length > MAX_OBJECT) throw unreadable(`objects.${name}`);
+  return [tag, object];
+}
+
+/** As {@link writeState} writes slots and tags; NaN for anything else. */
+function asHex(name: string): number {
+  const value = Number.parseInt(name, 16);
+  return value.toString(16) === name ? value : Number.NaN;
 }

@@ -57,9 +57,6 @@ export function padPin(digits: string): Uint8Array {
 export const isPin = (value: Uint8Array): boolean =>
   value.length === PIN_BYTES && /^\d{6,8}ÿ*$/.test(String.fromCharCode(...value));
 
-/** A PUK is any eight bytes. */
-export const isPuk = (value: Uint8Array): boolean => value.length === PIN_BYTES;
-
 export const reference = (value: Uint8Array, tries = DEFAULT_TRIES): Reference => ({
   value,
   triesLeft: tries,

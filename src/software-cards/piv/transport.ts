@@ -4,7 +4,7 @@ import { Sw } from "./command.ts";
 /** The bit of CLA that says that more of the command follows (ISO/IEC 7816-4, 5.3.3). */
 const MORE_FOLLOWS = 0x10;
 
-/** The longest command in all its parts, bytes: an object of PUT DATA and what names it. */
+/** The longest command in several parts, bytes: an object of PUT DATA and what names it. */
 const MAX_COMMAND = 16_384 + 64;
 
 /** Puts together a command that comes in several parts. */
@@ -23,7 +23,8 @@ export class ChainedCommand {
     this.#begun = apdu;
     if (apdu.data.length > 0) this.#parts.push(apdu.data);
     this.#length += apdu.data.length;
-    if (this.#length > MAX_COMMAND) {
+    // One in a single part is no longer than its length field allows, and its command says what is wrong with it.
+    if (this.#parts.length > 1 && this.#length > MAX_COMMAND) {
       this.#forget();
       return { sw: Sw.WrongLength };
     }

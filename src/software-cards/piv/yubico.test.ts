@@ -1,46 +1,26 @@
-import { createCipheriv, createPublicKey, X509Certificate } from "node:crypto";
+import { createPublicKey, X509Certificate } from "node:crypto";
 import { beforeEach, describe, expect, test } from "vitest";
+import { type SelectedCard, selectedCard } from "../../../test/piv/selected-card.ts";
 import { findTlv } from "../../wire/iso7816/tlv.ts";
-import { PivCard } from "./card.ts";
 import { loadKey } from "./keys.ts";
-import { provision } from "./provision.ts";
-import type { PivState } from "./state.ts";
 
-let provisioned: PivState | undefined;
-let card: PivCard;
+let alice: SelectedCard;
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
 const bytes = (text: string) => Buffer.from(text, "hex");
-const say = async (command: string): Promise<string> => hex(await card.process(bytes(command)));
+const say = (command: string) => alice.say(command);
+const letIn = () => alice.letIn();
 const answer = async (command: Uint8Array): Promise<Buffer> => {
-  const said = Buffer.from(await card.process(command));
+  const said = Buffer.from(await alice.card.process(command));
   expect(hex(said.subarray(-2))).toBe("9000");
   return said.subarray(0, -2);
 };
 
-/** Proves that it has the management key. */
-async function letIn(): Promise<void> {
-  const asked = await say("0087089b047c02810000");
-  const cipher = createCipheriv("aes-128-ecb", new Uint8Array(16), null).setAutoPadding(false);
-  expect(await say(`0087089b147c128210${hex(cipher.update(bytes(asked.slice(8, 40))))}`)).toBe(
-    "9000",
-  );
-}
-
-beforeEach(async () => {
-  provisioned ??= await provision({
-    name: "Alice",
-    algorithm: 0x11,
-    managementKey: { algorithm: 0x08, value: new Uint8Array(16) },
-    now: new Date("2026-11-24T10:00:00Z"),
-  });
-  card = new PivCard(provisioned);
-  await say("00a4040005a000000308");
-});
+beforeEach(async () => void (alice = await selectedCard()));
 
 describe("what everybody may know", () => {
   test("version and serial number", async () => {
     expect(await say("00fd000000")).toBe("0507019000");
-    const serial = provisioned?.serial.toString(16).padStart(8, "0");
+    const serial = alice.provisioned.serial.toString(16).padStart(8, "0");
     expect(await say("00f8000000")).toBe(`${serial}9000`);
   });
 
@@ -74,7 +54,7 @@ describe("what everybody may know", () => {
 });
 
 function publicKeyOf(slot: number) {
-  const key = card.state.keys.get(slot);
+  const key = alice.card.state.keys.get(slot);
   if (!key) throw new Error("there is none");
   return createPublicKey(loadKey(key));
 }
@@ -111,10 +91,10 @@ describe("RESET", () => {
     for (let i = 0; i < 3; i++) await say("002c0080103132333435363739313233343536ffff");
     expect(await say("00fb0001")).toBe("6b00");
     expect(await say("00fb0000")).toBe("9000");
-    expect([...card.state.keys.keys()]).toEqual([0xf9]);
-    expect([...card.state.objects.keys()]).toEqual([0x5fff01]);
+    expect([...alice.card.state.keys.keys()]).toEqual([0xf9]);
+    expect([...alice.card.state.objects.keys()]).toEqual([0x5fff01]);
     expect(await say("00200080")).toBe("63c3");
-    expect(card.state.serial).toBe(provisioned?.serial);
+    expect(alice.card.state.serial).toBe(alice.provisioned.serial);
   });
 });
 
@@ -122,11 +102,11 @@ describe("MOVE KEY", () => {
   beforeEach(letIn);
 
   test("moves and deletes", async () => {
-    const before = card.state.keys.get(0x9a);
+    const before = alice.card.state.keys.get(0x9a);
     expect(await say("00f6829a")).toBe("9000");
-    expect(card.state.keys.get(0x82)).toBe(before);
+    expect(alice.card.state.keys.get(0x82)).toBe(before);
     expect(await say("00f6ff82")).toBe("9000");
-    expect(card.state.keys.has(0x82)).toBe(false);
+    expect(alice.card.state.keys.has(0x82)).toBe(false);
   });
 
   test.each([
@@ -146,7 +126,7 @@ describe("ATTEST", () => {
   test("certifies a key that the card made", async () => {
     const statement = new X509Certificate(await answer(attest));
     const issuer = new X509Certificate(
-      findTlv(card.state.objects.get(0x5fff01) ?? bytes(""), 0x70) ?? bytes(""),
+      findTlv(alice.card.state.objects.get(0x5fff01) ?? bytes(""), 0x70) ?? bytes(""),
     );
     expect(statement.verify(issuer.publicKey)).toBe(true);
     expect(statement.checkIssued(issuer)).toBe(true);
@@ -155,7 +135,7 @@ describe("ATTEST", () => {
     // Yubico's statements: firmware, serial number, policies.
     const raw = hex(statement.raw);
     const arc = "060a2b0601040182c40a03";
-    const serial = provisioned?.serial.toString(16).padStart(8, "0") ?? "";
+    const serial = alice.provisioned.serial.toString(16).padStart(8, "0") ?? "";
     expect(raw).toContain(`${arc}030403050701`);
     expect(raw).toMatch(new RegExp(`${arc}0704..02..(00)?${serial.replace(/^(00)+/, "")}`));
     expect(raw).toContain(`${arc}0804020301`);
@@ -168,5 +148,17 @@ describe("ATTEST", () => {
     expect(await say("00f9820000")).toBe("6a88");
     expect(await say("00f9f90000")).toBe("6b00");
     expect(await say("00f99a0100")).toBe("6b00");
+  });
+
+  test("not with a key that cannot sign", async () => {
+    await letIn();
+    expect(await say(`00fee1f9220820${"01".repeat(32)}`)).toBe("9000");
+    expect(await say("00f99c0000")).toBe("6985");
+  });
+
+  test("not with a certificate that is none", async () => {
+    await letIn();
+    expect(await say("00db3fff0b5c035fff01530470023000")).toBe("9000");
+    expect(await say("00f99c0000")).toBe("6985");
   });
 });
