@@ -33,7 +33,6 @@ export class Slot {
   #contacts: Contacts | undefined;
   #atr: Uint8Array | undefined;
   #stateBits: number = Absent;
-  #isPowered = false;
   #protocol: number = Protocol.Undefined;
   #eventCounter = 0;
   #isExclusive = false;
