@@ -164,4 +164,26 @@ export const foundInSoftware: Readonly<Record<string, readonly Step[]>> = {
     connect(0, { share: 3, protocols: 4 }),
     on(0, "transmit", { apdu: "8099000000" }),
   ],
+  "a raw reconnect does not count as use": [
+    establish(0),
+    connect(0, { share: 3 }),
+    reconnect(0, { protocols: 7, initialization: 2 }),
+    on(0, "disconnect", { disposition: 1 }),
+    connect(0, { share: 3, protocols: 0 }),
+  ],
+  "a reconnect's mode is looked at before its protocols": [
+    establish(0),
+    connect(0),
+    reconnect(0, { share: 0, protocols: 0 }),
+  ],
+  "a removal does not end the use of a reader": [
+    establish(0),
+    connect(0),
+    establish(1),
+    { do: "pull", slot: 0 },
+    connect(1, { share: 3, protocols: 7 }),
+    on(0, "disconnect", { disposition: 3 }),
+    on(1, "disconnect", { disposition: 0 }),
+    connect(1),
+  ],
 };

@@ -10,7 +10,7 @@ import { Rv } from "../../domain/return-codes.ts";
 import { Watchable } from "../../domain/watchable.ts";
 import type { SoftwareCard } from "../../software-cards/card.ts";
 import { type Contacts, contactsOf } from "./contacts.ts";
-import { checkMode, SoftwareSession } from "./session.ts";
+import { checkMode, checkProtocols, SoftwareSession } from "./session.ts";
 import { Slot } from "./slot.ts";
 
 /** As pcscd does with readers whose driver tells of cards by itself. */
@@ -52,7 +52,8 @@ export class SoftwareReaders implements CardService {
     { signal }: { signal: AbortSignal },
   ): Promise<{ session: CardSession; activeProtocol: number }> {
     signal.throwIfAborted();
-    checkMode("SCardConnect", how.share, how.protocols);
+    checkProtocols("SCardConnect", how.share, how.protocols);
+    checkMode("SCardConnect", how.share);
     const session = new SoftwareSession(this.#slot(reader, "SCardConnect"));
     return { session, activeProtocol: await session.connect(how, signal) };
   }

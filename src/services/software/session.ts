@@ -135,7 +135,8 @@ export class SoftwareSession implements CardSession, Handle {
     const call = "SCardReconnect";
     const slot = this.#slot;
     if (initialization > Disposition.Unpower) throw new ReturnCodeError(call, Rv.InvalidValue);
-    checkMode(call, share, protocols);
+    checkMode(call, share);
+    checkProtocols(call, share, protocols);
     this.#checkReader(call);
     this.#checkLock(call);
     if (initialization !== Disposition.Leave) {
@@ -145,7 +146,8 @@ export class SoftwareSession implements CardSession, Handle {
     // Of a direct one, too, which connects without a card.
     if (!slot.hasCard) throw new ReturnCodeError(call, Rv.NoSmartcard);
     if (slot.isMute) throw new ReturnCodeError(call, Rv.UnresponsiveCard);
-    if (share !== ShareMode.Direct) slot.use();
+    // With the bookkeeping goes what is negotiated with the card; nothing is where raw commands are wanted.
+    if (share !== ShareMode.Direct && (protocols & Protocol.Raw) === 0) slot.use();
     this.#negotiate(call, share, protocols);
     if (share === ShareMode.Exclusive && !slot.isExclusive) {
       if (!slot.mayBeExclusive(this)) throw new ReturnCodeError(call, Rv.SharingViolation);
@@ -208,10 +210,14 @@ export class SoftwareSession implements CardSession, Handle {
   }
 }
 
-/** @throws {ReturnCodeError} what pcscd says of a mode or of protocols that there are not, before all else. */
-export function checkMode(call: string, share: number, protocols: number): void {
+/** @throws {ReturnCodeError} what pcscd says of protocols that there are not, before all else but a reconnect's mode. */
+export function checkProtocols(call: string, share: number, protocols: number): void {
   if (share !== ShareMode.Direct && !namesProtocol(protocols))
     throw new ReturnCodeError(call, Rv.ProtoMismatch);
+}
+
+/** @throws {ReturnCodeError} what pcscd says of a mode that there is not. */
+export function checkMode(call: string, share: number): void {
   if (share < ShareMode.Exclusive || share > ShareMode.Direct)
     throw new ReturnCodeError(call, Rv.InvalidValue);
 }

@@ -123,13 +123,13 @@ export class Slot {
     if (!this.#contacts) return;
     this.#contacts.powerOff();
     this.#contacts = undefined;
-    clearTimeout(this.#powerOff);
     const gone = new ReturnCodeError("SCardTransmit", Rv.NoSmartcard);
     for (const fail of this.#underWay) fail(gone);
     this.#underWay.clear();
     this.#atWork = Promise.resolve(); // what this card does not finish is nothing to wait for
     if (!this.hasCard) return; // pulled before it was ever listed
-    this.#sleep();
+    // The bookkeeping of power takes no notice: it ends with the last handle, as if the card were there.
+    this.#protocol = Protocol.Undefined;
     this.#atr = undefined;
     this.#stateBits = Absent;
     this.#eventCounter = (this.#eventCounter + 1) & 0xffff;
@@ -141,6 +141,7 @@ export class Slot {
   /** Unplugs the reader. What its handles ask from now on is refused. */
   remove(): void {
     this.pull();
+    clearTimeout(this.#powerOff);
     this.#isGone = true;
     this.lock.drop();
   }
