@@ -9,9 +9,10 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   host: ["domain"],
   carriers: ["domain", "host", "observe"],
   "software-cards": ["domain", "wire"],
-  services: ["carriers", "domain", "observe", "software-cards", "wire"],
+  link: ["domain", "wire"],
+  services: ["carriers", "domain", "link", "observe", "software-cards", "wire"],
   client: ["carriers", "domain", "host", "services", "wire"],
-  fronts: ["domain", "host", "observe", "wire"],
+  fronts: ["domain", "host", "link", "observe", "wire"],
   testing: ["domain"],
   doctor: ["carriers", "domain", "host", "observe", "services", "wire"],
   cli: [

@@ -13,7 +13,9 @@ export const errorCodes = {
   E_DISK_FULL:
     "There is no space left for a socket, the record of an attachment, or a card's file.",
   E_GROUP: "The group does not exist here, or you are not a member of it.",
-  E_LINE_DOWN: "ssh has no connection to the card host now. It is tried again without being asked.",
+  E_LINE_DOWN:
+    "There is no connection to the card host now. It is tried again without being asked.",
+  E_LINK: "The cardwire at the other end refuses the link; its reason is given.",
   E_LOCKED: "Another cardwire was busy with the same socket or name for more than two seconds.",
   E_NAME: "The text cannot be the name of an attachment.",
   E_NAME_IN_USE: "A running attachment has this name already.",

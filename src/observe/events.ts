@@ -8,6 +8,12 @@ export interface Events {
     readonly state: "up" | "broken" | "gone" | "resting";
     readonly reason?: string;
   };
+  /** Whether another cardwire is at the other end of a link: `broken` is resumed, `gone` begins anew. */
+  "cardwire:link": {
+    readonly at: string;
+    readonly state: "up" | "broken" | "gone";
+    readonly reason?: string;
+  };
   /** So many connections to pcscd wait for another program's transaction that further ones have to queue here. */
   "cardwire:blocked": {
     readonly at: string;

@@ -1,0 +1,281 @@
+import type { CardService, CardSession } from "../../domain/card-service.ts";
+import { ReturnCodeError } from "../../domain/errors.ts";
+import { Disposition, ShareMode } from "../../domain/pcsc.ts";
+import type { Principal } from "../../domain/principal.ts";
+import { Rv } from "../../domain/return-codes.ts";
+import { Flag, type Frame, Type } from "../../wire/link/frames.ts";
+import { fetchAhead } from "./fetch-ahead.ts";
+
+/** The frames that are calls on a handle. */
+export type CallFrame = Frame<
+  | typeof Type.Begin
+  | typeof Type.End
+  | typeof Type.Transmit
+  | typeof Type.Control
+  | typeof Type.Status
+  | typeof Type.GetAttribute
+  | typeof Type.SetAttribute
+  | typeof Type.Reconnect
+  | typeof Type.Disconnect
+>;
+
+/** What a call came to, as far as it succeeded. */
+export interface Answer {
+  readonly protocol?: number;
+  readonly data?: Uint8Array;
+  readonly ahead?: Uint8Array;
+}
+
+const DONE: Answer = {};
+
+/**
+ * One handle of a program at the other end. Programs go on without some answers; what such a call came to shows at the
+ * next one that is answered.
+ */
+export class ServedCard {
+  readonly reader: string;
+  readonly #service: CardService;
+  readonly #principal: Principal;
+  readonly #life = new AbortController();
+  #session: CardSession | undefined;
+  /** What each call gets while there is no session: why it could not be connected, or that its transaction ended. */
+  #without: number = Rv.InvalidHandle;
+  /** Transactions that were granted and not ended. */
+  #depth = 0;
+  /** Begins that nobody waited for and that were refused: each command tries again, and runs only if it is granted. */
+  #owed = 0;
+  #isExclusive = false;
+  /** The calls so far, one after the other. */
+  #calls: Promise<unknown> = Promise.resolve();
+  #running = 0;
+  #stop = new AbortController();
+
+  constructor(service: CardService, reader: string, principal: Principal) {
+    this.#service = service;
+    this.reader = reader;
+    this.#principal = principal;
+  }
+
+  /** Whether no call is under way or waits. */
+  get isIdle(): boolean {
+    return this.#running === 0 && this.#session !== undefined;
+  }
+
+  get isExclusive(): boolean {
+    return this.#isExclusive;
+  }
+
+  /** Whether its program keeps others off the card, or believes so. */
+  get holds(): boolean {
+    return this.#depth > 0 || this.#owed > 0 || this.#isExclusive;
+  }
+
+  /** Calls that wait or are under way. */
+  get waiting(): number {
+    return this.#running;
+  }
+
+  /** Does `job` after the calls before it, and after `others`. Never rejects if `job` does not. */
+  inTurn<T>(job: () => Promise<T>, others?: Promise<unknown>): Promise<T> {
+    this.#running += 1;
+    const free = this.#running === 1 && !others;
+    const done = free ? job() : Promise.all([this.#calls, others]).then(job);
+    const counted = done.finally(() => {
+      this.#running -= 1;
+    });
+    this.#calls = counted.catch(() => {});
+    return counted;
+  }
+
+  /** Gives up the connect or begin that is under way. */
+  cancel(): void {
+    this.#stop.abort(new ReturnCodeError("SCardCancel", Rv.Cancelled));
+  }
+
+  /** @throws {ReturnCodeError} as SCardConnect; what follows then gets the same. */
+  async connect(share: number, protocols: number): Promise<Answer> {
+    try {
+      return await this.#connect("SCardConnect", share, protocols);
+    } catch (error) {
+      this.#without = error instanceof ReturnCodeError ? error.rv : Rv.ReaderUnavailable;
+      throw error;
+    }
+  }
+
+  /** @throws {ReturnCodeError} as its PC/SC function. */
+  async call(frame: CallFrame): Promise<Answer> {
+    const session = this.#session;
+    if (!session) return await this.#callWithout(frame);
+    switch (frame.type) {
+      case Type.Begin:
+        return await this.#begin(session, frame.body.flags);
+      case Type.End:
+        return await this.#end(session, frame.body.disposition);
+      case Type.Reconnect:
+        return await this.#reconnect(session, frame.body);
+      case Type.Disconnect:
+        return await this.#disconnect(session, frame.body.disposition);
+      case Type.Transmit:
+        await this.#pay(session);
+        return await this.#transmit(session, frame);
+      case Type.Control:
+        await this.#pay(session);
+        return { data: await session.control(frame.body.code, frame.tail) };
+      case Type.Status:
+        await this.#pay(session);
+        await session.status();
+        break;
+      case Type.GetAttribute:
+        await this.#pay(session);
+        return { data: await session.getAttribute(frame.body.code) };
+      case Type.SetAttribute:
+        await this.#pay(session);
+        await session.setAttribute(frame.body.code, frame.tail);
+        break;
+    }
+    return DONE;
+  }
+
+  /** What a look from time to time finds: the notice that nobody asked for yet. */
+  async notice(): Promise<number | undefined> {
+    try {
+      await this.#session?.status();
+      return undefined;
+    } catch (error) {
+      const rv = error instanceof ReturnCodeError ? error.rv : undefined;
+      return rv === Rv.ResetCard || rv === Rv.RemovedCard ? rv : undefined;
+    }
+  }
+
+  /**
+   * Its program died, or nobody comes back for it: what waits is given up, what was sent before is carried out, and then
+   * the handle ends. Never rejects.
+   */
+  async abandon(): Promise<void> {
+    this.#life.abort(new ReturnCodeError("SCardReleaseContext", Rv.Cancelled));
+    await this.inTurn(async () => {
+      const session = this.#session;
+      this.#session = undefined;
+      this.#forget();
+      await session?.abandon();
+    });
+  }
+
+  /** The time of its transaction is over: the card is as if its holder had died, and its program learns of a reset. */
+  async unlock(): Promise<void> {
+    const session = this.#session;
+    if (!session || !this.holds) return;
+    this.#session = undefined;
+    this.#forget();
+    this.#without = Rv.ResetCard;
+    await session.abandon();
+  }
+
+  #forget(): void {
+    this.#depth = 0;
+    this.#owed = 0;
+    this.#isExclusive = false;
+  }
+
+  async #callWithout(frame: CallFrame): Promise<Answer> {
+    if (frame.type === Type.Disconnect) return DONE;
+    const isLost = this.#without === Rv.ResetCard;
+    if (frame.type !== Type.Reconnect) throw new ReturnCodeError(nameOf(frame), this.#without);
+    if (!isLost) throw new ReturnCodeError("SCardReconnect", this.#without);
+    const { share, protocols, initialization } = frame.body;
+    const answer = await this.#connect("SCardReconnect", share, protocols);
+    const session = this.#session;
+    if (initialization === Disposition.Leave || !session) return answer;
+    return await this.#reconnect(session, frame.body);
+  }
+
+  async #connect(call: string, share: number, protocols: number): Promise<Answer> {
+    const signal = this.#stoppable();
+    try {
+      const how = { share, protocols, principal: this.#principal };
+      const { session, activeProtocol } = await this.#service.connect(this.reader, how, { signal });
+      if (this.#life.signal.aborted) {
+        await session.abandon();
+        throw new ReturnCodeError(call, Rv.Cancelled);
+      }
+      this.#session = session;
+      this.#isExclusive = share === ShareMode.Exclusive;
+      return { protocol: activeProtocol };
+    } catch (error) {
+      if (error instanceof ReturnCodeError || !signal.aborted) throw error;
+      throw new ReturnCodeError(call, Rv.Cancelled, { cause: error });
+    }
+  }
+
+  async #begin(session: CardSession, flags: number): Promise<Answer> {
+    if (this.#owed > 0) await this.#pay(session);
+    try {
+      await session.begin({ signal: this.#stoppable() });
+      this.#depth += 1;
+    } catch (error) {
+      if ((flags & Flag.Early) === 0) throw error;
+      this.#owed += 1;
+    }
+    return DONE;
+  }
+
+  /** What was begun without waiting is begun now, or the command that needs it is refused. */
+  async #pay(session: CardSession): Promise<void> {
+    while (this.#owed > 0) {
+      await session.begin({ signal: this.#stoppable() });
+      this.#owed -= 1;
+      this.#depth += 1;
+    }
+  }
+
+  async #end(session: CardSession, disposition: number): Promise<Answer> {
+    if (this.#owed > 0 && disposition === Disposition.Leave) {
+      this.#owed -= 1;
+      return DONE;
+    }
+    if (this.#owed > 0) await this.#pay(session);
+    this.#depth = disposition === Disposition.Leave ? Math.max(0, this.#depth - 1) : 0;
+    await session.end(disposition);
+    return DONE;
+  }
+
+  async #disconnect(session: CardSession, disposition: number): Promise<Answer> {
+    await session.disconnect(disposition);
+    this.#session = undefined;
+    this.#forget();
+    return DONE;
+  }
+
+  async #transmit(
+    session: CardSession,
+    { body, tail }: Frame<typeof Type.Transmit>,
+  ): Promise<Answer> {
+    const pci = { send: body.sendProtocol, receive: body.receiveProtocol };
+    const { data, receiveProtocol } = await session.transmit(tail, pci);
+    const isOurs = this.#depth > 0 && (body.flags & Flag.Fetch) !== 0;
+    const ahead = isOurs ? await fetchAhead(session, { pci, flags: body.flags, data }) : undefined;
+    return { data, protocol: receiveProtocol, ...(ahead && { ahead }) };
+  }
+
+  async #reconnect(
+    session: CardSession,
+    how: { readonly share: number; readonly protocols: number; readonly initialization: number },
+  ): Promise<Answer> {
+    const { share, protocols, initialization } = how;
+    const protocol = await session.reconnect({ share, protocols }, initialization);
+    this.#isExclusive = share === ShareMode.Exclusive;
+    return { protocol };
+  }
+
+  /** A signal for the next thing that may be cancelled. */
+  #stoppable(): AbortSignal {
+    if (this.#stop.signal.aborted) this.#stop = new AbortController();
+    const stop = this.#stop;
+    if (this.#life.signal.aborted) stop.abort(this.#life.signal.reason);
+    else this.#life.signal.addEventListener("abort", () => stop.abort(), { once: true });
+    return stop.signal;
+  }
+}
+
+const nameOf = (frame: CallFrame): string =>
+  `SCard${Object.entries(Type).find(([, type]) => type === frame.type)?.[0] ?? ""}`;

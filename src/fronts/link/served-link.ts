@@ -1,0 +1,263 @@
+import type { CardService, Reader } from "../../domain/card-service.ts";
+import { ProtocolError, ReturnCodeError } from "../../domain/errors.ts";
+import type { Principal } from "../../domain/principal.ts";
+import { Rv } from "../../domain/return-codes.ts";
+import type { LinkEnd, SessionFrame } from "../../link/end.ts";
+import type { Serving } from "../../link/hall.ts";
+import { Flag, isForServer, nameOfType, Type } from "../../wire/link/frames.ts";
+import { encodeReaders, type LinkedReader } from "../../wire/link/reader-list.ts";
+import { ReaderOrder } from "./order.ts";
+import { type Answer, type CallFrame, ServedCard } from "./served-card.ts";
+
+/** Handles of one link, and calls of one handle that wait. A cardwire at the other end keeps to less. */
+const MAX_CARDS = 2_000;
+const MAX_WAITING = 64;
+/** Lists of readers that may be on the way; while more are, changes are put together. */
+const MAX_LISTS = 8;
+/**
+ * How long a count of handles may be old, ms: pcscd looks every 0.4 s. For so long after a connect others that were
+ * there before it are taken to be there still.
+ */
+const COUNT_MS = 600;
+/** How often handles are asked whether a program of this computer reset their card, ms. */
+const LOOK_MS = 200;
+
+/** Serves one link: carries out the calls of the programs at its other end, and tells of the readers. */
+export class ServedLink implements Serving {
+  readonly #service: CardService;
+  readonly #end: LinkEnd;
+  readonly #principal: Principal;
+  readonly #cards = new Map<number, ServedCard>();
+  readonly #order = new ReaderOrder();
+  readonly #life = new AbortController();
+  /** Until when others may still use a reader, by its name, as performance.now() counts. */
+  readonly #othersUntil = new Map<string, number>();
+  readonly #noticed = new Set<number>();
+  #told: readonly LinkedReader[] = [];
+  /** From what {@link #told} was made. */
+  #seen: readonly Reader[] = [];
+  #watching: AbortController | undefined;
+  #look: NodeJS.Timeout | undefined;
+
+  constructor(service: CardService, end: LinkEnd, principal: Principal) {
+    this.#service = service;
+    this.#end = end;
+    this.#principal = principal;
+  }
+
+  up(): void {}
+
+  down(): void {}
+
+  /** @throws {ProtocolError} for what a cardwire never sends. */
+  frame(frame: SessionFrame): void {
+    if (!isForServer(frame))
+      throw new ProtocolError(`${nameOfType(frame.type)} is not for a server`);
+    switch (frame.type) {
+      case Type.Connect:
+        return this.#connect(frame.body);
+      case Type.Begin:
+      case Type.End:
+      case Type.Transmit:
+      case Type.Control:
+      case Type.Status:
+      case Type.GetAttribute:
+      case Type.SetAttribute:
+      case Type.Reconnect:
+      case Type.Disconnect:
+        return this.#call({ ...frame, tail: new Uint8Array(frame.tail) });
+      case Type.Abandon:
+        return this.#abandon(frame.body);
+      case Type.Cancel:
+        return this.#cards.get(frame.body.card)?.cancel();
+      case Type.Watch:
+        return this.#watch(frame.body.on !== 0);
+    }
+  }
+
+  unlock(): void {
+    for (const card of this.#cards.values())
+      if (card.holds) void card.inTurn(() => card.unlock()).catch(() => {}); // whatever it was, it is over
+  }
+
+  over(): void {
+    this.#life.abort();
+    this.#watching?.abort();
+    clearInterval(this.#look);
+    for (const card of this.#cards.values()) void card.abandon(); // never rejects, as its contract says
+    this.#cards.clear();
+  }
+
+  #connect(body: Extract<SessionFrame, { type: typeof Type.Connect }>["body"]): void {
+    const { card: number, reader } = body;
+    if (this.#cards.has(number)) throw new ProtocolError(`handle ${number} is there already`);
+    if (this.#cards.size >= MAX_CARDS) throw new ProtocolError("too many handles");
+    const card = new ServedCard(this.#service, reader, this.#principal);
+    this.#cards.set(number, card);
+    if (this.#othersUse(reader)) this.#othersUntil.set(reader, performance.now() + COUNT_MS);
+    this.#run(body, card, () => card.connect(body.share, body.protocols));
+    this.#lookAfter();
+  }
+
+  #call(frame: CallFrame): void {
+    const { card: number } = frame.body;
+    const card = this.#cards.get(number);
+    if (!card) throw new ProtocolError(`there is no handle ${number}`);
+    if (card.waiting >= MAX_WAITING) throw new ProtocolError("too many calls on one handle");
+    if (frame.type === Type.Reconnect) this.#noticed.delete(number);
+    const isLast = frame.type === Type.Disconnect;
+    this.#run(frame.body, card, async () => {
+      const answer = await card.call(frame);
+      if (isLast) this.#forget(number);
+      return answer;
+    });
+  }
+
+  #abandon(body: { readonly card: number; readonly call: number; readonly flags: number }): void {
+    const card = this.#cards.get(body.card);
+    if (!card) throw new ProtocolError(`there is no handle ${body.card}`);
+    this.#forget(body.card);
+    // What is under way is not waited for here: the service does, as long as it has to.
+    const done = card.abandon().then(() => ({}));
+    this.#answer(body, done);
+    this.#order.add(card.reader, body.card, done);
+  }
+
+  /** Runs a call in its turn, and tells what it came to, if anybody waits for that. */
+  #run(
+    body: { readonly card: number; readonly call: number; readonly flags: number },
+    card: ServedCard,
+    job: () => Promise<Answer>,
+  ): void {
+    const done = card.inTurn(job, this.#order.before(card.reader, body.card));
+    this.#answer(body, done);
+    if ((body.flags & Flag.Early) === 0) return;
+    this.#order.add(
+      card.reader,
+      body.card,
+      done.catch(() => {}),
+    );
+  }
+
+  #answer(
+    { call, flags }: { readonly call: number; readonly flags: number },
+    done: Promise<Answer>,
+  ): void {
+    const tell = (result: {
+      rv: number;
+      protocol?: number | undefined;
+      length?: number | undefined;
+    }) => ({
+      call,
+      ahead: 0,
+      ...result,
+      protocol: result.protocol ?? 0,
+      length: result.length ?? -1,
+    });
+    done.then(
+      ({ protocol, data = NOTHING, ahead = NOTHING }) => {
+        this.#tellReaders();
+        if (call === 0) return;
+        const body = { ...tell({ rv: Rv.Success, protocol }), ahead: ahead.length };
+        const tail = ahead.length === 0 ? data : Buffer.concat([data, ahead]);
+        this.#end.send(Type.Result, body, tail, { soon: (flags & Flag.Early) !== 0 });
+      },
+      (error: unknown) => {
+        this.#tellReaders();
+        if (call === 0) return;
+        const { rv, told } =
+          error instanceof ReturnCodeError
+            ? error
+            : new ReturnCodeError("", Rv.ReaderUnavailable, { cause: error });
+        const said = tell({ rv, protocol: told.activeProtocol, length: told.length });
+        this.#end.send(Type.Result, said, NOTHING, { soon: (flags & Flag.Early) !== 0 });
+      },
+    );
+  }
+
+  #forget(number: number): void {
+    this.#cards.delete(number);
+    this.#noticed.delete(number);
+    this.#lookAfter();
+  }
+
+  // The readers.
+
+  #watch(on: boolean): void {
+    if (on === (this.#watching !== undefined)) return;
+    this.#watching?.abort();
+    this.#watching = on ? new AbortController() : undefined;
+    if (this.#watching) void this.#follow(this.#watching.signal); // never rejects
+  }
+
+  async #follow(signal: AbortSignal): Promise<void> {
+    for await (const _ of this.#service.watch({ signal })) {
+      await this.#end.drained(MAX_LISTS);
+      if (!signal.aborted) this.#tellReaders({ always: true });
+    }
+  }
+
+  /** Tells what changed. What a call changed is told before what it came to. */
+  #tellReaders({ always = false } = {}): void {
+    if (!this.#watching) return;
+    const { readers } = this.#service;
+    if (readers === this.#seen && !always && this.#othersUntil.size === 0) return;
+    const isFirst = this.#told.length === 0 && this.#seen.length === 0;
+    const now = readers.map((reader) => ({ ...reader, othersMayHold: this.#mayHold(reader) }));
+    this.#seen = readers;
+    const { length, tail } = encodeReaders(this.#told, now);
+    const isSame = length === this.#told.length && tail.length === length * INDEX_BYTES;
+    this.#told = now;
+    if (!isSame || isFirst || always) this.#end.send(Type.Readers, { length }, tail);
+  }
+
+  #othersUse(name: string): boolean {
+    const reader = this.#service.readers.find((one) => one.name === name);
+    return reader !== undefined && this.#mayHold(reader);
+  }
+
+  /** Whether programs that do not come through this link may have a card for themselves. */
+  #mayHold({ name, sharing }: Reader): boolean {
+    const until = this.#othersUntil.get(name);
+    if (until !== undefined) {
+      if (until > performance.now()) return true;
+      this.#othersUntil.delete(name);
+    }
+    let own = 0;
+    let isExclusive = false;
+    for (const card of this.#cards.values()) {
+      if (card.reader !== name) continue;
+      own += 1;
+      isExclusive ||= card.isExclusive;
+    }
+    return sharing < 0 ? !isExclusive : sharing > own;
+  }
+
+  // Notices.
+
+  #lookAfter(): void {
+    const isWanted = this.#cards.size > 0 && !this.#life.signal.aborted;
+    if (isWanted === (this.#look !== undefined)) return;
+    clearInterval(this.#look);
+    this.#look = isWanted ? setInterval(() => this.#lookForNotices(), LOOK_MS) : undefined;
+    this.#look?.unref();
+  }
+
+  #lookForNotices(): void {
+    for (const [number, card] of this.#cards) {
+      if (!card.isIdle || this.#noticed.has(number) || !this.#othersUse(card.reader)) continue;
+      const looked = card.inTurn(() => card.notice());
+      looked.then(
+        (rv) => {
+          if (rv === undefined || !this.#cards.has(number)) return;
+          this.#noticed.add(number);
+          this.#end.send(Type.Notice, { card: number, rv });
+        },
+        () => {}, // the next call is told
+      );
+    }
+  }
+}
+
+const NOTHING = new Uint8Array(0);
+const INDEX_BYTES = 4;

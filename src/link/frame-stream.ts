@@ -1,0 +1,117 @@
+import type { Duplex } from "node:stream";
+import { CardwireError } from "../domain/errors.ts";
+import { type Frame, FrameDecoder } from "../wire/link/frames.ts";
+
+/** Most bytes that wait for the other end to read them; one that never reads is given up. */
+const MAX_UNREAD = 8 << 20;
+
+const NOTHING = new Uint8Array(0);
+
+export interface FrameStreamOwner {
+  /** Gets each frame. What it throws ends the stream. */
+  frame(frame: Frame): void;
+  /** The stream is at its end, for whatever reason. Called once. */
+  ended(reason: unknown): void;
+}
+
+/** A byte stream as frames, in both directions. */
+export class FrameStream {
+  readonly #stream: Duplex;
+  readonly #decoder = new FrameDecoder();
+  #owner: FrameStreamOwner | undefined;
+  /** What {@link writeSoon} holds back. */
+  #held: Uint8Array[] = [];
+  #end: { readonly reason: unknown } | undefined;
+  /** When bytes last came, as performance.now() counts. */
+  heardAt = performance.now();
+
+  constructor(stream: Duplex) {
+    this.#stream = stream;
+    stream.on("data", (chunk: Uint8Array) => this.#read(chunk));
+    stream.on("error", (cause) => this.#finish(cause));
+    stream.on("end", () => this.#finish(new CardwireError("E_LINE_DOWN", "the other end hung up")));
+    stream.on("close", () => this.#finish(new CardwireError("E_LINE_DOWN", "the line ended")));
+    stream.pause();
+  }
+
+  get isOpen(): boolean {
+    return this.#end === undefined;
+  }
+
+  /** Frames go to `owner` from now on; until there is one, nothing is read. */
+  handTo(owner: FrameStreamOwner): void {
+    this.#owner = owner;
+    if (this.#end) return owner.ended(this.#end.reason);
+    this.#drain();
+    this.#stream.resume();
+  }
+
+  /** Takes it from its owner again: nothing is read until there is another. */
+  hold(): void {
+    this.#owner = undefined;
+    this.#stream.pause();
+  }
+
+  write(frame: Uint8Array): void {
+    if (this.#end) return;
+    const held = this.#held;
+    this.#held = [];
+    this.#stream.write(held.length === 0 ? frame : Buffer.concat([...held, frame]));
+    if (this.#stream.writableLength > MAX_UNREAD)
+      this.close(new CardwireError("E_LINE_DOWN", "the other end does not read"));
+  }
+
+  /** The same for what nobody waits for: in one write with the next frame, or as soon as nothing is more urgent. */
+  writeSoon(frame: Uint8Array): void {
+    if (this.#end) return;
+    if (this.#held.push(frame) === 1)
+      setImmediate(() => {
+        if (this.#held.length > 0) this.write(NOTHING);
+      });
+  }
+
+  /** Hangs up. What was written before still goes out, if the other end reads it. */
+  close(reason: unknown): void {
+    if (this.#end) return;
+    if (this.#held.length > 0) this.write(NOTHING);
+    this.#stream.end();
+    this.#finish(reason);
+  }
+
+  /** Hangs up at once. */
+  cut(reason: unknown): void {
+    this.#stream.destroy();
+    this.#finish(reason);
+  }
+
+  #read(chunk: Uint8Array): void {
+    if (this.#end) return;
+    this.heardAt = performance.now();
+    this.#decoder.push(chunk);
+    this.#drain();
+  }
+
+  #drain(): void {
+    try {
+      while (this.#owner && !this.#end) {
+        const frame = this.#decoder.next();
+        if (!frame) return;
+        this.#owner.frame(frame);
+      }
+    } catch (error) {
+      this.cut(error);
+    }
+  }
+
+  #finish(reason: unknown): void {
+    if (this.#end) return;
+    this.#end = { reason };
+    this.#held = [];
+    if (this.#stream.writableEnded) setTimeout(() => this.#stream.destroy(), LINGER_MS).unref();
+    else this.#stream.destroy();
+    this.#owner?.ended(reason);
+  }
+}
+
+/** How long last words may take to be read, ms. */
+const LINGER_MS = 2_000;

@@ -1,0 +1,205 @@
+import { timingSafeEqual } from "node:crypto";
+import type { Duplex } from "node:stream";
+import { CardwireError, ProtocolError } from "../domain/errors.ts";
+import { type Body, encodeFrame, type Frame, Reason, Type } from "../wire/link/frames.ts";
+import { LinkEnd, type LinkEndOwner } from "./end.ts";
+import { FrameStream } from "./frame-stream.ts";
+import { isProof, prove } from "./proof.ts";
+import { agree, HIGHEST, LOWEST } from "./versions.ts";
+
+/** How long somebody who connects may take to say what for, ms. */
+const GREETING_MS = 10_000;
+/** Sessions at once, and connections that have not said what for. */
+const MAX_SESSIONS = 1_000;
+const MAX_GREETING = 100;
+
+/** How long a session outlives its connection. */
+export interface Patience {
+  /** The session, with its handles, ms. */
+  readonly graceMs: number;
+  /** A transaction that it holds, ms. */
+  readonly lockMs: number;
+}
+
+/** What serves one session. */
+export interface Serving extends LinkEndOwner {
+  /** A connection is there again. */
+  up(): void;
+  /** The time of transactions is over. */
+  unlock(): void;
+}
+
+export interface HallOptions {
+  /** What whoever opens a session must present, 32 bytes; undefined where the carrier vouches for them. */
+  readonly secret?: Uint8Array | undefined;
+  /** The most that a session may ask for. */
+  readonly most: Patience;
+  /** Which optional parts of the protocol are offered. */
+  readonly features: number;
+  /** Who we are, for people. */
+  readonly about: () => string;
+  /** Begins to serve a session. */
+  readonly serve: (end: LinkEnd, agreed: Agreed) => Serving;
+  /** There is one session fewer. */
+  readonly left?: () => void;
+}
+
+/** What holds for one session. */
+export interface Agreed extends Patience {
+  readonly version: number;
+  readonly features: number;
+  /** Who opened it, for people. */
+  readonly client: string;
+}
+
+interface Session {
+  readonly secret: Uint8Array;
+  readonly id: Uint8Array;
+  readonly end: LinkEnd;
+  readonly serving: Serving;
+  readonly agreed: Agreed;
+  attempt: number;
+  unlockTimer?: NodeJS.Timeout | undefined;
+  graceTimer?: NodeJS.Timeout | undefined;
+}
+
+/** Where links arrive: opens sessions, gives them new connections, and ends those that nobody comes back to. */
+export class Hall implements AsyncDisposable {
+  readonly #options: HallOptions;
+  readonly #sessions = new Map<string, Session>();
+  readonly #greeting = new Set<FrameStream>();
+
+  constructor(options: HallOptions) {
+    this.#options = options;
+  }
+
+  /** How many sessions there are, with or without a connection. */
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  /** Somebody connected. */
+  accept(stream: Duplex): void {
+    const frames = new FrameStream(stream);
+    if (this.#greeting.size >= MAX_GREETING) return frames.cut(new Error("too many"));
+    this.#greeting.add(frames);
+    const timer = setTimeout(() => frames.cut(new Error("it says nothing")), GREETING_MS);
+    timer.unref();
+    const done = () => {
+      clearTimeout(timer);
+      this.#greeting.delete(frames);
+    };
+    frames.handTo({
+      frame: (frame) => {
+        done();
+        this.#greet(frames, frame);
+      },
+      ended: done,
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const frames of this.#greeting) frames.cut(new Error("closed"));
+    for (const session of this.#sessions.values()) {
+      session.end.close("cardwire ends at the other end");
+      this.#end(session, new CardwireError("E_CLOSED", "cardwire ends"));
+    }
+  }
+
+  #greet(frames: FrameStream, frame: Frame): void {
+    if (frame.type === Type.Open) this.#open(frames, frame.body, frame.tail);
+    else if (frame.type === Type.Resume) this.#resume(frames, frame.body);
+    else throw new ProtocolError("a link begins otherwise");
+  }
+
+  #open(frames: FrameStream, body: Body<typeof Type.Open>, tail: Uint8Array): void {
+    const { secret, most, features, about } = this.#options;
+    const id = keyOf(body.session);
+    if (secret && !timingSafeEqual(secret, body.secret)) return refuse(frames, Reason.Proof);
+    const version = agree(body);
+    if (version === undefined) return refuse(frames, Reason.Version);
+    if (this.#sessions.has(id)) return refuse(frames, Reason.Proof);
+    if (this.#sessions.size >= MAX_SESSIONS) return refuse(frames, Reason.Full);
+    const agreed: Agreed = {
+      version,
+      features: body.features & features,
+      graceMs: Math.min(body.graceMs, most.graceMs),
+      lockMs: Math.min(body.lockMs, most.lockMs, body.graceMs),
+      client: Buffer.from(tail).toString("utf8"),
+    };
+    const session = this.#begin(body.session, body.secret, agreed);
+    const { graceMs, lockMs } = agreed;
+    const told = { version, features: agreed.features, graceMs, lockMs };
+    session.end.attach(frames, 0, encodeFrame(Type.Opened, told, textBytes(about())));
+    session.serving.up();
+  }
+
+  #begin(id: Uint8Array, secret: Uint8Array, agreed: Agreed): Session {
+    // The two know each other: the end hands what comes to what serves it, which answers through the end.
+    let serving: Serving | undefined;
+    const end = new LinkEnd({
+      frame: (frame) => serving?.frame(frame),
+      down: (reason) => {
+        serving?.down(reason);
+        this.#wait(session);
+      },
+      over: (reason) => this.#end(session, reason),
+    });
+    serving = this.#options.serve(end, agreed);
+    const session: Session = { id, secret, end, serving, agreed, attempt: 0 };
+    this.#sessions.set(keyOf(id), session);
+    return session;
+  }
+
+  #resume(frames: FrameStream, { session: id, attempt, received, proof }: Resume): void {
+    const session = this.#sessions.get(keyOf(id));
+    if (!session) return refuse(frames, Reason.Unknown);
+    const { secret, end } = session;
+    const isRight = isProof(proof, secret, { by: "client", session: id, attempt, received });
+    if (!isRight || attempt <= session.attempt) return refuse(frames, Reason.Proof);
+    session.attempt = attempt;
+    clearTimeout(session.unlockTimer);
+    clearTimeout(session.graceTimer);
+    const told = { by: "server", session: id, attempt, received: end.received } as const;
+    const answer = { received: end.received, proof: prove(secret, told) };
+    end.attach(frames, received, encodeFrame(Type.Resumed, answer));
+    session.serving.up();
+  }
+
+  #wait(session: Session): void {
+    const { graceMs, lockMs } = session.agreed;
+    clearTimeout(session.unlockTimer);
+    clearTimeout(session.graceTimer);
+    session.unlockTimer = setTimeout(() => session.serving.unlock(), lockMs);
+    session.graceTimer = setTimeout(() => {
+      const seconds = Math.round(graceMs / 1_000);
+      session.end.close(`nobody came back for ${seconds} s`);
+      this.#end(session, new CardwireError("E_LINE_DOWN", `nobody came back for ${seconds} s`));
+    }, graceMs);
+  }
+
+  #end(session: Session, reason: CardwireError): void {
+    if (!this.#sessions.delete(keyOf(session.id))) return;
+    clearTimeout(session.unlockTimer);
+    clearTimeout(session.graceTimer);
+    session.serving.over(reason);
+    this.#options.left?.();
+  }
+}
+
+type Resume = Body<typeof Type.Resume>;
+
+const keyOf = (id: Uint8Array): string => Buffer.from(id).toString("hex");
+const textBytes = (text: string): Uint8Array => Buffer.from(text.slice(0, 256));
+
+const words: Readonly<Record<number, string>> = {
+  [Reason.Version]: `this cardwire speaks versions ${LOWEST} to ${HIGHEST} of the link`,
+  [Reason.Unknown]: "there is no such session, or no more",
+  [Reason.Proof]: "the session's secret is another",
+  [Reason.Full]: "there are too many sessions",
+};
+
+function refuse(frames: FrameStream, reason: number): void {
+  frames.write(encodeFrame(Type.Refused, { reason }, textBytes(words[reason] ?? "")));
+  frames.close(new CardwireError("E_LINK", words[reason] ?? "refused"));
+}

@@ -1,0 +1,17 @@
+// Two cardwires of different age agree on the highest version that both speak, and on the features that both have.
+
+/** Versions of the link that this cardwire speaks. */
+export const LOWEST = 1;
+export const HIGHEST = 1;
+
+/** Optional parts of the protocol, one bit each. There are none yet. */
+export const FEATURES = 0;
+
+/** The highest version that both ends speak, if there is one. */
+export function agree(other: {
+  readonly lowest: number;
+  readonly highest: number;
+}): number | undefined {
+  const version = Math.min(HIGHEST, other.highest);
+  return version >= Math.max(LOWEST, other.lowest) ? version : undefined;
+}

@@ -1,0 +1,27 @@
+import type { Calls } from "./calls.ts";
+import type { Holders } from "./holders.ts";
+import type { RemoteSession } from "./session.ts";
+import type { ShownReaders } from "./shown-readers.ts";
+
+export interface RemoteOptions {
+  /** Goes on without answers that carry no news. Off: every answer is awaited. */
+  readonly pipelining: boolean;
+  /** Has the other end fetch what a card announces with 61xx. */
+  readonly prefetch: boolean;
+}
+
+/** What the sessions of one link share. */
+export interface RemoteHost {
+  readonly options: RemoteOptions;
+  readonly table: ShownReaders;
+  readonly holders: Holders;
+  /** The calls of the present session of the link. */
+  readonly calls: Calls | undefined;
+  /** A number for a new handle. */
+  number(): number;
+  /** Waits until the other end is there with a list newer than this. @returns false when it stays away. */
+  confirm(): Promise<boolean>;
+  /** A handle is open; `notice` is called when the other end knows of a reset or removal. */
+  began(card: number, session: RemoteSession): void;
+  ended(card: number): void;
+}

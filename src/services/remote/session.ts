@@ -1,0 +1,299 @@
+import type { CardSession, ConnectOptions } from "../../domain/card-service.ts";
+import { ReturnCodeError } from "../../domain/errors.ts";
+import { Disposition } from "../../domain/pcsc.ts";
+import { Rv } from "../../domain/return-codes.ts";
+import { Flag, Type } from "../../wire/link/frames.ts";
+import { type Answered, type CallBody, type Calls, type CallType, LinkLost } from "./calls.ts";
+import { Fetched } from "./fetched.ts";
+import type { RemoteHost } from "./host.ts";
+import { Levels } from "./levels.ts";
+import { isNotice, Loss, outlivesLink } from "./loss.ts";
+import { type Opened, open } from "./open.ts";
+
+/** Calls in a row whose answers nobody waits for; the next one is awaited. */
+const MAX_UNAWAITED = 32;
+
+/** One handle at the other end of a link. When the link is lost it lives on and says so, as a lost pcscd's would. */
+export class RemoteSession implements CardSession {
+  readonly #host: RemoteHost;
+  readonly #reader: string;
+  #calls: Calls | undefined;
+  #card = 0;
+  readonly #levels = new Levels();
+  /** A moment at which this handle had no notice. */
+  #goodAt = -1;
+  #unawaited = 0;
+  readonly #fetched = new Fetched();
+  #isEnded = false;
+  #loss: Loss | undefined;
+
+  constructor(host: RemoteHost, reader: string, opened: Opened) {
+    this.#host = host;
+    this.#reader = reader;
+    this.#hold(opened);
+  }
+
+  async begin({ signal }: { signal: AbortSignal }): Promise<void> {
+    const { holders } = this.#host;
+    if (this.#mayGoAhead() && this.#isGood()) {
+      this.#unawaited += 1;
+      this.#calls?.tell(Type.Begin, { card: this.#card });
+    } else {
+      const stop = () => this.#calls?.cancel(this.#card);
+      signal.addEventListener("abort", stop, { once: true });
+      try {
+        await holders.whileWaiting(this.#reader, () =>
+          this.#call("SCardBeginTransaction", Type.Begin, { card: this.#card }),
+        );
+      } finally {
+        signal.removeEventListener("abort", stop);
+      }
+    }
+    this.#levels.begin(this.#seen);
+    this.#tellHolding();
+  }
+
+  async end(disposition: number): Promise<void> {
+    this.#fetched.forget();
+    const body = { card: this.#card, disposition };
+    if (disposition === Disposition.Leave && this.#endIsNoNews()) {
+      this.#levels.end();
+      this.#unawaited += 1;
+      this.#calls?.tell(Type.End, body);
+      this.#tellHolding();
+      return;
+    }
+    this.#levels.end({ all: disposition !== Disposition.Leave });
+    const call = () => this.#call("SCardEndTransaction", Type.End, body);
+    try {
+      await (disposition === Disposition.Leave
+        ? call()
+        : this.#host.holders.whileChanging(this.#reader, call));
+    } finally {
+      this.#tellHolding();
+    }
+  }
+
+  async transmit(
+    apdu: Uint8Array,
+    pci: { readonly send: number; readonly receive: number },
+  ): Promise<{ data: Uint8Array; receiveProtocol: number }> {
+    const isAhead = this.#host.options.prefetch;
+    const known = isAhead ? this.#fetched.take(apdu) : undefined;
+    if (known) return { data: known, receiveProtocol: pci.send };
+    const { protocol, data, ahead } = await this.#call(
+      "SCardTransmit",
+      Type.Transmit,
+      { card: this.#card, sendProtocol: pci.send, receiveProtocol: pci.receive },
+      { flags: isAhead && this.#levels.isBegun ? this.#fetched.flags(apdu) : 0, tail: apdu },
+    );
+    if (isAhead) this.#fetched.see(data, ahead);
+    return { data, receiveProtocol: protocol };
+  }
+
+  async control(code: number, data: Uint8Array): Promise<Uint8Array> {
+    const body = { card: this.#card, code };
+    return (await this.#call("SCardControl", Type.Control, body, { tail: data })).data;
+  }
+
+  async status(): Promise<void> {
+    if (
+      this.#host.options.pipelining &&
+      this.#isGood() &&
+      this.#host.holders.isFreeFor(this.#reader, this)
+    )
+      return;
+    const mark = this.#host.holders.mark(this.#reader);
+    await this.#call("SCardStatus", Type.Status, { card: this.#card });
+    this.#goodAt = mark;
+  }
+
+  async getAttribute(id: number): Promise<Uint8Array> {
+    const body = { card: this.#card, code: id };
+    return (await this.#call("SCardGetAttrib", Type.GetAttribute, body)).data;
+  }
+
+  async setAttribute(id: number, value: Uint8Array): Promise<void> {
+    const body = { card: this.#card, code: id };
+    await this.#call("SCardSetAttrib", Type.SetAttribute, body, { tail: value });
+  }
+
+  async reconnect(
+    how: Pick<ConnectOptions, "share" | "protocols">,
+    initialization: number,
+  ): Promise<number> {
+    const { holders } = this.#host;
+    this.#levels.end({ all: true }); // whether a transaction survives is not ours to say: the next end is awaited
+    this.#fetched.forget();
+    const ask = async (): Promise<number> => {
+      const mark = holders.mark(this.#reader);
+      const body = { card: this.#card, ...how, initialization };
+      const { protocol } = await this.#call("SCardReconnect", Type.Reconnect, body);
+      this.#goodAt = initialization === Disposition.Leave ? mark : -1;
+      this.#levels.share(how.share, this.#seen);
+      return protocol;
+    };
+    try {
+      if (this.#calls && !this.#calls.isLost) {
+        try {
+          return await holders.whileChanging(this.#reader, ask);
+        } catch (error) {
+          if (this.#calls && !this.#calls.isLost) throw error; // else the link was lost meanwhile
+        }
+      }
+      const activeProtocol = await this.#reopen(how);
+      if (initialization === Disposition.Leave) return activeProtocol;
+      return await holders.whileChanging(this.#reader, ask);
+    } finally {
+      this.#tellHolding();
+    }
+  }
+
+  async disconnect(disposition: number): Promise<void> {
+    const { table, holders, options } = this.#host;
+    const body = { card: this.#card, disposition };
+    const calls = this.#calls;
+    const call = () => this.#call("SCardDisconnect", Type.Disconnect, body);
+    if (calls?.isLost !== false) return this.#finish(); // the loss closed the handle
+    if (disposition !== Disposition.Leave || !options.pipelining) {
+      try {
+        if (disposition === Disposition.Leave) await call();
+        else await holders.whileChanging(this.#reader, call);
+      } catch (error) {
+        if (!calls.isLost) throw error;
+      }
+    } else {
+      const done = calls.call("SCardDisconnect", Type.Disconnect, body, { flags: Flag.Early });
+      table.expect({ reader: this.#reader, handles: -1 }, done);
+    }
+    this.#finish();
+  }
+
+  async abandon(): Promise<void> {
+    if (this.#isEnded) return;
+    const { table, holders, options } = this.#host;
+    const calls = this.#calls;
+    const held = this.#levels.holds;
+    this.#finish();
+    if (!calls || calls.isLost) return;
+    const body = { card: this.#card };
+    const over = calls
+      .call("SCardReleaseContext", Type.Abandon, body, { flags: Flag.Early })
+      .catch(() => {}); // the link was lost, and the handle with it
+    table.expect({ reader: this.#reader, handles: -1, ...(held && { protocol: 0 }) }, over);
+    if (held) void holders.whileChanging(this.#reader, () => over);
+    if (!options.pipelining) await over;
+  }
+
+  /** The other end knows of something that this handle has not been told. */
+  doubt(): void {
+    this.#goodAt = -1;
+  }
+
+  #hold({ card, calls, share, mark }: Opened): void {
+    this.#card = card;
+    this.#calls = calls;
+    this.#loss = undefined;
+    this.#goodAt = mark;
+    this.#levels.share(share, this.#seen);
+    this.#tellHolding();
+    this.#host.began(card, this);
+  }
+
+  #finish(): void {
+    this.#isEnded = true;
+    this.#levels.forget();
+    this.#tellHolding();
+    this.#host.ended(this.#card);
+  }
+
+  get #seen() {
+    return this.#host.table.find(this.#reader);
+  }
+
+  /** Whether a call may be answered before it is carried out: nothing that is known stands against it. */
+  #mayGoAhead(): boolean {
+    const { options } = this.#host;
+    return (
+      options.pipelining &&
+      this.#calls?.isUp === true &&
+      this.#seen?.othersMayHold === false &&
+      this.#unawaited < MAX_UNAWAITED &&
+      this.#host.holders.isFreeFor(this.#reader, this)
+    );
+  }
+
+  /** Whether this handle certainly has no notice. */
+  #isGood(): boolean {
+    return (
+      this.#calls?.isUp === true &&
+      this.#seen !== undefined &&
+      this.#host.holders.isUnchanged(this.#reader, this.#goodAt)
+    );
+  }
+
+  #endIsNoNews(): boolean {
+    return (
+      this.#host.options.pipelining &&
+      this.#calls?.isLost === false &&
+      this.#unawaited < MAX_UNAWAITED &&
+      this.#levels.endIsGranted(this.#seen)
+    );
+  }
+
+  #tellHolding(): void {
+    this.#host.holders.hold(this.#reader, this, this.#levels.holds);
+  }
+
+  /** @throws {ReturnCodeError} what the other end says, or what a handle says whose link was lost. */
+  async #call<T extends CallType>(
+    name: string,
+    type: T,
+    body: CallBody<T>,
+    options: { readonly flags?: number; readonly tail?: Uint8Array } = {},
+  ): Promise<Answered> {
+    if (this.#isEnded) throw new ReturnCodeError(name, Rv.Cancelled);
+    const calls = this.#calls;
+    if (!calls || calls.isLost) throw new ReturnCodeError(name, await this.#lostNotice());
+    try {
+      return await calls.call(name, type, body, options);
+    } catch (error) {
+      if (error instanceof LinkLost) {
+        const rv = outlivesLink(type) ? Rv.NotTransacted : await this.#lostNotice();
+        throw new ReturnCodeError(name, rv, { cause: error });
+      }
+      if (isNotice(error)) {
+        this.#goodAt = -1;
+        this.#levels.end({ all: true });
+        this.#tellHolding();
+      }
+      throw error;
+    } finally {
+      this.#unawaited = 0;
+    }
+  }
+
+  /** The link was lost. */
+  lost(): void {
+    this.#loss = new Loss(this.#seen);
+    this.#levels.forget();
+    this.#tellHolding();
+  }
+
+  async #lostNotice(): Promise<number> {
+    const told = this.#loss?.told;
+    if (told !== undefined) return told;
+    if (!(await this.#host.confirm())) return Rv.ReaderUnavailable;
+    return this.#loss?.tell(this.#seen) ?? Rv.ReaderUnavailable;
+  }
+
+  async #reopen(how: Pick<ConnectOptions, "share" | "protocols">): Promise<number> {
+    const isBack = await this.#host.confirm();
+    const { calls } = this.#host;
+    if (!isBack || !calls || !this.#seen)
+      throw new ReturnCodeError("SCardReconnect", Rv.ReaderUnavailable);
+    const opened = await open(this.#host, calls, { reader: this.#reader, ...how });
+    this.#hold(opened);
+    return opened.activeProtocol;
+  }
+}

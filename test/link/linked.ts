@@ -1,0 +1,81 @@
+import { type Duplex, duplexPair } from "node:stream";
+import type { CardService } from "../../src/domain/card-service.ts";
+import { ServedLink } from "../../src/fronts/link/served-link.ts";
+import { Hall, type Patience } from "../../src/link/hall.ts";
+import { type RemoteService, remoteService } from "../../src/services/remote/service.ts";
+
+/** A line in this process, between a cardwire that has readers and one that uses them. It breaks when it is told to. */
+export interface Linked extends AsyncDisposable {
+  readonly remote: RemoteService;
+  readonly hall: Hall;
+  /** Breaks the line: what is on the way is lost. */
+  cut(): void;
+  /** Whether new connections are let through. */
+  isOpen: boolean;
+  /** How often something was connected. */
+  connections: number;
+}
+
+export interface LinkedOptions {
+  readonly pipelining?: boolean;
+  readonly prefetch?: boolean;
+  readonly patience?: Patience;
+}
+
+const PATIENCE: Patience = { graceMs: 5_000, lockMs: 2_000 };
+
+/** Links to a service. Disposing ends the link, and not the service. */
+export async function linkTo(service: CardService, options: LinkedOptions = {}): Promise<Linked> {
+  const { pipelining = true, prefetch = true, patience = PATIENCE } = options;
+  const hall = new Hall({
+    most: patience,
+    features: 0,
+    about: () => "a test",
+    serve: (end) => new ServedLink(service, end, { name: "test" }),
+  });
+  const streams = new Set<Duplex>();
+  const linked = {
+    hall,
+    isOpen: true,
+    connections: 0,
+    cut: () => {
+      for (const stream of streams) stream.destroy();
+      streams.clear();
+    },
+  };
+  const remote = await remoteService(
+    {
+      name: "test",
+      open: async () => {
+        if (!linked.isOpen) throw new Error("the line is closed");
+        linked.connections += 1;
+        const [near, far] = duplexPair();
+        for (const stream of [near, far]) {
+          stream.on("error", () => {});
+          streams.add(stream);
+        }
+        hall.accept(far);
+        return near;
+      },
+    },
+    { pipelining, prefetch, patience, about: "a test" },
+    { signal: AbortSignal.timeout(10_000) },
+  );
+  return {
+    ...linked,
+    remote,
+    get isOpen() {
+      return linked.isOpen;
+    },
+    set isOpen(open: boolean) {
+      linked.isOpen = open;
+    },
+    get connections() {
+      return linked.connections;
+    },
+    async [Symbol.asyncDispose]() {
+      await remote[Symbol.asyncDispose]();
+      await hall[Symbol.asyncDispose]();
+    },
+  };
+}
