@@ -51,7 +51,7 @@ describe.each(Object.entries(open))("%s", (_place, connectThere) => {
     const seen: (readonly boolean[])[] = [];
     for await (const readers of client.changes({ signal: stop.signal })) {
       const now = present(readers);
-      if (`${now}` === `${seen.at(-1)}`) continue; // something else of a reader changed
+      if (now.join() === seen.at(-1)?.join()) continue; // something else of a reader changed
       seen.push(now);
       if (seen.length === 1) void pcscd.cards[0].pull();
       if (seen.length === 2) void pcscd.cards[0].insert();
