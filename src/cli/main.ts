@@ -6,6 +6,7 @@ import { CommanderError } from "@commander-js/extra-typings";
 import { CardwireError } from "../domain/errors.ts";
 import { COMPLETE } from "./completion/scripts.ts";
 import { type Exit, ExitCode, exitStatus, type Io } from "./io.ts";
+import { watchOutput } from "./output.ts";
 import { program } from "./program.ts";
 import { printableLines } from "./report.ts";
 import { withReaders } from "./with-readers.ts";
@@ -57,13 +58,13 @@ async function main(): Promise<number | NodeJS.Signals> {
   }
 }
 
-// A terminal that was closed, or a reader that has seen enough, is no reason to leave anything undone.
-for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+const isOutputLost = watchOutput(process.stdout, process.stderr);
 
 // Node.js puts the terminal's modes back at its end, and aborts if the terminal is gone by then; what is closed it
 // lets alone.
 const terminals = [0, 1, 2].filter((fd) => isatty(fd));
 process.once("exit", () => {
+  if (isOutputLost()) process.exitCode ||= ExitCode.Failed; // the last line of it is known to be lost only now
   for (const fd of terminals) if (!isatty(fd)) closeSync(fd);
 });
 

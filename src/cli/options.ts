@@ -49,11 +49,21 @@ export function parsePort(text: string): number {
   return Number(text);
 }
 
+/** The first of two ports, one for each reader; or 0 for any that are free. */
+export function parseVpcdPort(text: string): number {
+  const port = parsePort(text);
+  if (port === 65_535)
+    throw new InvalidArgumentError(
+      "The second reader takes the next port: it wants at most 65534.",
+    );
+  return port;
+}
+
 export const vpcdPortOption = () =>
   new Option(
     "--vpcd-port <port>",
-    "where cards of other programs connect to the readers of software:, a port each (default: 35963)",
-  ).argParser(parsePort);
+    "where cards of other programs connect to the readers of software:, this port and the next (default: 35963)",
+  ).argParser(parseVpcdPort);
 
 export const waitOption = () =>
   new Option("--wait", "start although the other computer cannot be reached yet, and keep trying");

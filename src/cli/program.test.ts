@@ -109,6 +109,7 @@ describe("wrong usage is said in one line, and what is right in another", () => 
     [["atach", "host"], "unknown command 'atach'", "Did you mean attach?"],
     [["attach", "host", "--soket", "x"], "unknown option '--soket'", "Did you mean --socket?"],
     [["attach", "host", "--mode", "9"], "argument '9' is invalid", "Usage: cardwire attach"],
+    [["attach", "software:", "--vpcd-port", "65535"], "at most 65534", "Usage: cardwire attach"],
     [["attach", "host", "--slots", "17"], "Allowed choices are 16, 48", "cardwire attach --help"],
     [["env", "a", "b"], "too many arguments for 'env'", "cardwire env [options] [name]"],
   ])("%j", async (argv, what, right) => {

@@ -1,4 +1,5 @@
 import { nameOf, parseWhere, type Where } from "../domain/where.ts";
+import { programsSocket } from "../host/programs-socket.ts";
 import { SYSTEM_SOCKET } from "../host/system-socket.ts";
 import { wrongUsage } from "./options.ts";
 
@@ -14,9 +15,9 @@ export interface Source {
 /** This computer's pcscd, for `--local`. */
 const HERE = { text: "local", where: { kind: "unix", path: SYSTEM_SOCKET } } as const;
 
-/** Where programs find readers that are started with `env`. */
+/** Where programs find readers that are started with `env`. @throws {CardwireError} `E_SOCKET_PATH` */
 export const whereHere = (env: Readonly<Record<string, string | undefined>>): string =>
-  `unix:${env["PCSCLITE_CSOCK_NAME"] ?? SYSTEM_SOCKET}`;
+  `unix:${programsSocket(env)}`;
 
 /** Longest name that is made of several hosts' names, characters. The socket's path has to bear it. */
 const MAX_NAME = 40;

@@ -3,8 +3,8 @@ import { unixCarrier } from "../carriers/unix.ts";
 import type { CardService } from "../domain/card-service.ts";
 import { parseWhere } from "../domain/where.ts";
 import { runtimeDirectory } from "../host/paths.ts";
+import { programsSocket } from "../host/programs-socket.ts";
 import { makeScratchDirectory } from "../host/scratch-directory.ts";
-import { SYSTEM_SOCKET } from "../host/system-socket.ts";
 import { pcscdService } from "../services/pcscd/service.ts";
 import { Client } from "./client.ts";
 
@@ -42,7 +42,7 @@ export async function connect(
 ): Promise<Client> {
   if (typeof where === "object") return new Client(where, async () => {});
   const signal = options.signal ?? new AbortController().signal;
-  const place = parseWhere(where ?? `unix:${process.env["PCSCLITE_CSOCK_NAME"] ?? SYSTEM_SOCKET}`);
+  const place = parseWhere(where ?? `unix:${programsSocket(process.env)}`);
   if (place.kind === "software") {
     const { SoftwareReaders } = await import("../services/software/service.ts");
     return new Client(

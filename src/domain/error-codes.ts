@@ -43,7 +43,7 @@ export const errorCodes = {
     "You have no right to connect to pcscd's socket, or to make one where it was asked for.",
   E_SOCKET_IN_USE: "A program listens at this socket already.",
   E_SOCKET_PATH:
-    "The path cannot be a socket's: it is empty or longer than 107 bytes, its directory is missing, something else is there, or ssh cannot use it.",
+    "The path cannot be a socket's: it is empty, not absolute or longer than 107 bytes, its directory is missing, something else is there, or ssh cannot use it.",
   E_SSH: "ssh ended for a reason that has no code of its own. The message carries its last line.",
   E_SSH_AUTH: "The card host refused the login.",
   E_SSH_COMMAND:

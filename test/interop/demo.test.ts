@@ -40,6 +40,16 @@ test("OpenSC lists, reads, signs and is checked; nothing is left behind", async 
   expect(await left()).toEqual([]);
 });
 
+test.each([
+  ["on a full disk is said", ">/dev/full", "1", /^cardwire: standard output .*: no space left$/m],
+  ["that nobody reads to its end is no failure", "| head -1", "0", /^A smart card in one place/],
+])("output %s", async (_what, where, status, says) => {
+  const script = `{ node ${MAIN} demo --once; echo "status $?" >&2; } ${where}`;
+  const { stdout, stderr } = await run("sh", ["-c", script], { user: "alice" });
+  expect(stdout + stderr).toMatch(says);
+  expect(stderr).toContain(`status ${status}\n`);
+});
+
 describe("without OpenSC", () => {
   test("cardwire's own client does the same", async () => {
     const { status, stdout } = await cardwire(["demo", "--once", "--json"], {

@@ -35,8 +35,8 @@ export async function selectedCard(): Promise<SelectedCard> {
   return { card, provisioned, say, letIn: () => letIn(say) };
 }
 
-/** The single authentication (SP 800-73-4 part 2, appendix A.1). */
-async function letIn(say: SelectedCard["say"]): Promise<void> {
+/** The single authentication (SP 800-73-4 part 2, appendix A.1), with the key of these tests' cards. */
+export async function letIn(say: SelectedCard["say"]): Promise<void> {
   const challenge = Buffer.from((await say("0087089b047c02810000")).slice(8, 40), "hex");
   const cipher = createCipheriv("aes-128-ecb", MANAGEMENT_KEY.value, null).setAutoPadding(false);
   expect(await say(`0087089b147c128210${hex(cipher.update(challenge))}`)).toBe("9000");

@@ -20,6 +20,15 @@ Host key for [127.0.0.1]:22931 has changed and you have requested strict checkin
 Host key verification failed.
 `;
 
+test.each([
+  ["demo", "Readers of cardwire itself are written with a colon: demo:"],
+  ["software", "Readers of cardwire itself are written with a colon: software:"],
+  ["me@demo", "Check the name's spelling, the network and ~/.ssh/config."],
+])("a host %s that is not found", (destination, hint) => {
+  const words = "ssh: Could not resolve hostname demo: Name or service not known";
+  expect(explainComplaint(words, { ...attempt, destination })).toMatchObject({ hint });
+});
+
 // Words of OpenSSH 9.2p1, as it wrote them when each was provoked.
 test.each([
   [

@@ -19,6 +19,9 @@ interface Complaint {
 const byHand = ({ ssh, destination }: Attempt): string =>
   `${ssh.map(shellWord).join(" ")} ${destination} true`;
 
+/** What is taken for a host without its colon, and may be one. */
+const OWN_READERS: ReadonlySet<string> = new Set(["software", "demo"]);
+
 /** In ssh's own words as of OpenSSH 7 to 10. What ssh says of others' words, such as a banner, it says before its own. */
 const complaints: readonly Complaint[] = [
   {
@@ -34,7 +37,10 @@ const complaints: readonly Complaint[] = [
   {
     code: "E_SSH_HOST",
     line: /^(.*could not resolve hostname.*|.*hostname contains invalid characters.*)$/i,
-    hint: () => "Check the name's spelling, the network and ~/.ssh/config.",
+    hint: ({ destination }) =>
+      OWN_READERS.has(destination)
+        ? `Readers of cardwire itself are written with a colon: ${destination}:`
+        : "Check the name's spelling, the network and ~/.ssh/config.",
   },
   {
     code: "E_SSH_AUTH",

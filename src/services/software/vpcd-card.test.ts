@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { getEventListeners, once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { deferred } from "../../domain/deferred.ts";
 import { insertIntoVpcd } from "./vpcd-card.ts";
 
@@ -127,6 +127,29 @@ test("a reader that asks and does not read is not answered without end", async (
     if (missing === 0) stop.abort(); // which ends the stream
   }
   expect(missing).toBe(0);
+  await inserted;
+});
+
+test.each([
+  ["the card is pulled", () => stop.abort()],
+  ["the reader hangs up", (reader: Socket) => reader.destroy()],
+])("what was asked in advance is left when %s", async (_when, end) => {
+  let asked = 0;
+  const slow = async (): Promise<Uint8Array> => {
+    asked += 1;
+    if (asked === 2) end(reader);
+    await delay(50);
+    return Uint8Array.of(0x90, 0x00);
+  };
+  const card = Object.assign(new Card(), { process: slow });
+  const inserted = insert(card);
+  const reader = await accept();
+  send(reader, "0004 00b00000".repeat(400));
+  reader.resume();
+  await once(reader, "close");
+  await vi.waitFor(() => expect(card.resets).toBe(1), { timeout: 5_000 });
+  expect(asked).toBeLessThan(10); // it may take an answer or two until a reader's end is seen
+  stop.abort();
   await inserted;
 });
 

@@ -43,7 +43,7 @@ export async function insertIntoVpcd(
     const socket = await dial(address, signal).catch((error: unknown) => tell(false, error));
     if (socket) {
       tell(true);
-      tell(false, await answerAll(card, socket, signal));
+      tell(false, await answerAll(card, socket));
     }
     await delay(REDIAL_MS, undefined, { signal }).catch(() => {}); // aborted: the loop sees it
   }
@@ -72,18 +72,16 @@ function dial({ host, port }: VpcdAddress, signal: AbortSignal): Promise<Socket>
 }
 
 /** One message after the other, until the reader hangs up. @returns why it ended, if there is more to say than that. */
-async function answerAll(
-  card: SoftwareCard,
-  socket: Socket,
-  signal: AbortSignal,
-): Promise<unknown> {
+async function answerAll(card: SoftwareCard, socket: Socket): Promise<unknown> {
   const decoder = new VpcdDecoder();
   try {
     for await (const chunk of socket) {
       decoder.push(chunk as Uint8Array); // no encoding is set
       for (let message = decoder.next(); message; message = decoder.next()) {
         const answer = await answerOne(card, message.slice());
-        if (answer && !signal.aborted) await send(socket, encodeVpcd(answer));
+        // Pulled, or the reader is gone: whatever else it asked in advance, nobody waits for.
+        if (socket.destroyed) return undefined;
+        if (answer) await send(socket, encodeVpcd(answer));
       }
     }
     return undefined;
