@@ -186,4 +186,13 @@ export const foundInSoftware: Readonly<Record<string, readonly Step[]>> = {
     on(1, "disconnect", { disposition: 0 }),
     connect(1),
   ],
+  "a reconnect that is refused for its protocol is no use": [
+    establish(0),
+    connect(0, { share: 1 }),
+    { do: "pull", slot: 0 },
+    { do: "insert", slot: 0, atr: "3b800181" },
+    reconnect(0, { protocols: 1, initialization: 2 }),
+    on(0, "disconnect", { disposition: 0 }),
+    connect(0, { protocols: 4 }),
+  ],
 };

@@ -146,9 +146,9 @@ export class SoftwareSession implements CardSession, Handle {
     // Of a direct one, too, which connects without a card.
     if (!slot.hasCard) throw new ReturnCodeError(call, Rv.NoSmartcard);
     if (slot.isMute) throw new ReturnCodeError(call, Rv.UnresponsiveCard);
-    // With the bookkeeping goes what is negotiated with the card; nothing is where raw commands are wanted.
-    if (share !== ShareMode.Direct && (protocols & Protocol.Raw) === 0) slot.use();
     this.#negotiate(call, share, protocols);
+    // Only what is negotiated with the card counts as its use; nothing is where raw commands are wanted.
+    if (share !== ShareMode.Direct && (protocols & Protocol.Raw) === 0) slot.use();
     if (share === ShareMode.Exclusive && !slot.isExclusive) {
       if (!slot.mayBeExclusive(this)) throw new ReturnCodeError(call, Rv.SharingViolation);
       slot.makeExclusive(this);
