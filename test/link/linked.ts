@@ -10,6 +10,9 @@ export interface Linked extends AsyncDisposable {
   readonly hall: Hall;
   /** Breaks the line: what is on the way is lost. */
   cut(): void;
+  /** The line carries nothing that is sent from here on, until {@link flow}. */
+  stall(): void;
+  flow(): void;
   /** Whether new connections are let through. */
   isOpen: boolean;
   /** How often something was connected. */
@@ -34,6 +37,7 @@ export async function linkTo(service: CardService, options: LinkedOptions = {}):
     serve: (end) => new ServedLink(service, end, { name: "test" }),
   });
   const streams = new Set<Duplex>();
+  let stalled: (() => void)[] | undefined;
   const linked = {
     hall,
     isOpen: true,
@@ -42,6 +46,14 @@ export async function linkTo(service: CardService, options: LinkedOptions = {}):
       for (const stream of streams) stream.destroy();
       streams.clear();
     },
+    stall: () => {
+      stalled = [];
+    },
+    flow: () => {
+      const held = stalled ?? [];
+      stalled = undefined;
+      for (const send of held) send();
+    },
   };
   const remote = await remoteService(
     {
@@ -49,8 +61,19 @@ export async function linkTo(service: CardService, options: LinkedOptions = {}):
       open: async () => {
         if (!linked.isOpen) throw new Error("the line is closed");
         linked.connections += 1;
-        const [near, far] = duplexPair();
-        for (const stream of [near, far]) {
+        const [near, wire] = duplexPair();
+        const [far, end] = duplexPair();
+        const pass = (from: Duplex, to: Duplex): void => {
+          from.on("data", (chunk: Uint8Array) => {
+            if (stalled) stalled.push(() => to.write(chunk));
+            else to.write(chunk);
+          });
+          from.on("close", () => to.destroy());
+          to.on("close", () => from.destroy());
+        };
+        pass(wire, end);
+        pass(end, wire);
+        for (const stream of [near, wire, far, end]) {
           stream.on("error", () => {});
           streams.add(stream);
         }

@@ -28,6 +28,15 @@ export interface Answer {
 
 const DONE: Answer = {};
 
+/** How long what a program believed done may still take when it is gone, ms. */
+const LAST_CALLS_MS = 1_000;
+
+interface ConnectHow {
+  readonly share: number;
+  readonly protocols: number;
+  readonly flags: number;
+}
+
 /**
  * One handle of a program at the other end. Programs go on without some answers; what such a call came to shows at the
  * next one that is answered.
@@ -48,7 +57,10 @@ export class ServedCard {
   /** The calls so far, one after the other. */
   #calls: Promise<unknown> = Promise.resolve();
   #running = 0;
+  /** For what its program waits for; another after each cancel. */
   #stop = new AbortController();
+  /** For what it does not wait for. */
+  readonly #patience = new AbortController();
 
   constructor(service: CardService, reader: string, principal: Principal) {
     this.#service = service;
@@ -93,9 +105,9 @@ export class ServedCard {
   }
 
   /** @throws {ReturnCodeError} as SCardConnect; what follows then gets the same. */
-  async connect(share: number, protocols: number): Promise<Answer> {
+  async connect(how: ConnectHow): Promise<Answer> {
     try {
-      return await this.#connect("SCardConnect", share, protocols);
+      return await this.#connect("SCardConnect", how);
     } catch (error) {
       this.#without = error instanceof ReturnCodeError ? error.rv : Rv.ReaderUnavailable;
       throw error;
@@ -152,8 +164,13 @@ export class ServedCard {
    * the handle ends. Never rejects.
    */
   async abandon(): Promise<void> {
-    this.#life.abort(new ReturnCodeError("SCardReleaseContext", Rv.Cancelled));
+    const gone = new ReturnCodeError("SCardReleaseContext", Rv.Cancelled);
+    this.#life.abort(gone);
+    this.#stop.abort(gone);
+    const late = setTimeout(() => this.#patience.abort(gone), LAST_CALLS_MS);
+    late.unref();
     await this.inTurn(async () => {
+      clearTimeout(late);
       const session = this.#session;
       this.#session = undefined;
       this.#forget();
@@ -182,22 +199,17 @@ export class ServedCard {
     const isLost = this.#without === Rv.ResetCard;
     if (frame.type !== Type.Reconnect) throw new ReturnCodeError(nameOf(frame), this.#without);
     if (!isLost) throw new ReturnCodeError("SCardReconnect", this.#without);
-    const { share, protocols, initialization } = frame.body;
-    const answer = await this.#connect("SCardReconnect", share, protocols);
+    const answer = await this.#connect("SCardReconnect", frame.body);
     const session = this.#session;
-    if (initialization === Disposition.Leave || !session) return answer;
+    if (frame.body.initialization === Disposition.Leave || !session) return answer;
     return await this.#reconnect(session, frame.body);
   }
 
-  async #connect(call: string, share: number, protocols: number): Promise<Answer> {
-    const signal = this.#stoppable();
+  async #connect(call: string, { share, protocols, flags }: ConnectHow): Promise<Answer> {
+    const signal = this.#stoppable(flags);
     try {
       const how = { share, protocols, principal: this.#principal };
       const { session, activeProtocol } = await this.#service.connect(this.reader, how, { signal });
-      if (this.#life.signal.aborted) {
-        await session.abandon();
-        throw new ReturnCodeError(call, Rv.Cancelled);
-      }
       this.#session = session;
       this.#isExclusive = share === ShareMode.Exclusive;
       return { protocol: activeProtocol };
@@ -210,7 +222,7 @@ export class ServedCard {
   async #begin(session: CardSession, flags: number): Promise<Answer> {
     if (this.#owed > 0) await this.#pay(session);
     try {
-      await session.begin({ signal: this.#stoppable() });
+      await session.begin({ signal: this.#stoppable(flags) });
       this.#depth += 1;
     } catch (error) {
       if ((flags & Flag.Early) === 0) throw error;
@@ -267,13 +279,15 @@ export class ServedCard {
     return { protocol };
   }
 
-  /** A signal for the next thing that may be cancelled. */
-  #stoppable(): AbortSignal {
+  /**
+   * A signal for what may have to wait. What its program believes done is done though the program is gone, unless that
+   * takes long.
+   */
+  #stoppable(flags = 0): AbortSignal {
+    if ((flags & Flag.Early) !== 0) return this.#patience.signal;
     if (this.#stop.signal.aborted) this.#stop = new AbortController();
-    const stop = this.#stop;
-    if (this.#life.signal.aborted) stop.abort(this.#life.signal.reason);
-    else this.#life.signal.addEventListener("abort", () => stop.abort(), { once: true });
-    return stop.signal;
+    if (this.#life.signal.aborted) this.#stop.abort(this.#life.signal.reason);
+    return this.#stop.signal;
   }
 }
 

@@ -95,7 +95,7 @@ export class ServedLink implements Serving {
     const card = new ServedCard(this.#service, reader, this.#principal);
     this.#cards.set(number, card);
     if (this.#othersUse(reader)) this.#othersUntil.set(reader, performance.now() + COUNT_MS);
-    this.#run(body, card, () => card.connect(body.share, body.protocols));
+    this.#run(body, card, () => card.connect(body));
     this.#lookAfter();
   }
 

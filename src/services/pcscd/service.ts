@@ -15,7 +15,7 @@ import { Blocked } from "./blocked.ts";
 import { connect } from "./connect.ts";
 import { Contexts } from "./contexts.ts";
 import type { Abandonable, Daemon, PcscdOptions } from "./daemon.ts";
-import { Features } from "./features.ts";
+import { Features } from "../features.ts";
 import { Handle } from "./handle.ts";
 import type { Context, DaemonTraits } from "./handshake.ts";
 import { Presence } from "./presence.ts";

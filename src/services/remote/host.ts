@@ -1,6 +1,7 @@
 import type { Calls } from "./calls.ts";
 import type { Holders } from "./holders.ts";
 import type { RemoteSession } from "./session.ts";
+import type { Told } from "./told.ts";
 import type { ShownReaders } from "./shown-readers.ts";
 
 export interface RemoteOptions {
@@ -15,6 +16,7 @@ export interface RemoteHost {
   readonly options: RemoteOptions;
   readonly table: ShownReaders;
   readonly holders: Holders;
+  readonly told: Told;
   /** The calls of the present session of the link. */
   readonly calls: Calls | undefined;
   /** A number for a new handle. */

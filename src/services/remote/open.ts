@@ -1,6 +1,7 @@
 import { ReturnCodeError } from "../../domain/errors.ts";
+import { ShareMode } from "../../domain/pcsc.ts";
 import { Rv } from "../../domain/return-codes.ts";
-import { Type } from "../../wire/link/frames.ts";
+import { Flag, Type } from "../../wire/link/frames.ts";
 import { type Calls, LinkLost } from "./calls.ts";
 import type { RemoteHost } from "./host.ts";
 
@@ -12,6 +13,25 @@ export interface Opened {
   readonly activeProtocol: number;
   /** A moment ({@link Holders.mark}) at which it had no notice. */
   readonly mark: number;
+}
+
+/** The same ahead of its being carried out, where its outcome is foreseen. `refused` gets the code if it is not so. */
+export function openAhead(
+  host: RemoteHost,
+  calls: Calls,
+  how: { readonly reader: string; readonly share: number; readonly protocols: number },
+  protocol: number,
+): Opened & { readonly refused: Promise<number | undefined> } {
+  const { reader, share } = how;
+  const card = host.number();
+  const done = calls.call("SCardConnect", Type.Connect, { card, ...how }, { flags: Flag.Early });
+  host.table.expect({ reader, handles: 1, ...(share !== ShareMode.Direct && { protocol }) }, done);
+  const refused = done.then(
+    () => undefined,
+    (error: unknown) => (error instanceof ReturnCodeError ? error.rv : undefined), // else the link is lost
+  );
+  const mark = host.holders.mark(reader);
+  return { calls, card, share, activeProtocol: protocol, mark, refused };
 }
 
 /** SCardConnect. @throws {ReturnCodeError} as it does; `SCARD_E_READER_UNAVAILABLE` when the link is lost. */

@@ -81,6 +81,7 @@ async function counting(patience: Patience) {
     );
   return {
     ran,
+    service,
     linked,
     connect,
     async [Symbol.asyncDispose]() {
@@ -178,3 +179,44 @@ test("breaks at any moment: each command runs once, in its program's order", asy
   expect(sent).toHaveLength(120);
   expect(linked.remote.resumptions).toBeGreaterThan(5);
 }, 60_000);
+
+test("what the reader's state tells is not waited for", async () => {
+  await using subject = await counting({ graceMs: 5_000, lockMs: 4_000 });
+  const { linked, ran } = subject;
+  const learns = await subject.connect();
+  await learns.session.disconnect(0);
+  await expect.poll(() => linked.remote.readers[0]?.sharing).toBe(0);
+  // With a line that carries nothing, whatever is answered was not asked for.
+  linked.stall();
+  const { session, activeProtocol } = await subject.connect();
+  expect(activeProtocol).toBe(learns.activeProtocol);
+  expect(linked.remote.readers[0]).toMatchObject({ sharing: 1, protocol: activeProtocol });
+  await session.status();
+  await session.begin({ signal: soon() });
+  const answer = session.transmit(Uint8Array.of(0, 7, 0, 0), pci);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(ran).not.toContain("00070000");
+  linked.flow();
+  await answer;
+  expect(ran).toContain("00070000");
+  linked.stall();
+  await session.end(0);
+  await session.disconnect(0);
+  expect(linked.remote.readers[0]?.sharing).toBe(0);
+  linked.flow();
+});
+
+test("a connect that was foreseen and fails is told at the first command", async () => {
+  await using subject = await counting({ graceMs: 5_000, lockMs: 4_000 });
+  const { linked, service } = subject;
+  await (await subject.connect()).session.disconnect(0);
+  await expect.poll(() => linked.remote.readers[0]?.sharing).toBe(0);
+  linked.stall();
+  const { session } = await subject.connect();
+  await session.begin({ signal: soon() });
+  service.pull("Software 00 00");
+  linked.flow();
+  const sent = session.transmit(Uint8Array.of(0, 7, 0, 0), pci);
+  await expect(sent).rejects.toEqual(refused(Rv.NoSmartcard));
+  await session.disconnect(0);
+});

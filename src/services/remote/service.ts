@@ -19,11 +19,13 @@ import { emit } from "../../observe/events.ts";
 import { isForClient, nameOfType, Type } from "../../wire/link/frames.ts";
 import { decodeReaders } from "../../wire/link/reader-list.ts";
 import { Calls } from "./calls.ts";
+import { Foresight } from "./foresight.ts";
 import { Holders } from "./holders.ts";
 import type { RemoteHost, RemoteOptions } from "./host.ts";
-import { open } from "./open.ts";
+import { open, openAhead } from "./open.ts";
 import { RemoteSession } from "./session.ts";
 import { ShownReaders } from "./shown-readers.ts";
+import { Told } from "./told.ts";
 
 /** Pauses between attempts to open a new session, ms: doubled from the first up to the last. */
 const RETRY_MS = { first: 100, last: 2_000 };
@@ -73,9 +75,12 @@ export class RemoteService implements CardService, RemoteHost {
   readonly table = new ShownReaders();
   /** @internal */
   readonly holders = new Holders();
+  /** @internal */
+  readonly told = new Told();
   readonly #way: Way;
   readonly #life = new AbortController();
   readonly #state = new Watchable<LinkState>("gone");
+  readonly #foresight = new Foresight();
   readonly #sessions = new Map<number, RemoteSession>();
   #link: LinkClient | undefined;
   #calls: Calls | undefined;
@@ -139,7 +144,18 @@ export class RemoteService implements CardService, RemoteHost {
     const calls = this.#calls;
     if (!calls) throw new ReturnCodeError("SCardConnect", Rv.ReaderUnavailable);
     const { share, protocols } = how;
-    const opened = await open(this, calls, { reader, share, protocols }, signal);
+    const asked = { reader, share, protocols };
+    const foreseen = this.#foresee(asked);
+    if (foreseen !== undefined) {
+      const ahead = openAhead(this, calls, asked, foreseen);
+      const session = new RemoteSession(this, reader, ahead);
+      void ahead.refused.then((rv) => rv !== undefined && session.refuse(rv)); // never rejects
+      return { session, activeProtocol: foreseen };
+    }
+    const before = this.table.seen(reader);
+    const connecting = () => open(this, calls, asked, signal);
+    const opened = await this.holders.whileWaiting(reader, connecting);
+    if (before) this.#foresight.learn(before, protocols, opened.activeProtocol);
     const session = new RemoteSession(this, reader, opened);
     return { session, activeProtocol: opened.activeProtocol };
   }
@@ -225,6 +241,20 @@ export class RemoteService implements CardService, RemoteHost {
     }
   }
 
+  /** The protocol of a connect whose outcome is certain, as far as anybody here can know. */
+  #foresee(how: {
+    readonly reader: string;
+    readonly share: number;
+    readonly protocols: number;
+  }): number | undefined {
+    const { reader, share, protocols } = how;
+    const seen = this.table.seen(reader);
+    if (!this.options.pipelining || !seen || this.#calls?.isUp !== true) return undefined;
+    if (this.table.find(reader)?.othersMayHold !== false) return undefined;
+    if (!this.holders.isFreeFor(reader, this)) return undefined;
+    return this.#foresight.protocolOf(seen, share, protocols);
+  }
+
   #take(frame: SessionFrame): void {
     if (!isForClient(frame))
       throw new ProtocolError(`${nameOfType(frame.type)} is not for a client`);
@@ -243,6 +273,8 @@ export class RemoteService implements CardService, RemoteHost {
               now.find(({ name }) => name === old.name),
             );
         this.table.set(now);
+        this.#foresight.keepOnly(now);
+        this.told.keepOnly(now);
         return;
       }
     }

@@ -2,6 +2,7 @@ import type { CardSession, ConnectOptions } from "../../domain/card-service.ts";
 import { ReturnCodeError } from "../../domain/errors.ts";
 import { Disposition } from "../../domain/pcsc.ts";
 import { Rv } from "../../domain/return-codes.ts";
+import { FEATURE_REQUEST } from "../../wire/pcsclite/constants.ts";
 import { Flag, Type } from "../../wire/link/frames.ts";
 import { type Answered, type CallBody, type Calls, type CallType, LinkLost } from "./calls.ts";
 import { Fetched } from "./fetched.ts";
@@ -9,9 +10,7 @@ import type { RemoteHost } from "./host.ts";
 import { Levels } from "./levels.ts";
 import { isNotice, Loss, outlivesLink } from "./loss.ts";
 import { type Opened, open } from "./open.ts";
-
-/** Calls in a row whose answers nobody waits for; the next one is awaited. */
-const MAX_UNAWAITED = 32;
+import { Standing } from "./standing.ts";
 
 /** One handle at the other end of a link. When the link is lost it lives on and says so, as a lost pcscd's would. */
 export class RemoteSession implements CardSession {
@@ -20,23 +19,24 @@ export class RemoteSession implements CardSession {
   #calls: Calls | undefined;
   #card = 0;
   readonly #levels = new Levels();
-  /** A moment at which this handle had no notice. */
-  #goodAt = -1;
-  #unawaited = 0;
+  readonly #standing: Standing;
   readonly #fetched = new Fetched();
   #isEnded = false;
   #loss: Loss | undefined;
+  /** Why it was not connected after all. */
+  #refused: number | undefined;
 
   constructor(host: RemoteHost, reader: string, opened: Opened) {
     this.#host = host;
     this.#reader = reader;
+    this.#standing = new Standing(host, reader, this);
     this.#hold(opened);
   }
 
   async begin({ signal }: { signal: AbortSignal }): Promise<void> {
     const { holders } = this.#host;
-    if (this.#mayGoAhead() && this.#isGood()) {
-      this.#unawaited += 1;
+    if (this.#standing.mayGoAhead(this.#calls)) {
+      this.#standing.unawaited += 1;
       this.#calls?.tell(Type.Begin, { card: this.#card });
     } else {
       const stop = () => this.#calls?.cancel(this.#card);
@@ -58,7 +58,7 @@ export class RemoteSession implements CardSession {
     const body = { card: this.#card, disposition };
     if (disposition === Disposition.Leave && this.#endIsNoNews()) {
       this.#levels.end();
-      this.#unawaited += 1;
+      this.#standing.unawaited += 1;
       this.#calls?.tell(Type.End, body);
       this.#tellHolding();
       return;
@@ -93,24 +93,25 @@ export class RemoteSession implements CardSession {
 
   async control(code: number, data: Uint8Array): Promise<Uint8Array> {
     const body = { card: this.#card, code };
-    return (await this.#call("SCardControl", Type.Control, body, { tail: data })).data;
+    const ask = async () =>
+      (await this.#call("SCardControl", Type.Control, body, { tail: data })).data;
+    const isFeatureQuery = code === FEATURE_REQUEST && data.length === 0;
+    const reader = isFeatureQuery ? this.#standing.answering(this.#calls) : undefined;
+    return reader ? await this.#host.told.features(reader, ask) : await ask();
   }
 
   async status(): Promise<void> {
-    if (
-      this.#host.options.pipelining &&
-      this.#isGood() &&
-      this.#host.holders.isFreeFor(this.#reader, this)
-    )
-      return;
+    if (this.#standing.answering(this.#calls)) return;
     const mark = this.#host.holders.mark(this.#reader);
     await this.#call("SCardStatus", Type.Status, { card: this.#card });
-    this.#goodAt = mark;
+    this.#standing.goodAt = mark;
   }
 
   async getAttribute(id: number): Promise<Uint8Array> {
     const body = { card: this.#card, code: id };
-    return (await this.#call("SCardGetAttrib", Type.GetAttribute, body)).data;
+    const ask = async () => (await this.#call("SCardGetAttrib", Type.GetAttribute, body)).data;
+    const reader = this.#standing.answering(this.#calls);
+    return reader ? await this.#host.told.attribute(reader, id, ask) : await ask();
   }
 
   async setAttribute(id: number, value: Uint8Array): Promise<void> {
@@ -129,7 +130,7 @@ export class RemoteSession implements CardSession {
       const mark = holders.mark(this.#reader);
       const body = { card: this.#card, ...how, initialization };
       const { protocol } = await this.#call("SCardReconnect", Type.Reconnect, body);
-      this.#goodAt = initialization === Disposition.Leave ? mark : -1;
+      this.#standing.goodAt = initialization === Disposition.Leave ? mark : -1;
       this.#levels.share(how.share, this.#seen);
       return protocol;
     };
@@ -185,16 +186,24 @@ export class RemoteSession implements CardSession {
     if (!options.pipelining) await over;
   }
 
+  /** The connect that was foreseen to succeed did not. */
+  refuse(rv: number): void {
+    this.#refused = rv;
+    this.#standing.goodAt = -1;
+    this.#levels.forget();
+    this.#tellHolding();
+  }
+
   /** The other end knows of something that this handle has not been told. */
   doubt(): void {
-    this.#goodAt = -1;
+    this.#standing.goodAt = -1;
   }
 
   #hold({ card, calls, share, mark }: Opened): void {
     this.#card = card;
     this.#calls = calls;
     this.#loss = undefined;
-    this.#goodAt = mark;
+    this.#standing.goodAt = mark;
     this.#levels.share(share, this.#seen);
     this.#tellHolding();
     this.#host.began(card, this);
@@ -211,32 +220,11 @@ export class RemoteSession implements CardSession {
     return this.#host.table.find(this.#reader);
   }
 
-  /** Whether a call may be answered before it is carried out: nothing that is known stands against it. */
-  #mayGoAhead(): boolean {
-    const { options } = this.#host;
-    return (
-      options.pipelining &&
-      this.#calls?.isUp === true &&
-      this.#seen?.othersMayHold === false &&
-      this.#unawaited < MAX_UNAWAITED &&
-      this.#host.holders.isFreeFor(this.#reader, this)
-    );
-  }
-
-  /** Whether this handle certainly has no notice. */
-  #isGood(): boolean {
-    return (
-      this.#calls?.isUp === true &&
-      this.#seen !== undefined &&
-      this.#host.holders.isUnchanged(this.#reader, this.#goodAt)
-    );
-  }
-
   #endIsNoNews(): boolean {
     return (
       this.#host.options.pipelining &&
       this.#calls?.isLost === false &&
-      this.#unawaited < MAX_UNAWAITED &&
+      this.#standing.mayGoOn &&
       this.#levels.endIsGranted(this.#seen)
     );
   }
@@ -253,6 +241,7 @@ export class RemoteSession implements CardSession {
     options: { readonly flags?: number; readonly tail?: Uint8Array } = {},
   ): Promise<Answered> {
     if (this.#isEnded) throw new ReturnCodeError(name, Rv.Cancelled);
+    if (this.#refused !== undefined) throw new ReturnCodeError(name, this.#refused);
     const calls = this.#calls;
     if (!calls || calls.isLost) throw new ReturnCodeError(name, await this.#lostNotice());
     try {
@@ -263,13 +252,13 @@ export class RemoteSession implements CardSession {
         throw new ReturnCodeError(name, rv, { cause: error });
       }
       if (isNotice(error)) {
-        this.#goodAt = -1;
+        this.#standing.goodAt = -1;
         this.#levels.end({ all: true });
         this.#tellHolding();
       }
       throw error;
     } finally {
-      this.#unawaited = 0;
+      this.#standing.unawaited = 0;
     }
   }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { Rv } from "../../domain/return-codes.ts";
-import { fakeReader } from "../../testing/index.ts";
+import { Rv } from "../domain/return-codes.ts";
+import { fakeReader } from "../testing/index.ts";
 import { Features } from "./features.ts";
 
 const before = fakeReader("one", { eventCounter: 1 });

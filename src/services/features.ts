@@ -1,5 +1,5 @@
-import type { Reader } from "../../domain/card-service.ts";
-import { Rv } from "../../domain/return-codes.ts";
+import type { Reader } from "../domain/card-service.ts";
+import { Rv } from "../domain/return-codes.ts";
 
 /** How a reader answered the feature query (PC/SC part 10, section 2.2). */
 export type FeatureAnswer = { readonly data: Uint8Array } | { readonly rv: number };

@@ -1,0 +1,57 @@
+import type { Reader } from "../../domain/card-service.ts";
+import { Protocol, ReaderStateBit, ShareMode } from "../../domain/pcsc.ts";
+
+/** What is remembered of one reader's card, until it is another. */
+interface Card {
+  readonly eventCounter: number;
+  readonly atr: string;
+  /** By the protocols that were asked for: the one that became active. */
+  readonly negotiated: Map<number, number>;
+}
+
+/**
+ * What a connect will come to, where the reader's state tells (protocol reference, section 5.6): the protocol that is
+ * active decides for all, and where none is, a card negotiates what it negotiated before.
+ */
+export class Foresight {
+  readonly #cards = new Map<string, Card>();
+
+  /** The protocol that will be active; undefined where the outcome is not certain. */
+  protocolOf(reader: Reader, share: number, protocols: number): number | undefined {
+    const { stateBits, protocol, sharing } = reader;
+    if (sharing < 0 || (protocols & ~(Protocol.T0 | Protocol.T1)) !== 0) return undefined;
+    if (share === ShareMode.Direct) return protocol;
+    const isReady = (stateBits & READY) === READY && (stateBits & ReaderStateBit.Swallowed) === 0;
+    if (share !== ShareMode.Shared || !isReady) return undefined;
+    if (protocol !== Protocol.Undefined) return (protocol & protocols) === 0 ? undefined : protocol;
+    const card = this.#cards.get(reader.name);
+    return card && isSame(card, reader) ? card.negotiated.get(protocols) : undefined;
+  }
+
+  /** A connect to a card without a protocol came to this. */
+  learn(reader: Reader, protocols: number, protocol: number): void {
+    if (reader.protocol !== Protocol.Undefined || protocol === Protocol.Undefined) return;
+    const known = this.#cards.get(reader.name);
+    const card = known && isSame(known, reader) ? known : cardIn(reader);
+    card.negotiated.set(protocols, protocol);
+    this.#cards.set(reader.name, card);
+  }
+
+  /** Forgets readers that are gone. */
+  keepOnly(readers: readonly Reader[]): void {
+    const names = new Set(readers.map(({ name }) => name));
+    for (const name of this.#cards.keys()) if (!names.has(name)) this.#cards.delete(name);
+  }
+}
+
+const READY = ReaderStateBit.Present | ReaderStateBit.Powered;
+const hex = (bytes: Uint8Array | undefined): string => Buffer.from(bytes ?? []).toString("hex");
+
+const cardIn = ({ eventCounter, atr }: Reader): Card => ({
+  eventCounter,
+  atr: hex(atr),
+  negotiated: new Map(),
+});
+
+const isSame = (card: Card, { eventCounter, atr }: Reader): boolean =>
+  card.eventCounter === eventCounter && card.atr === hex(atr);
