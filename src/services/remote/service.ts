@@ -1,55 +1,32 @@
 import { setMaxListeners } from "node:events";
-import type { Duplex } from "node:stream";
-import { setTimeout as sleep } from "node:timers/promises";
 import type {
   CardService,
   CardSession,
   ConnectOptions,
   Reader,
 } from "../../domain/card-service.ts";
-import { deferred } from "../../domain/deferred.ts";
 import { CardwireError, ProtocolError, ReturnCodeError } from "../../domain/errors.ts";
 import { firstSignal } from "../../domain/first-signal.ts";
 import { Rv } from "../../domain/return-codes.ts";
-import { Watchable } from "../../domain/watchable.ts";
-import { type LinkClient, openLink } from "../../link/client.ts";
 import type { SessionFrame } from "../../link/end.ts";
 import type { Patience } from "../../link/hall.ts";
-import { emit } from "../../observe/events.ts";
 import { isForClient, nameOfType, Type } from "../../wire/link/frames.ts";
 import { decodeReaders } from "../../wire/link/reader-list.ts";
-import { Calls } from "./calls.ts";
+import type { Calls } from "./calls.ts";
 import { Foresight } from "./foresight.ts";
 import { Holders } from "./holders.ts";
 import type { RemoteHost, RemoteOptions } from "./host.ts";
 import { open, openAhead } from "./open.ts";
+import { type LinkState, Presence, type Way } from "./presence.ts";
 import { RemoteSession } from "./session.ts";
 import { ShownReaders } from "./shown-readers.ts";
 import { Told } from "./told.ts";
-
-/** Pauses between attempts to open a new session, ms: doubled from the first up to the last. */
-const RETRY_MS = { first: 100, last: 2_000 };
-/** How long somebody waits for a link that is away before he is told, ms. */
-const CONFIRM_MS = 10_000;
-
-/** Where another cardwire is. */
-export interface Way {
-  /** For messages and events. */
-  readonly name: string;
-  /** What it expects of whoever opens a session; 32 bytes. */
-  readonly secret?: Uint8Array | undefined;
-  /** Makes a connection to it. Waits while there is no line. */
-  open(options: { signal: AbortSignal }): Promise<Duplex>;
-}
 
 export interface RemoteServiceOptions extends RemoteOptions {
   readonly patience: Patience;
   /** Who we are, for people at the other end. */
   readonly about: string;
 }
-
-/** - `up`: connected. - `broken`: connecting again, everybody waits. - `gone`: no readers until there is a new session. */
-export type LinkState = "up" | "broken" | "gone";
 
 /** Opens the readers of a cardwire at the other end of `way`. @throws {CardwireError} why they cannot be. */
 export async function remoteService(
@@ -77,21 +54,20 @@ export class RemoteService implements CardService, RemoteHost {
   readonly holders = new Holders();
   /** @internal */
   readonly told = new Told();
-  readonly #way: Way;
   readonly #life = new AbortController();
-  readonly #state = new Watchable<LinkState>("gone");
+  readonly #presence: Presence;
   readonly #foresight = new Foresight();
   readonly #sessions = new Map<number, RemoteSession>();
-  #link: LinkClient | undefined;
-  #calls: Calls | undefined;
-  #reopening: Promise<void> = Promise.resolve();
   #number = 0;
 
   /** Use {@link remoteService}. */
   constructor(way: Way, options: RemoteServiceOptions) {
-    this.#way = way;
     this.options = options;
     setMaxListeners(0, this.#life.signal);
+    const { patience, about } = options;
+    const frame = (one: SessionFrame) => this.#take(one);
+    const lost = () => this.#lost();
+    this.#presence = new Presence({ way, patience, about, frame, lost }, this.#life.signal);
   }
 
   get readers(): readonly Reader[] {
@@ -99,33 +75,33 @@ export class RemoteService implements CardService, RemoteHost {
   }
 
   get state(): LinkState {
-    return this.#state.value;
+    return this.#presence.state;
   }
 
   /** The latest round trip to the other cardwire, ms; undefined until one was measured. */
   get roundTripMs(): number | undefined {
-    return this.#link?.end.roundTripMs;
+    return this.#presence.link?.end.roundTripMs;
   }
 
   /** How often a session went on after a break. */
   get resumptions(): number {
-    return this.#link?.resumptions ?? 0;
+    return this.#presence.link?.resumptions ?? 0;
   }
 
   /** Who is at the other end, in its own words. */
   get server(): string {
-    return this.#link?.granted.server ?? "";
+    return this.#presence.link?.granted.server ?? "";
   }
 
   /** @internal */
   get calls(): Calls | undefined {
-    return this.#calls;
+    return this.#presence.calls;
   }
 
   /** @throws {CardwireError} why there is no link. */
   async start(signal: AbortSignal): Promise<void> {
     using either = firstSignal(signal, this.#life.signal);
-    await this.#open(either.signal);
+    await this.#presence.open(either.signal);
   }
 
   async *watch({ signal }: { signal: AbortSignal }): AsyncGenerator<readonly Reader[]> {
@@ -141,7 +117,7 @@ export class RemoteService implements CardService, RemoteHost {
     signal.throwIfAborted();
     if (this.state === "gone" && !(await this.confirm()))
       throw new ReturnCodeError("SCardConnect", Rv.ReaderUnavailable);
-    const calls = this.#calls;
+    const calls = this.calls;
     if (!calls) throw new ReturnCodeError("SCardConnect", Rv.ReaderUnavailable);
     const { share, protocols } = how;
     const asked = { reader, share, protocols };
@@ -178,67 +154,12 @@ export class RemoteService implements CardService, RemoteHost {
 
   /** @internal */
   async confirm(): Promise<boolean> {
-    const late = new AbortController();
-    const timer = setTimeout(() => late.abort(), CONFIRM_MS);
-    using either = firstSignal(late.signal, this.#life.signal);
-    try {
-      for await (const state of this.#state.follow(either)) if (state === "up") return true;
-      return false;
-    } finally {
-      clearTimeout(timer);
-    }
+    return await this.#presence.confirm();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#life.abort(new CardwireError("E_CLOSED", "the service was closed"));
-    await this.#link?.close();
-    this.#lose(new CardwireError("E_CLOSED", "the service was closed"));
-    await this.#reopening;
-  }
-
-  /** Opens a session, and resolves when its readers are known. */
-  async #open(signal: AbortSignal): Promise<void> {
-    const listed = deferred();
-    listed.promise.catch(() => {}); // it is waited for below, if the session is opened at all
-    let calls: Calls | undefined;
-    const isPresent = (): boolean => calls !== undefined && this.#calls === calls;
-    const link = await openLink(
-      {
-        dial: (within) => this.#way.open(within),
-        secret: this.#way.secret,
-        patience: this.options.patience,
-        about: this.options.about,
-        owner: {
-          frame: (frame) => {
-            if (isPresent()) this.#take(frame);
-            if (frame.type === Type.Readers) listed.resolve();
-          },
-          down: (reason) => {
-            if (isPresent()) this.#enter("broken", reason);
-          },
-          up: () => {
-            if (isPresent()) this.#enter("up");
-          },
-          over: (reason) => {
-            listed.reject(reason);
-            if (isPresent()) this.#over(reason);
-          },
-        },
-      },
-      { signal },
-    );
-    this.#link = link;
-    calls = new Calls(link.end);
-    this.#calls = calls;
-    calls.watch(true);
-    const stop = () => listed.reject(signal.reason);
-    signal.addEventListener("abort", stop, { once: true });
-    try {
-      await listed.promise;
-      this.#enter("up");
-    } finally {
-      signal.removeEventListener("abort", stop);
-    }
+    await this.#presence.close();
   }
 
   /** The protocol of a connect whose outcome is certain, as far as anybody here can know. */
@@ -249,7 +170,7 @@ export class RemoteService implements CardService, RemoteHost {
   }): number | undefined {
     const { reader, share, protocols } = how;
     const seen = this.table.seen(reader);
-    if (!this.options.pipelining || !seen || this.#calls?.isUp !== true) return undefined;
+    if (!this.options.pipelining || !seen || this.calls?.isUp !== true) return undefined;
     if (this.table.find(reader)?.othersMayHold !== false) return undefined;
     if (!this.holders.isFreeFor(reader, this)) return undefined;
     return this.#foresight.protocolOf(seen, share, protocols);
@@ -260,7 +181,7 @@ export class RemoteService implements CardService, RemoteHost {
       throw new ProtocolError(`${nameOfType(frame.type)} is not for a client`);
     switch (frame.type) {
       case Type.Result:
-        return this.#calls?.answer(frame);
+        return this.calls?.answer(frame);
       case Type.Notice:
         return this.#sessions.get(frame.body.card)?.doubt();
       case Type.Readers: {
@@ -290,41 +211,9 @@ export class RemoteService implements CardService, RemoteHost {
     if (!isSame) this.holders.changed(old.name);
   }
 
-  /** The session cannot be resumed: handles are lost, and another session is opened. */
-  #over(reason: CardwireError): void {
-    this.#lose(reason);
-    if (!this.#life.signal.aborted) this.#reopening = this.#reopen();
-  }
-
-  #lose(reason: CardwireError): void {
-    const calls = this.#calls;
-    this.#calls = undefined;
+  #lost(): void {
     for (const session of this.#sessions.values()) session.lost();
     this.#sessions.clear();
     this.table.clear();
-    this.#enter("gone", reason);
-    calls?.lose(reason);
-  }
-
-  async #reopen(): Promise<void> {
-    const { signal } = this.#life;
-    for (let pause = RETRY_MS.first; !signal.aborted; pause = Math.min(pause * 2, RETRY_MS.last)) {
-      try {
-        await this.#open(signal);
-        return;
-      } catch {
-        await sleep(pause, undefined, { signal, ref: false }).catch(() => {}); // then the loop ends
-      }
-    }
-  }
-
-  #enter(state: LinkState, reason?: unknown): void {
-    if (state === this.state) return;
-    this.#state.set(state);
-    emit("cardwire:link", () => ({
-      at: this.#way.name,
-      state,
-      ...(reason instanceof Error && { reason: reason.message }),
-    }));
   }
 }

@@ -1,0 +1,166 @@
+import type { Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
+import { deferred } from "../../domain/deferred.ts";
+import { CardwireError } from "../../domain/errors.ts";
+import { firstSignal } from "../../domain/first-signal.ts";
+import { Watchable } from "../../domain/watchable.ts";
+import { type LinkClient, openLink } from "../../link/client.ts";
+import type { SessionFrame } from "../../link/end.ts";
+import type { Patience } from "../../link/hall.ts";
+import { emit } from "../../observe/events.ts";
+import { Type } from "../../wire/link/frames.ts";
+import { Calls } from "./calls.ts";
+
+/** Pauses between attempts to open a new session, ms: doubled from the first up to the last. */
+const RETRY_MS = { first: 100, last: 2_000 };
+/** How long somebody waits for a link that is away before he is told, ms. */
+const CONFIRM_MS = 10_000;
+
+/** Where another cardwire is. */
+export interface Way {
+  /** For messages and events. */
+  readonly name: string;
+  /** What it expects of whoever opens a session; 32 bytes. */
+  readonly secret?: Uint8Array | undefined;
+  /** Makes a connection to it. Waits while there is no line. */
+  open(options: { signal: AbortSignal }): Promise<Duplex>;
+}
+
+/** - `up`: connected. - `broken`: connecting again, everybody waits. - `gone`: no readers until there is a new session. */
+export type LinkState = "up" | "broken" | "gone";
+
+export interface PresenceOptions {
+  readonly way: Way;
+  readonly patience: Patience;
+  /** Who we are, for people at the other end. */
+  readonly about: string;
+  /** Gets each frame of the present session. @throws {ProtocolError} to end it. */
+  readonly frame: (frame: SessionFrame) => void;
+  /** The present session is over, with all its handles. Its calls hear of it after this. */
+  readonly lost: () => void;
+}
+
+/** Sees to it that there is a session with the other cardwire: resumes it, and begins another when that cannot be. */
+export class Presence {
+  readonly #options: PresenceOptions;
+  readonly #state = new Watchable<LinkState>("gone");
+  readonly #life: AbortSignal;
+  #link: LinkClient | undefined;
+  #calls: Calls | undefined;
+  #reopening: Promise<void> = Promise.resolve();
+
+  /** @param life aborts when nobody wants the link any more; {@link close} waits for its end. */
+  constructor(options: PresenceOptions, life: AbortSignal) {
+    this.#options = options;
+    this.#life = life;
+  }
+
+  get state(): LinkState {
+    return this.#state.value;
+  }
+
+  /** The calls of the present session. */
+  get calls(): Calls | undefined {
+    return this.#calls;
+  }
+
+  /** The present session, or the last. */
+  get link(): LinkClient | undefined {
+    return this.#link;
+  }
+
+  /** Opens a session, and resolves when its readers are known. @throws {CardwireError} why there is none. */
+  async open(signal: AbortSignal): Promise<void> {
+    const listed = deferred();
+    listed.promise.catch(() => {}); // it is waited for below, if the session is opened at all
+    const { way, patience, about, frame: take } = this.#options;
+    let calls: Calls | undefined;
+    const isPresent = (): boolean => calls !== undefined && this.#calls === calls;
+    const owner = {
+      frame: (frame: SessionFrame) => {
+        if (isPresent()) take(frame);
+        if (frame.type === Type.Readers) listed.resolve();
+      },
+      down: (reason: unknown) => {
+        if (isPresent()) this.#enter("broken", reason);
+      },
+      up: () => {
+        if (isPresent()) this.#enter("up");
+      },
+      over: (reason: CardwireError) => {
+        listed.reject(reason);
+        if (isPresent()) this.#over(reason);
+      },
+    };
+    const dial: Way["open"] = (within) => way.open(within);
+    const link = await openLink({ dial, secret: way.secret, patience, about, owner }, { signal });
+    this.#link = link;
+    calls = new Calls(link.end);
+    this.#calls = calls;
+    calls.watch(true);
+    const stop = () => listed.reject(signal.reason);
+    signal.addEventListener("abort", stop, { once: true });
+    try {
+      await listed.promise;
+      this.#enter("up");
+    } finally {
+      signal.removeEventListener("abort", stop);
+    }
+  }
+
+  /** Waits until the other end is there. @returns false when it stays away for longer than anybody waits. */
+  async confirm(): Promise<boolean> {
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(), CONFIRM_MS);
+    using either = firstSignal(late.signal, this.#life);
+    try {
+      for await (const state of this.#state.follow(either)) if (state === "up") return true;
+      return false;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Ends the session, once the life's signal is aborted. */
+  async close(): Promise<void> {
+    await this.#link?.close();
+    this.#lose(new CardwireError("E_CLOSED", "the service was closed"));
+    await this.#reopening;
+  }
+
+  /** The session cannot be resumed: handles are lost, and another session is opened. */
+  #over(reason: CardwireError): void {
+    this.#lose(reason);
+    if (!this.#life.aborted) this.#reopening = this.#reopen();
+  }
+
+  #lose(reason: CardwireError): void {
+    const calls = this.#calls;
+    this.#calls = undefined;
+    this.#options.lost();
+    this.#enter("gone", reason);
+    calls?.lose(reason);
+  }
+
+  async #reopen(): Promise<void> {
+    const signal = this.#life;
+    for (let pause = RETRY_MS.first; !signal.aborted; pause = Math.min(pause * 2, RETRY_MS.last)) {
+      try {
+        await this.open(signal);
+        return;
+      } catch {
+        await sleep(pause, undefined, { signal, ref: false }).catch(() => {}); // then the loop ends
+      }
+    }
+  }
+
+  #enter(state: LinkState, reason?: unknown): void {
+    if (state === this.state) return;
+    this.#state.set(state);
+    emit("cardwire:link", () => ({
+      at: this.#options.way.name,
+      state,
+      ...(reason instanceof Error && { reason: reason.message }),
+    }));
+  }
+}
