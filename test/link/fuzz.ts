@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { type Duplex, duplexPair } from "node:stream";
 import { expect } from "vitest";
+import { CardwireError } from "../../src/domain/errors.ts";
 import { ServedLink } from "../../src/fronts/link/served-link.ts";
 import { Hall } from "../../src/link/hall.ts";
 import { remoteService } from "../../src/services/remote/service.ts";
@@ -138,6 +139,11 @@ const greeting = (): Uint8Array =>
     secret: randomBytes(32),
   });
 
+/** A client that is sent nonsense may give up, but only with an error that is meant for people. @throws any other. */
+function refusedInWords(error: unknown): undefined {
+  if (!CardwireError.is(error)) throw error;
+}
+
 /** Answers a client with frames. @returns how many. */
 export async function fuzzClient(frames: number, seed: number): Promise<number> {
   const draw = new Draw(seed);
@@ -161,11 +167,13 @@ export async function fuzzClient(frames: number, seed: number): Promise<number> 
     };
     const options = { pipelining: true, prefetch: true, patience: PATIENCE, about: "fuzzed" };
     const started = remoteService({ name: "fuzzed", open }, options, { signal });
-    const remote = await started.catch(() => undefined); // refused: as good an outcome as any
+    const remote = await started.catch(refusedInWords);
     if (!remote) continue;
     const how = { share: 2, protocols: 3, principal: { name: "fuzzed" } };
     const late = AbortSignal.timeout(30);
-    await remote.connect(FUZZED, how, { signal: late }).catch(() => {}); // whatever it says, it says something
+    await remote.connect(FUZZED, how, { signal: late }).catch((error: unknown) => {
+      if (!late.aborted) refusedInWords(error);
+    });
     await remote[Symbol.asyncDispose]();
   }
   const growth = (process.memoryUsage().rss - before) / 2 ** 20;
