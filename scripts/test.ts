@@ -35,6 +35,8 @@ const LONGEST: readonly string[] = [
 ];
 
 const total = { passed: 0, failed: 0, skipped: 0 };
+/** What failed and why, to be told once more where it is not overlooked. */
+const failures: string[] = [];
 const children = new Set<ChildProcess>();
 /** Not in /tmp: the namespaces have one of their own. */
 const counts = mkdtempSync("/var/tmp/cardwire-test-");
@@ -79,11 +81,14 @@ async function status(
 async function check(name: string, argv: readonly string[]): Promise<void> {
   const ok = (await status(argv)) === 0;
   total[ok ? "passed" : "failed"] += 1;
+  if (!ok) failures.push(name);
   console.log(`${ok ? "passed" : "FAILED"}: ${name}`);
 }
 
 /** What `test/closing-line-reporter.ts` writes, a line for each run of vitest. */
-type Counts = typeof total;
+interface Counts extends Readonly<typeof total> {
+  readonly failures: readonly string[];
+}
 
 /** Runs one project of vitest.config.ts, or a part of it, and adds up its tests. Gives how many there were. */
 async function vitest(
@@ -108,11 +113,15 @@ async function vitest(
     total.passed += run.passed;
     total.failed += run.failed;
     total.skipped += run.skipped;
+    failures.push(...run.failures);
     failed += run.failed;
     tests += run.passed + run.failed;
   }
   // vitest that fails without a failed test, or dies before it can report, has failed all the same.
-  if (code !== 0 && failed === 0) total.failed += 1;
+  if (code !== 0 && failed === 0) {
+    total.failed += 1;
+    failures.push(`vitest itself, of ${[project, ...rest].join(" ")}: status ${code}`);
+  }
   return tests;
 }
 
@@ -191,6 +200,7 @@ async function main(args: readonly string[]): Promise<number> {
   tests += await lab(rest);
   if (args.includes("--long")) tests += await vitest("long", rest, { inside: true });
   if (tests === 0) console.error("no test ran");
+  for (const failure of failures) console.log(`FAILED ${failure}`);
   const skipped = total.skipped > 0 ? `, ${total.skipped} skipped` : "";
   console.log(`${total.passed} passed, ${total.failed} failed${skipped}`);
   return total.failed > 0 || tests === 0 ? 1 : 0;
