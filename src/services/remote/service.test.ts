@@ -157,13 +157,10 @@ test("breaks at any moment: each command runs once, in its program's order", asy
   const sent: string[] = [];
   const program = async (number: number): Promise<void> => {
     const { session } = await subject.connect();
-    for (let turn = 0; turn < 40; turn += 1) {
-      if (!(await began(session))) {
-        turn -= 1;
-        await new Promise((resolve) => setTimeout(resolve, 5));
-        continue;
-      }
-      const command = Buffer.from([number, turn, 0, 0]);
+    // However fast the computer is: until the line has broken often enough.
+    for (let turn = 0; turn < 40 || linked.remote.resumptions < 8; turn += 1) {
+      while (!(await began(session))) await new Promise((resolve) => setTimeout(resolve, 5));
+      const command = Buffer.from([number, turn >> 8, turn & 0xff, 0]);
       sent.push(command.toString("hex"));
       await session.transmit(command, pci);
       await session.end(0);
@@ -176,8 +173,7 @@ test("breaks at any moment: each command runs once, in its program's order", asy
     clearInterval(cutting);
   }
   expect(ran.filter((one) => one !== "reset")).toEqual(sent);
-  expect(sent).toHaveLength(120);
-  expect(linked.remote.resumptions).toBeGreaterThan(5);
+  expect(sent.length).toBeGreaterThanOrEqual(120);
 }, 60_000);
 
 test("what the reader's state tells is not waited for", async () => {
