@@ -1,10 +1,12 @@
 import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { writeBundle } from "./bundle.ts";
 import { writeManPages } from "./man.ts";
 
 // tsc makes the package: dist mirrors src, file by file, with declarations and source maps. dist/man has the manual
-// pages, which the program's own description of its commands makes.
+// pages, which the program's own description of its commands makes; dist/agent.cjs is what attach sends to hosts
+// without cardwire.
 
 /** When the newest of these was changed, ms; 0 when there is none. */
 function newest(...folders: readonly string[]): number {
@@ -41,6 +43,7 @@ function build(): number {
   const { status } = spawnSync("node_modules/.bin/tsc", argv, { stdio: "inherit" });
   if (status === 0) {
     writeManPages(join(fresh, "man"));
+    writeBundle(join(fresh, "agent.cjs"));
     chmodSync(join(fresh, "cli/main.js"), 0o755); // npm does so only when it installs the package
     replace("dist", fresh);
   } else rmSync(fresh, { recursive: true, force: true });

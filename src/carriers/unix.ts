@@ -29,11 +29,12 @@ const POLICY = "/usr/share/polkit-1/actions/org.debian.pcsc-lite.policy";
  *
  * Streams come with an `error` listener that does nothing; add your own to know why one ended.
  *
+ * @param options.place what messages call this computer.
  * @throws {CardwireError} `E_SOCKET_PATH` when the path cannot be a socket's.
  */
-export function unixCarrier(path: string): Carrier {
+export function unixCarrier(path: string, options: { readonly place?: string } = {}): Carrier {
   checkSocketPath(path);
-  const place = { place: "this computer", socket: path };
+  const place = { place: options.place ?? "this computer", socket: path };
   const hint = path === PCSCD_SOCKET ? undefined : OTHERS_SOCKET;
   const streams = new Set<Socket>();
   const closed = new AbortController();

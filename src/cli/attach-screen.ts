@@ -18,6 +18,9 @@ export interface FoundSource {
   readonly roundTripMs: number | undefined;
   /** As programs see them. */
   readonly readers: readonly Reader[];
+  /** See OpenSource. */
+  readonly via: string | undefined;
+  readonly remark: string | undefined;
   /** Why it cannot be reached now. */
   readonly absence: CardwireError | undefined;
 }
@@ -43,6 +46,8 @@ export async function findings(
     protocol: one.protocol,
     roundTripMs: trips[index],
     readers: readersOf(opened, one),
+    via: one.via,
+    remark: one.remark,
     absence: one.absence,
   }));
   return { name, socket, sources: found, readers: service.readers };
@@ -66,6 +71,7 @@ export function tellFound(
     return;
   }
   io.out(foundText(found, use));
+  for (const { remark } of found.sources) if (remark !== undefined) io.err(printable(remark));
   if (found.socket !== SYSTEM_SOCKET)
     io.err(`In other terminals: eval "$(cardwire env ${found.name})"`);
   if (found.sources.some(({ source }) => source.where.kind === "ssh"))
@@ -98,6 +104,8 @@ function foundJson({ name, socket, sources, readers }: Found): object {
       state: one.absence ? "down" : "up",
       protocol: one.protocol,
       roundTripMs: one.roundTripMs,
+      via: one.via,
+      remark: one.remark,
       readers: one.readers.map((reader) => reader.name),
       ...(one.absence && {
         error: {

@@ -33,6 +33,17 @@ export function printNotices(io: Io, { verbose, sources = [] }: NoticeOptions): 
       else if (state === "broken" || (state === "gone" && was !== "not seen yet"))
         away.set(at, state);
     }),
+    listen("cardwire:link", ({ at, state, reason }) => {
+      const why = reason ? `: ${printable(reason)}` : "";
+      const was = away.get(at);
+      if (state === "broken")
+        io.err(`${called(at)}: the connection broke${verbose ? why : ""}; programs wait for it`);
+      if (state === "gone") io.err(`${called(at)}: the readers are gone${why}; trying again`);
+      if (state === "up" && was)
+        io.err(`${called(at)}: ${was === "broken" ? "connected again" : "the readers are back"}`);
+      if (state === "up") away.delete(at);
+      else away.set(at, state);
+    }),
     listen("cardwire:blocked", ({ at, reader, connections }) =>
       io.err(
         `${called(at)}: ${connections} connects wait for the program that holds ${printable(reader)}; more have to queue`,

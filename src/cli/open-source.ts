@@ -1,10 +1,26 @@
 import type { CardService } from "../domain/card-service.ts";
 import type { CardwireError } from "../domain/errors.ts";
 import type { PcscdOptions } from "../services/pcscd/daemon.ts";
+import type { RemoteServiceOptions } from "../services/remote/service.ts";
 import type { Io } from "./io.ts";
+import { tellIfSlow } from "./patience.ts";
 import type { Source } from "./sources.ts";
 
+/** By what means ssh brings us to the readers: an agent at the other end, a forward to its pcscd, or what is best. */
+export type Via = "auto" | "agent" | "forward";
+
+export interface WayOptions {
+  readonly via: Via;
+  /** The Node.js that is to run an agent there. */
+  readonly remoteNode: string | undefined;
+  /** Has an agent fetch what a card announces with 61xx. */
+  readonly prefetch: boolean;
+  /** How long a break of the line may take until handles, and transactions, are lost. */
+  readonly patience: RemoteServiceOptions["patience"];
+}
+
 export interface OpenSourceOptions extends PcscdOptions {
+  readonly way: WayOptions;
   /** A command line to use in place of `ssh`. */
   readonly ssh: string | undefined;
   /** An existing directory of ours alone, for ssh's sockets. */
@@ -29,6 +45,10 @@ export interface OpenSource extends AsyncDisposable {
   readonly server: string;
   /** pcscd's, such as `4:4`. Undefined until it was reached, and where there is none. */
   readonly protocol: string | undefined;
+  /** What people should know of the way there, a sentence; absent where there is nothing to tell. */
+  readonly remark?: string | undefined;
+  /** What of the means was used; undefined where there is no choice. */
+  readonly via?: Exclude<Via, "auto"> | undefined;
   /** Why it cannot be reached now. */
   readonly absence: CardwireError | undefined;
   /** The shortest of a few round trips, ms; undefined where there is none to measure. */
@@ -53,6 +73,12 @@ export async function openSource(
     const { openDemo } = await import("./open-demo.ts");
     return await openDemo(source);
   }
+  if (source.where.kind === "ssh") {
+    const { openSsh } = await import("./open-ssh.ts");
+    return await openSsh({ ...source, where: source.where }, options, context);
+  }
+  using _patience = tellIfSlow(context.io, `connecting to ${source.text}`);
   const { openPcscd } = await import("./open-pcscd.ts");
-  return await openPcscd(source, options, context);
+  const { unixCarrier } = await import("../carriers/unix.ts");
+  return await openPcscd(source, unixCarrier(source.where.path), options, context);
 }

@@ -2,6 +2,7 @@ import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { CardwireError } from "../domain/errors.ts";
 import type { PcscdOptions } from "../services/pcscd/daemon.ts";
 import { CommandWithExamples, type Example } from "./help.ts";
+import type { Via, WayOptions } from "./open-source.ts";
 
 /** What WHERE may be, in every command's help. */
 export const WHERE = "[user@]host, ssh://[user@]host[:port], unix:PATH, software:, or demo:";
@@ -41,6 +42,42 @@ export const noPipeliningOption = () =>
   new Option("--no-pipelining", "await the answers that carry no news, too");
 export const keepWarmOption = () =>
   new Option("--keep-warm", "stay connected to pcscd while no program uses the readers");
+
+export const viaOption = () =>
+  new Option(
+    "--via <means>",
+    "what to use over there: an agent, which keeps cards through breaks of the line and saves round trips, a forward to pcscd, or the best that there is",
+  )
+    .choices(["auto", "agent", "forward"] as const)
+    .default("forward" as const);
+export const remoteNodeOption = () =>
+  new Option("--remote-node <path>", "the Node.js over there that is to run the agent");
+export const prefetchOption = () =>
+  new Option(
+    "--prefetch <what>",
+    "have an agent fetch the rest of an answer that a card announces (61xx)",
+  )
+    .choices(["off", "response"] as const)
+    .default("response" as const);
+
+/** Seconds, as milliseconds. */
+function parseSeconds(text: string): number {
+  const seconds = Number(text);
+  if (!/^\d+(\.\d+)?$/.test(text) || seconds > 86_400)
+    throw new InvalidArgumentError("It wants a number of seconds, 86400 at most.");
+  return Math.round(seconds * 1_000);
+}
+
+export const graceOption = () =>
+  new Option(
+    "--grace <seconds>",
+    "how long an agent keeps cards for programs while the line is broken (default: 30)",
+  ).argParser(parseSeconds);
+export const lockTimeOption = () =>
+  new Option(
+    "--lock-time <seconds>",
+    "how long it keeps a transaction while the line is broken (default: 10)",
+  ).argParser(parseSeconds);
 
 /** A TCP port, or 0 for one that is free. */
 export function parsePort(text: string): number {
@@ -110,6 +147,29 @@ export function pcscdOptions(flags: {
     keepWarm: flags.keepWarm ?? false,
   };
 }
+
+/** What the flags mean for the way to other computers. */
+export function wayOptions(flags: {
+  readonly strict?: true | undefined;
+  readonly via: Via;
+  readonly remoteNode?: string | undefined;
+  readonly prefetch: "off" | "response";
+  readonly grace?: number | undefined;
+  readonly lockTime?: number | undefined;
+}): { readonly way: WayOptions } {
+  const { via, remoteNode, prefetch, grace: graceMs = 30_000, lockTime = 10_000 } = flags;
+  const patience = { graceMs, lockMs: Math.min(lockTime, graceMs) };
+  const way = { via, remoteNode, prefetch: prefetch === "response" && !flags.strict, patience };
+  return { way };
+}
+
+/** The way where nothing but a forward will do, such as a short look. */
+export const PLAIN_WAY: WayOptions = {
+  via: "forward",
+  remoteNode: undefined,
+  prefetch: false,
+  patience: { graceMs: 0, lockMs: 0 },
+};
 
 /** A subcommand whose help begins with examples. */
 export const subcommand = (name: string, description: string, examples: readonly Example[]) =>

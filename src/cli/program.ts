@@ -1,4 +1,5 @@
 import type { Command, CommandUnknownOpts } from "@commander-js/extra-typings";
+import { agentCommand } from "./commands/agent.ts";
 import { attachCommand } from "./commands/attach.ts";
 import { cardCommand } from "./commands/card.ts";
 import { completionCommand } from "./commands/completion.ts";
@@ -54,6 +55,7 @@ export function program(
       parser: () => program(io, options),
     }),
     uninstallCommand(io),
+    agentCommand(options.version),
     configCommand(io, tables),
     completionCommand(io),
   ];

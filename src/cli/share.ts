@@ -18,7 +18,7 @@ import type { Io } from "./io.ts";
 import { openReaders } from "./open.ts";
 import { tellIfSlow } from "./patience.ts";
 import { makeScratchDirectory } from "../host/scratch-directory.ts";
-import type { FrontOptions } from "./options.ts";
+import { type FrontOptions, PLAIN_WAY } from "./options.ts";
 import type { Source } from "./sources.ts";
 import { wordOf } from "../domain/where.ts";
 
@@ -65,7 +65,7 @@ export async function share(
     const scratch = await makeScratchDirectory(await runtimeDirectory(), "share");
     const directory = scratch.path;
     hold({ [Symbol.asyncDispose]: scratch.remove });
-    const open = { ...options, directory, canAskAgain: false };
+    const open = { ...options, directory, canAskAgain: false, way: PLAIN_WAY };
     const { service: all } = hold(await openReaders(options.from, open, { io, signal }));
     const { readers } = options;
     const service = readers.length === 0 ? all : lentReaders(all, isNamed(readers));

@@ -1,6 +1,7 @@
 import { runtimeDirectory } from "../host/paths.ts";
 import type { ReadersDeps } from "./commands/readers.ts";
 import type { Exit, Io } from "./io.ts";
+import { PLAIN_WAY } from "./options.ts";
 import { openReaders } from "./open.ts";
 import { makeScratchDirectory } from "../host/scratch-directory.ts";
 import { untilInterrupted } from "./until-interrupted.ts";
@@ -16,6 +17,7 @@ export const withReaders =
           pipelining: true,
           rememberFeatures: true,
           keepWarm: false,
+          way: PLAIN_WAY,
           ssh,
           directory: directory.path,
           canAskAgain: false,

@@ -44,12 +44,29 @@ const PROBE_MS = 10_000;
 export async function sshCarrier(options: SshCarrierOptions): Promise<Carrier> {
   const { remoteSocket = PCSCD_SOCKET } = options;
   checkSocketPath(remoteSocket);
-  const prepare: Prepare = async (master) => {
+  return new SshCarrier(await sshLine(options, forwardTo(remoteSocket)), remoteSocket);
+}
+
+/**
+ * The same over a line that is there, and that is the carrier's from now on.
+ *
+ * @throws {CardwireError} when ssh does not forward; the line is still the caller's then.
+ */
+export async function sshCarrierOn(
+  line: SshLine,
+  { remoteSocket = PCSCD_SOCKET, signal }: { remoteSocket?: string; signal: AbortSignal },
+): Promise<Carrier> {
+  await line.adopt(forwardTo(remoteSocket), { signal });
+  return new SshCarrier(line, remoteSocket);
+}
+
+/** Makes a connection one that forwards to a socket over there. */
+const forwardTo =
+  (remoteSocket: string): Prepare =>
+  async (master) => {
     await master.forward({ listens: "here", localSocket: master.socketPath("f"), remoteSocket });
     void sendAtOnce(master); // never rejects, and nothing waits for it
   };
-  return new SshCarrier(await sshLine(options, prepare), remoteSocket);
-}
 
 /**
  * Runs one empty session. sshd leaves Nagle's algorithm on until a connection has had one, and then what it sends in two

@@ -72,7 +72,10 @@ const CONTROL_NAME_BYTES = 8;
  * @throws {CardwireError} `E_WHERE` no destination; `E_NO_SSH`; `E_SSH_HOST`, `E_SSH_AUTH`, `E_SSH_HOST_KEY`,
  *   `E_SSH_UNREACHABLE`, `E_SSH_CONFIG`, `E_SSH` as ssh itself explains it; whatever `prepare` throws.
  */
-export async function sshLine(options: SshLineOptions, prepare: Prepare): Promise<SshLine> {
+export async function sshLine(
+  options: SshLineOptions,
+  prepare: Prepare = async () => {},
+): Promise<SshLine> {
   checkDestination(options.destination);
   const directory = await makeDirectory(options.directory);
   try {
@@ -110,7 +113,7 @@ export class SshLine implements AsyncDisposable {
   readonly state = new Watchable<Line>({ up: false, reason: "not connected yet" });
   readonly #options: SshLineOptions;
   readonly #directory: string;
-  readonly #prepare: Prepare;
+  #prepare: Prepare;
   readonly #ssh: readonly string[];
   readonly #closing = new AbortController();
   #serial = 0;
@@ -166,6 +169,16 @@ export class SshLine implements AsyncDisposable {
       if (up && this.#master !== undefined) return this.#master;
     }
     throw signal.reason;
+  }
+
+  /**
+   * From now on connections are made fit for use in this way, the present one at once.
+   *
+   * @throws {CardwireError} when that one cannot be.
+   */
+  async adopt(prepare: Prepare, options: { signal: AbortSignal }): Promise<void> {
+    this.#prepare = prepare;
+    if (this.#master) await prepare(this.#master, options);
   }
 
   /** Ends the present pause between two attempts. */

@@ -5,7 +5,11 @@ import {
   firstOption,
   frontOptions,
   groupOption,
+  graceOption,
   keepWarmOption,
+  lockTimeOption,
+  prefetchOption,
+  remoteNodeOption,
   modeOption,
   localOption,
   noPipeliningOption,
@@ -17,7 +21,9 @@ import {
   subcommand,
   vpcdPortOption,
   WHERE,
+  viaOption,
   waitOption,
+  wayOptions,
 } from "../options.ts";
 import { attachmentName, parseSources, type Source } from "../sources.ts";
 import { checkSystemSources, systemOption, systemSocketText } from "../system-option.ts";
@@ -43,6 +49,11 @@ export const attachCommand = (io: Io, exit: Exit) =>
     .addOption(strictOption())
     .addOption(noPipeliningOption())
     .addOption(keepWarmOption())
+    .addOption(viaOption())
+    .addOption(remoteNodeOption())
+    .addOption(prefetchOption())
+    .addOption(graceOption())
+    .addOption(lockTimeOption())
     .addOption(vpcdPortOption())
     .option("--json", "one JSON object when the socket is there, for scripts")
     .option("-v, --verbose", "tell more")
@@ -61,6 +72,7 @@ export const attachCommand = (io: Io, exit: Exit) =>
         const chosen = flags.socket === undefined ? undefined : resolve(flags.socket);
         const options = {
           ...pcscdOptions(flags),
+          ...wayOptions(flags),
           ...frontOptions(flags),
           name,
           socket: flags.system ? SYSTEM_SOCKET : chosen,

@@ -3,15 +3,21 @@ import type { Exit, Io } from "../io.ts";
 import {
   firstOption,
   frontOptions,
+  graceOption,
   localOption,
+  lockTimeOption,
   noPipeliningOption,
   pcscdOptions,
+  prefetchOption,
+  remoteNodeOption,
   SLOTS_AS_BUILT,
   slotsOption,
   sshOption,
   strictOption,
   subcommand,
+  viaOption,
   vpcdPortOption,
+  wayOptions,
   WHERE,
   wrongUsage,
 } from "../options.ts";
@@ -33,6 +39,11 @@ export const runCommand = (io: Io, command: readonly string[], exit: Exit) =>
     .addOption(firstOption())
     .addOption(strictOption())
     .addOption(noPipeliningOption())
+    .addOption(viaOption())
+    .addOption(remoteNodeOption())
+    .addOption(prefetchOption())
+    .addOption(graceOption())
+    .addOption(lockTimeOption())
     .addOption(vpcdPortOption())
     .option("-v, --verbose", "tell what happens to the line meanwhile")
     .action(async (wheres, flags) => {
@@ -50,6 +61,7 @@ export const runCommand = (io: Io, command: readonly string[], exit: Exit) =>
           sources,
           {
             ...pcscdOptions(flags),
+            ...wayOptions(flags),
             ...frontOptions(flags),
             name: undefined, // nobody else needs to find it
             socket: undefined,

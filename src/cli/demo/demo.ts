@@ -5,6 +5,7 @@ import { makeScratchDirectory } from "../../host/scratch-directory.ts";
 import { type Attachment, type AttachmentOptions, attach } from "../attachment.ts";
 import { Holdings } from "../holdings.ts";
 import type { Io } from "../io.ts";
+import { PLAIN_WAY } from "../options.ts";
 import { parseSources } from "../sources.ts";
 import { walkByClient } from "./by-client.ts";
 import { walkByOpensc } from "./by-opensc.ts";
@@ -42,6 +43,7 @@ const plain = {
   ssh: undefined,
   canAskAgain: false,
   wait: false,
+  way: PLAIN_WAY,
 } satisfies Omit<AttachmentOptions, "name">;
 
 /**

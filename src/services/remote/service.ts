@@ -1,4 +1,5 @@
 import { setMaxListeners } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
 import type {
   CardService,
   CardSession,
@@ -21,6 +22,10 @@ import { type LinkState, Presence, type Way } from "./presence.ts";
 import { RemoteSession } from "./session.ts";
 import { ShownReaders } from "./shown-readers.ts";
 import { Told } from "./told.ts";
+
+/** How long the first measurement of a round trip may take, ms, and how often it is looked at. */
+const ROUND_TRIP_MS = 3_000;
+const LOOK_MS = 5;
 
 export interface RemoteServiceOptions extends RemoteOptions {
   readonly patience: Patience;
@@ -81,6 +86,14 @@ export class RemoteService implements CardService, RemoteHost {
   /** The latest round trip to the other cardwire, ms; undefined until one was measured. */
   get roundTripMs(): number | undefined {
     return this.#presence.link?.end.roundTripMs;
+  }
+
+  /** The same, once it was measured. @returns undefined when that takes too long. */
+  async roundTrip({ signal }: { signal: AbortSignal }): Promise<number | undefined> {
+    const end = performance.now() + ROUND_TRIP_MS;
+    while (this.roundTripMs === undefined && performance.now() < end)
+      await sleep(LOOK_MS, undefined, { signal });
+    return this.roundTripMs;
   }
 
   /** How often a session went on after a break. */

@@ -1,0 +1,229 @@
+import { randomBytes } from "node:crypto";
+import { rm } from "node:fs/promises";
+import type { Duplex } from "node:stream";
+import type { SshLine } from "../../carriers/ssh/line.ts";
+import type { RunningMaster } from "../../carriers/ssh/master.ts";
+import { CardwireError } from "../../domain/errors.ts";
+import { firstSignal } from "../../domain/first-signal.ts";
+import { dial } from "../../host/dial.ts";
+import { SECRET_BYTES } from "../../wire/link/layouts.ts";
+import type { Way } from "../../services/remote/presence.ts";
+import { GREETING } from "../keeper.ts";
+import { readByte } from "../lines.ts";
+import type { KeepOrder, Kept } from "../order.ts";
+import { Dialogue } from "./dialogue.ts";
+import { type Findings, majorOf, OLDEST_NODE, run } from "./look.ts";
+import { readShipment, type Shipment } from "./shipment.ts";
+
+/** How long a keeper may take to greet, ms. */
+const GREETING_MS = 10_000;
+
+export interface AgentOptions extends Omit<KeepOrder, "do" | "secret" | "place"> {
+  /** The Node.js to use over there, if somebody chose one. */
+  readonly remoteNode: string | undefined;
+}
+
+/** How the agent over there was started. */
+export type Runner = "cardwire" | "node";
+
+const RUNNERS: readonly Runner[] = ["cardwire", "node"];
+
+/** Why there can be no agent, in words that follow "because". */
+export class NoAgent extends Error {}
+
+/**
+ * The way to an agent at the other end of an ssh line: started there when there is none, reached through a forward, or
+ * through a session of its own where sshd forbids those.
+ */
+export class AgentWay implements Way {
+  readonly name: string;
+  readonly secret = randomBytes(SECRET_BYTES);
+  readonly #line: SshLine;
+  readonly #options: AgentOptions;
+  #keeper: Kept | undefined;
+  #runner: Runner | undefined;
+  #relays = false;
+  /** To where that connection forwards. */
+  #forwarded: { readonly master: RunningMaster; readonly socket: string } | undefined;
+  #shipment: Promise<Shipment> | undefined;
+
+  constructor(line: SshLine, options: AgentOptions) {
+    this.name = line.destination;
+    this.#line = line;
+    this.#options = options;
+  }
+
+  /** The keeper, if one was started. */
+  get keeper(): Kept | undefined {
+    return this.#keeper;
+  }
+
+  /** What runs it. */
+  get runner(): Runner | undefined {
+    return this.#runner;
+  }
+
+  /** Whether sshd forbids forwards, so that a session carries everything. */
+  get relays(): boolean {
+    return this.#relays;
+  }
+
+  /**
+   * Starts an agent there, if none is known to run.
+   *
+   * @throws {NoAgent} when none can. @throws {CardwireError} what the agent says is wrong, such as no pcscd.
+   */
+  async start({ signal }: { signal: AbortSignal }): Promise<void> {
+    const master = await this.#line.up(signal);
+    this.#keeper ??= await this.#start(master, signal);
+  }
+
+  async open({ signal }: { signal: AbortSignal }): Promise<Duplex> {
+    using either = firstSignal(signal, this.#line.closing);
+    for (let isFresh = false; ; ) {
+      const master = await this.#line.up(either.signal);
+      try {
+        if (!this.#keeper) {
+          this.#keeper = await this.#start(master, either.signal);
+          isFresh = true;
+        }
+        const stream = await this.#reach(master, this.#keeper.socket, either.signal);
+        if (stream) return stream;
+        // Nobody there any more: the host was restarted, or somebody ended it.
+        this.#keeper = undefined;
+        if (isFresh) throw new CardwireError("E_AGENT", `the agent on ${this.name} ended at once`);
+      } catch (error) {
+        either.signal.throwIfAborted();
+        if (this.#line.master === master) throw error;
+        // The line broke meanwhile: that is the reason, and it comes back.
+      }
+    }
+  }
+
+  /**
+   * Starts a keeper by the best means that there is.
+   *
+   * @throws {NoAgent} when none can run there. @throws {CardwireError} what the agent says is wrong.
+   */
+  async #start(master: RunningMaster, signal: AbortSignal): Promise<Kept> {
+    const { remoteNode, ...wanted } = this.#options;
+    const secret = this.secret.toString("hex");
+    const order: KeepOrder = { ...wanted, do: "keep", secret, place: this.name };
+    const tried: Runner[] = [];
+    for (;;) {
+      const dialogue = new Dialogue(master.session());
+      try {
+        const findings = await dialogue.look(remoteNode, { signal });
+        if (!findings) throw new NoAgent("no shell answers there");
+        const runner = this.#choose(findings, tried);
+        await this.#become(dialogue, runner);
+        const kept = await dialogue.ask(order, { signal });
+        if (kept) {
+          this.#runner = runner;
+          return kept;
+        }
+        tried.push(runner);
+      } finally {
+        await dialogue.end();
+      }
+    }
+  }
+
+  /** The best that was not tried in vain. @throws {NoAgent} */
+  #choose(findings: Findings, tried: readonly Runner[]): Runner {
+    const { remoteNode } = this.#options;
+    const reasons: string[] = [];
+    for (const runner of remoteNode === undefined ? RUNNERS : (["node"] as const)) {
+      const problem = tried.includes(runner)
+        ? `the ${runner} there starts none`
+        : problemOf(runner, findings, remoteNode);
+      if (problem === undefined) return runner;
+      reasons.push(problem);
+    }
+    throw new NoAgent(reasons.join(", and "));
+  }
+
+  async #become(dialogue: Dialogue, runner: Runner): Promise<void> {
+    if (runner === "cardwire") {
+      dialogue.become(run.cardwire);
+      return;
+    }
+    const { bytes, hash } = await (this.#shipment ??= readShipment());
+    dialogue.become(run.node(bytes.length, hash), bytes);
+  }
+
+  /** @returns a stream that the keeper has greeted; undefined when there is none any more. */
+  async #reach(
+    master: RunningMaster,
+    socket: string,
+    signal: AbortSignal,
+  ): Promise<Duplex | undefined> {
+    if (!this.#relays) {
+      await this.#forward(master, socket);
+      const before = (await master.log()).length;
+      const stream = await dial(master.socketPath("f"), { signal });
+      if (await isGreeted(stream, signal)) return stream;
+      if (!/administratively prohibited/.test((await master.log()).slice(before))) return undefined;
+      this.#relays = true;
+    }
+    return await this.#relay(master, socket, signal);
+  }
+
+  async #forward(master: RunningMaster, remoteSocket: string): Promise<void> {
+    const before = this.#forwarded;
+    if (before?.master === master && before.socket === remoteSocket) return;
+    const localSocket = master.socketPath("f");
+    if (before?.master === master) {
+      await master.cancel({ listens: "here", localSocket, remoteSocket: before.socket });
+      await rm(localSocket, { force: true });
+    }
+    await master.forward({ listens: "here", localSocket, remoteSocket });
+    this.#forwarded = { master, socket: remoteSocket };
+  }
+
+  async #relay(
+    master: RunningMaster,
+    socket: string,
+    signal: AbortSignal,
+  ): Promise<Duplex | undefined> {
+    const dialogue = new Dialogue(master.session());
+    try {
+      const findings = await dialogue.look(this.#options.remoteNode, { signal });
+      if (findings && this.#runner) {
+        await this.#become(dialogue, this.#runner);
+        if (await dialogue.ask({ do: "relay", socket }, { signal })) {
+          const stream = dialogue.stream();
+          if (await isGreeted(stream, signal)) return stream;
+        }
+      }
+    } catch (error) {
+      if (!CardwireError.is(error)) {
+        await dialogue.end();
+        throw error;
+      }
+    }
+    await dialogue.end();
+    return undefined;
+  }
+}
+
+/** Why this runner cannot run an agent there. */
+function problemOf(
+  runner: Runner,
+  { cardwire, node }: Findings,
+  remoteNode: string | undefined,
+): string | undefined {
+  if (runner === "cardwire") return cardwire ? undefined : "no cardwire is installed there";
+  if (!node) return remoteNode ? `${remoteNode} is no Node.js there` : "no Node.js is there";
+  if (majorOf(node.version) >= OLDEST_NODE) return undefined;
+  return `Node.js there is ${node.version}, and ${OLDEST_NODE} is the oldest that serves`;
+}
+
+async function isGreeted(stream: Duplex, signal: AbortSignal): Promise<boolean> {
+  const within = { signal: AbortSignal.any([signal, AbortSignal.timeout(GREETING_MS)]) };
+  const first = await readByte(stream, within).catch(() => undefined); // broken, or too slow
+  if (first === GREETING) return true;
+  stream.destroy();
+  signal.throwIfAborted();
+  return false;
+}

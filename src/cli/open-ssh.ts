@@ -1,0 +1,143 @@
+import { hostname, userInfo } from "node:os";
+import { AgentWay, NoAgent } from "../agent/over-ssh/way.ts";
+import { PCSCD_SOCKET, sshCarrierOn } from "../carriers/ssh/carrier.ts";
+import { type SshLine, sshLine } from "../carriers/ssh/line.ts";
+import { splitCommand } from "../carriers/ssh/split-command.ts";
+import { CardwireError } from "../domain/errors.ts";
+import { remoteService } from "../services/remote/service.ts";
+import type { Io } from "./io.ts";
+import { openPcscd } from "./open-pcscd.ts";
+import type { OpenSource, OpenSourceOptions } from "./open-source.ts";
+import { tellIfSlow } from "./patience.ts";
+import type { Source } from "./sources.ts";
+
+/**
+ * How long ssh may take to reach a host for which nobody else is to wait, s. Its own limit is the system's, some two
+ * minutes for a computer that is off. In it somebody may have to type a jump host's password.
+ */
+const CONNECT_SECONDS = { asking: 30, unasked: 10 } as const;
+
+type SshSource = Source & { readonly where: { readonly kind: "ssh" } };
+
+interface Context {
+  readonly io: Io;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Opens the readers at the other end of ssh: through an agent there, or else through a forward to its pcscd.
+ *
+ * @throws {CardwireError} why it cannot, with what to do.
+ */
+export async function openSsh(
+  source: SshSource,
+  options: OpenSourceOptions,
+  context: Context,
+): Promise<OpenSource> {
+  using _patience = tellIfSlow(context.io, `connecting to ${source.text}`);
+  const line = await openLine(source, options, context);
+  let carrier;
+  try {
+    const agent = await openAgent(source, line, options, context);
+    if (typeof agent === "object") return agent;
+    carrier = await sshCarrierOn(line, context);
+    const opened = await openPcscd(source, carrier, options, context);
+    return Object.defineProperties(opened, {
+      via: { value: "forward" },
+      remark: { value: agent },
+    });
+  } catch (error) {
+    if (!carrier) await line[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function openLine(
+  { where }: SshSource & { where: Extract<Source["where"], { kind: "ssh" }> },
+  { ssh, directory, canAsk, canAskAgain, keepTrying }: OpenSourceOptions,
+  { io, signal }: Context,
+): Promise<SshLine> {
+  signal.throwIfAborted();
+  const seconds = canAsk ? CONNECT_SECONDS.asking : CONNECT_SECONDS.unasked;
+  return await sshLine({
+    destination: where.destination,
+    ssh: [
+      ...splitCommand(ssh ?? io.env["CARDWIRE_SSH"] ?? "ssh"),
+      ...(keepTrying ? ["-o", `ConnectTimeout=${seconds}`] : []),
+    ],
+    directory,
+    canAsk,
+    canAskAgain: canAsk && canAskAgain,
+    keepTrying,
+    notice: (text) => io.err(text.trimEnd()),
+    signal,
+  });
+}
+
+/** @returns why there is none, where a forward serves as well; undefined where one is wanted. */
+async function openAgent(
+  source: Source,
+  line: SshLine,
+  options: OpenSourceOptions,
+  { signal }: Context,
+): Promise<OpenSource | string | undefined> {
+  const { via, remoteNode, patience, prefetch } = options.way;
+  if (via === "forward") return undefined;
+  const { pipelining, rememberFeatures, keepWarm, keepTrying } = options;
+  const way = new AgentWay(line, {
+    pcscd: PCSCD_SOCKET,
+    ...patience,
+    pipelining,
+    rememberFeatures,
+    keepWarm,
+    keepTrying,
+    remoteNode,
+  });
+  try {
+    await way.start({ signal });
+  } catch (error) {
+    if (!(error instanceof NoAgent)) throw error;
+    if (via === "agent" || remoteNode !== undefined)
+      throw new CardwireError(
+        "E_AGENT",
+        `no agent can run on ${line.destination}: ${error.message}`,
+        {
+          hint: "Install cardwire or Node.js 18 there, say where its Node.js is with --remote-node PATH, or use --via forward.",
+        },
+      );
+    return `There is no agent on ${source.text}: ${error.message}. A forward to its pcscd serves, more slowly, and programs notice when the line breaks.`;
+  }
+  const about = `${userInfo().username}@${hostname()}`;
+  const remote = { pipelining, prefetch, patience, about };
+  const service = await remoteService(way, remote, { signal });
+  return {
+    source,
+    name: way.name,
+    service,
+    get server() {
+      const { server } = service;
+      return way.runner === "node" ? `${server}, sent from here` : server;
+    },
+    get protocol() {
+      return /protocol (4:\d+)/.exec(service.server)?.[1];
+    },
+    get remark() {
+      return remarkOn(way, source.text);
+    },
+    via: "agent",
+    absence: undefined,
+    roundTrip: (within) => service.roundTrip(within),
+    async [Symbol.asyncDispose]() {
+      await service[Symbol.asyncDispose]();
+      await line[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function remarkOn(way: AgentWay, host: string): string | undefined {
+  if (way.keeper?.endsWithLogin)
+    return `${host} ends what a login leaves running (KillUserProcesses in its logind.conf): when the line breaks, programs lose their cards.`;
+  if (way.relays)
+    return `sshd on ${host} forbids forwards: a session carries everything, a little more slowly.`;
+  return undefined;
+}
