@@ -1,25 +1,23 @@
 import { readdir } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { type DelayLine, delayLine } from "../lab/delay-line.ts";
+import { delayLine } from "../lab/delay-line.ts";
 import { readerNames, startPcscd } from "../lab/pcscd.ts";
-import { descendants, processes, signal, until } from "../lab/processes.ts";
-import { type Program, start } from "../lab/programs.ts";
-import { type Sshd, startSshd } from "../lab/sshd.ts";
+import { descendants, processes, until } from "../lab/processes.ts";
+import { start } from "../lab/programs.ts";
+import { startSshd } from "../lab/sshd.ts";
 import {
-  type Attached,
   attach,
   files,
   filesIn,
   LIMIT_MS,
   masters,
-  python,
-  type Report,
-  Reports,
   randomOf,
   runtimeOf,
   upstream,
 } from "./attached.ts";
+import { breakLine } from "./breaks.ts";
+import { Worker } from "./worker.ts";
 
 const CUTS = 50;
 /** Change it to try other moments: FAULTS_SEED. */
@@ -36,36 +34,6 @@ const ALLOWED = new Set([
 ]);
 const NOT_TRANSACTED = "0x80100016";
 const TIMEOUT = "0x8010000A";
-
-/** A program that runs all the time, and what it reports. */
-class Worker implements AsyncDisposable {
-  readonly program: Program;
-  readonly #reports: Reports;
-
-  constructor(env: Attached["env"], name: string, ...args: readonly string[]) {
-    this.program = start(...python(name, ...args), { user: "alice", env });
-    this.#reports = new Reports(this.program);
-  }
-
-  get reports(): readonly Report[] {
-    return this.#reports.all;
-  }
-
-  /** The payloads of which the card said that it took them. */
-  get done(): readonly string[] {
-    return this.reports.flatMap(({ done }) => (typeof done === "string" ? [done] : []));
-  }
-
-  /** What it says at its end: how often each call failed, by code, and how long a call took at most, ms. */
-  get summary(): { readonly codes: readonly string[]; readonly longest: number } {
-    const { codes = {}, longest } = this.reports.at(-1) ?? {};
-    return { codes: Object.keys(codes as object), longest: Number(longest) };
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.program[Symbol.asyncDispose]();
-  }
-}
 
 test(`a line cut ${CUTS} times: nothing is run twice, nothing hangs, nothing is left`, async () => {
   const random = randomOf(SEED);
@@ -165,37 +133,6 @@ test(`a line cut ${CUTS} times: nothing is run twice, nothing hangs, nothing is 
   const left = (await processes()).filter(({ name, zombie }) => name === "ssh" && !zombie);
   expect(left).toEqual([]);
 }, 240_000);
-
-/** One break of the line, as networks, administrators and machines make them. @returns its kind. */
-async function breakLine(
-  random: () => number,
-  { line, sshd }: { line: DelayLine; sshd: Sshd },
-): Promise<string> {
-  const drawn = random();
-  if (drawn < 0.5) {
-    await line.cut();
-    return "cut";
-  }
-  if (drawn < 0.66) {
-    for (const pid of await masters("alice")) signal(pid, "SIGKILL");
-    return "ssh killed";
-  }
-  if (drawn < 0.74) {
-    await sshd.dropConnections();
-    return "login ended";
-  }
-  if (drawn < 0.9) {
-    line.stall();
-    await delay(random() * 300);
-    await line.cut();
-    line.resume();
-    return "stalled, then cut";
-  }
-  await line.cut({ stayDown: true });
-  await delay(random() * 500);
-  line.resume();
-  return "down for a while";
-}
 
 async function descriptorsOf(pid: number): Promise<number> {
   return (await readdir(`/proc/${pid}/fd`)).length;

@@ -1,0 +1,70 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { expect, test } from "vitest";
+import { delayLine } from "../lab/delay-line.ts";
+import { readerNames, startPcscd } from "../lab/pcscd.ts";
+import { descendants, until } from "../lab/processes.ts";
+import { startSshd } from "../lab/sshd.ts";
+import { attach, files, LIMIT_MS, randomOf } from "./attached.ts";
+import { breakLine } from "./breaks.ts";
+import { keepers } from "./keepers.ts";
+import { Worker } from "./worker.ts";
+
+// The line to an agent breaks: within its patience no program notices, and no command is run twice.
+
+const BREAKS = 25;
+/** Change it to try other moments: FAULTS_SEED. */
+const SEED = process.env["FAULTS_SEED"] ?? "1";
+
+test(`a line to an agent that breaks ${BREAKS} times: programs notice nothing`, async () => {
+  const random = randomOf(SEED);
+  await using pcscd = await startPcscd();
+  await using sshd = await startSshd({ pcscdDirectory: pcscd.directory });
+  await using line = await delayLine({ port: sshd.port, delayMs: 3 });
+  const config = await sshd.configWith([`ProxyCommand ${line.proxyCommand}`]);
+
+  const far = ["cardhost", "--name", "cut", "--ssh", `ssh -F ${config}`, "--via", "agent"];
+  const attached = await attach(far);
+  await using cardwire = attached.program;
+  const { env } = attached;
+  const [reader] = readerNames;
+  await using keeps = new Worker(env, "counting_worker", reader, "a1", "keep");
+  await using renews = new Worker(env, "counting_worker", reader, "b2", "again");
+  const workers = [keeps, renews];
+
+  /** Each has used the card after this call. */
+  const working = async (): Promise<void> => {
+    const counts = workers.map((worker) => worker.done.length);
+    const worked = () => workers.every((worker, i) => worker.done.length > (counts[i] ?? 0));
+    await until("the programs to work", worked, LIMIT_MS).catch((cause: unknown) => {
+      const outputs = [cardwire, ...workers.map(({ program }) => program)].map(({ output }) =>
+        output.slice(-2_000),
+      );
+      throw new Error(`nobody works; they said:\n${outputs.join("\n")}`, { cause });
+    });
+  };
+  await working();
+  for (let broken = 0; broken < BREAKS; broken += 1) {
+    if (random() < 0.75) await working();
+    await delay(random() * 300);
+    await breakLine(random, { line, sshd });
+  }
+  await working();
+  for (const { program } of workers) program.closeInput();
+  for (const { program } of workers)
+    expect(await program.exited).toMatchObject({ status: 0, signal: undefined });
+
+  const log = await pcscd.cards[0].log();
+  expect(new Set(log).size).toBe(log.length);
+  for (const { done, summary } of workers) {
+    expect(summary.codes).toEqual([]);
+    // Each command was run once, and in the program's order.
+    const mine = log.filter((payload) => payload.startsWith(done[0]?.slice(0, 2) ?? ""));
+    expect(mine).toEqual(done);
+  }
+
+  cardwire.kill("SIGINT");
+  expect(await cardwire.exited).toEqual({ status: 0, signal: undefined });
+  expect(await files()).toEqual([]);
+  await until("the agent to end", async () => (await keepers()).length === 0);
+  await until("the logins to end", async () => (await descendants(sshd.pid)).length === 0);
+}, 240_000);
