@@ -29,7 +29,11 @@ export const recipes = {
     architecture: "amd64",
     packages: [...TREE, ...CLIENTS, ...DAEMON],
   },
-  bookworm: { suite: "bookworm", architecture: "amd64", packages: [...CLIENTS, ...DAEMON] },
+  bookworm: {
+    suite: "bookworm",
+    architecture: "amd64",
+    packages: [...TREE, ...CLIENTS, ...DAEMON, "nodejs"],
+  },
   trixie: {
     suite: "trixie",
     architecture: "amd64",

@@ -19,7 +19,7 @@ const LOOK_MS = 1_000;
 /** How long nothing may come before it is asked for a sign of life, ms: while an answer is wanted, and otherwise. */
 const QUIET_MS = { wanted: 1_000, idle: 5_000 };
 /** How long such a sign may take, ms. A frame of 64 KiB must get through before it. */
-const SILENCE_MS = 8_000;
+const SILENCE_MS = 5_000;
 /** What may wait to be acknowledged, bytes: more says that the other end takes no notice. */
 const MAX_BACKLOG = 16 << 20;
 

@@ -33,14 +33,23 @@ export const run = {
 export const lookScript = (remoteNode: string | undefined): string => `{
 limit=
 command -v timeout >/dev/null 2>&1 && limit="timeout 5"
+newline='
+'
 say() { printf '\\n%s%s\\n' ${shellWord(MARK)} "$*"; }
-path=$($limit "\${SHELL:-sh}" -lc 'printf "\\n%s%s\\n" "cardwire-path:" "$PATH"' </dev/null 2>/dev/null | sed -n 's/^cardwire-path://p' | tail -n 1)
-[ -n "$path" ] && PATH=$path:$PATH
-export PATH
+version() {
+  told=$($limit "$1" --version 2>/dev/null </dev/null)
+  echo "\${told%%"$newline"*}"
+}
+told=$newline$($limit "\${SHELL:-sh}" -lc 'printf "\\n%s%s\\n" "cardwire-path:" "$PATH"' </dev/null 2>/dev/null)
+case $told in *"$newline"cardwire-path:*)
+  told=\${told##*"$newline"cardwire-path:}
+  PATH=\${told%%"$newline"*}:$PATH
+  export PATH
+esac
 cardwire=$(command -v cardwire 2>/dev/null)
-[ -n "$cardwire" ] && say "cardwire $($limit "$cardwire" --version 2>/dev/null </dev/null | head -n 1) $cardwire"
+[ -n "$cardwire" ] && say "cardwire $(version "$cardwire") $cardwire"
 node=${remoteNode === undefined ? "$(command -v node 2>/dev/null || command -v nodejs 2>/dev/null)" : shellWord(remoteNode)}
-[ -n "$node" ] && say "node $($limit "$node" --version 2>/dev/null </dev/null | head -n 1) $node"
+[ -n "$node" ] && say "node $(version "$node") $node"
 say end
 IFS=' ' read -r what bytes hash
 case $what in

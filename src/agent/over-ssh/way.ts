@@ -15,8 +15,11 @@ import { Dialogue } from "./dialogue.ts";
 import { type Findings, majorOf, OLDEST_NODE, run } from "./look.ts";
 import { readShipment, type Shipment } from "./shipment.ts";
 
-/** How long a keeper may take to greet, ms. */
+/** How long a keeper may take to greet at most, ms. */
 const GREETING_MS = 10_000;
+/** How long at least over a connection where one did before, ms, and by how much longer than it took then. */
+const AGAIN_MS = 1_500;
+const AGAIN_TIMES = 5;
 
 export interface AgentOptions extends Omit<KeepOrder, "do" | "secret" | "place"> {
   /** The Node.js to use over there, if somebody chose one. */
@@ -45,6 +48,8 @@ export class AgentWay implements Way {
   #relays = false;
   /** To where that connection forwards. */
   #forwarded: { readonly master: RunningMaster; readonly socket: string } | undefined;
+  /** How fast it greeted over that connection, ms. */
+  #greeted: { readonly master: RunningMaster; readonly ms: number } | undefined;
   #shipment: Promise<Shipment> | undefined;
 
   constructor(line: SshLine, options: AgentOptions) {
@@ -152,21 +157,72 @@ export class AgentWay implements Way {
     dialogue.become(run.node(bytes.length, hash), bytes);
   }
 
-  /** @returns a stream that the keeper has greeted; undefined when there is none any more. */
+  /**
+   * @returns a stream that the keeper has greeted; undefined when there is no keeper any more.
+   * @throws {CardwireError} `E_LINE_DOWN` when nobody can tell.
+   */
   async #reach(
     master: RunningMaster,
     socket: string,
     signal: AbortSignal,
   ): Promise<Duplex | undefined> {
-    if (!this.#relays) {
-      await this.#forward(master, socket);
-      const before = (await master.log()).length;
-      const stream = await dial(master.socketPath("f"), { signal });
-      if (await isGreeted(stream, signal)) return stream;
-      if (!/administratively prohibited/.test((await master.log()).slice(before))) return undefined;
-      this.#relays = true;
-    }
+    if (this.#relays) return await this.#relay(master, socket, signal);
+    await this.#forward(master, socket);
+    const before = (await master.log()).length;
+    const stream = await dial(master.socketPath("f"), { signal });
+    if (await this.#isGreeted(stream, master, signal)) return stream;
+    const [, why] = /open failed: (.*)/.exec((await master.log()).slice(before)) ?? [];
+    if (why === undefined) throw this.#broken();
+    if (why.startsWith("connect failed")) return undefined;
+    this.#relays = true; // prohibited, or unknown to this sshd
     return await this.#relay(master, socket, signal);
+  }
+
+  async #relay(
+    master: RunningMaster,
+    socket: string,
+    signal: AbortSignal,
+  ): Promise<Duplex | undefined> {
+    const dialogue = new Dialogue(master.session());
+    try {
+      const findings = await dialogue.look(this.#options.remoteNode, { signal });
+      if (!findings || !this.#runner) throw this.#broken();
+      await this.#become(dialogue, this.#runner);
+      if (!(await dialogue.ask({ do: "relay", socket }, { signal }))) throw this.#broken();
+      const stream = dialogue.stream();
+      if (await this.#isGreeted(stream, master, signal)) return stream;
+      throw this.#broken();
+    } catch (error) {
+      await dialogue.end();
+      // The relay's own words: nobody listens there.
+      if (CardwireError.is(error) && error.code === "E_AGENT") return undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * Waits for the keeper's greeting, and closes the stream if there is none. A connection over which one came before, and
+   * now does not, carries nothing any more: it is given up, since ssh itself takes far longer to notice.
+   */
+  async #isGreeted(stream: Duplex, master: RunningMaster, signal: AbortSignal): Promise<boolean> {
+    const before = this.#greeted?.master === master ? this.#greeted.ms : undefined;
+    const limitMs = before === undefined ? GREETING_MS : Math.max(AGAIN_MS, before * AGAIN_TIMES);
+    const since = performance.now();
+    const late = AbortSignal.timeout(limitMs);
+    const within = { signal: AbortSignal.any([signal, late]) };
+    const first = await readByte(stream, within).catch(() => undefined); // broken, or too slow
+    if (first === GREETING) {
+      this.#greeted = { master, ms: performance.now() - since };
+      return true;
+    }
+    stream.destroy();
+    signal.throwIfAborted();
+    if (late.aborted && before !== undefined) await this.#line.giveUp(master);
+    return false;
+  }
+
+  #broken(): CardwireError {
+    return new CardwireError("E_LINE_DOWN", `the line to ${this.name} broke`);
   }
 
   async #forward(master: RunningMaster, remoteSocket: string): Promise<void> {
@@ -180,31 +236,6 @@ export class AgentWay implements Way {
     await master.forward({ listens: "here", localSocket, remoteSocket });
     this.#forwarded = { master, socket: remoteSocket };
   }
-
-  async #relay(
-    master: RunningMaster,
-    socket: string,
-    signal: AbortSignal,
-  ): Promise<Duplex | undefined> {
-    const dialogue = new Dialogue(master.session());
-    try {
-      const findings = await dialogue.look(this.#options.remoteNode, { signal });
-      if (findings && this.#runner) {
-        await this.#become(dialogue, this.#runner);
-        if (await dialogue.ask({ do: "relay", socket }, { signal })) {
-          const stream = dialogue.stream();
-          if (await isGreeted(stream, signal)) return stream;
-        }
-      }
-    } catch (error) {
-      if (!CardwireError.is(error)) {
-        await dialogue.end();
-        throw error;
-      }
-    }
-    await dialogue.end();
-    return undefined;
-  }
 }
 
 /** Why this runner cannot run an agent there. */
@@ -217,13 +248,4 @@ function problemOf(
   if (!node) return remoteNode ? `${remoteNode} is no Node.js there` : "no Node.js is there";
   if (majorOf(node.version) >= OLDEST_NODE) return undefined;
   return `Node.js there is ${node.version}, and ${OLDEST_NODE} is the oldest that serves`;
-}
-
-async function isGreeted(stream: Duplex, signal: AbortSignal): Promise<boolean> {
-  const within = { signal: AbortSignal.any([signal, AbortSignal.timeout(GREETING_MS)]) };
-  const first = await readByte(stream, within).catch(() => undefined); // broken, or too slow
-  if (first === GREETING) return true;
-  stream.destroy();
-  signal.throwIfAborted();
-  return false;
 }
