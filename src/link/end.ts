@@ -78,12 +78,21 @@ export class LinkEnd {
    *
    * @param received how many frames it says it has.
    * @param first goes out before them, in the same write: the answer that made the connection one.
-   * @throws {ProtocolError} when it cannot have so many.
+   * @throws {ProtocolError} when it cannot have so many; the stream is then cut.
    */
   attach(stream: FrameStream, received: number, first?: Uint8Array): void {
-    this.#backlog.acknowledge(received);
-    this.#stream?.cut(new CardwireError("E_LINE_DOWN", "another connection took its place"));
-    this.#stream = stream;
+    if (this.#isOver) return stream.cut(new CardwireError("E_CLOSED", "the session is over"));
+    try {
+      this.#backlog.acknowledge(received);
+    } catch (error) {
+      stream.cut(error);
+      throw error;
+    }
+    this.#wake();
+    const before = this.#stream;
+    this.#stream = stream; // first, so that the end of the one before is no news to anybody
+    clearInterval(this.#watch);
+    before?.cut(new CardwireError("E_LINE_DOWN", "another connection took its place"));
     this.#untold = { frames: 0, bytes: 0 };
     const again = Buffer.concat([...(first ? [first] : []), ...this.#backlog]);
     if (again.length > 0) stream.write(again);
