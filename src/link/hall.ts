@@ -129,7 +129,7 @@ export class Hall implements AsyncDisposable {
     const { graceMs, lockMs } = agreed;
     const told = { version, features: agreed.features, graceMs, lockMs };
     session.end.attach(frames, 0, encodeFrame(Type.Opened, told, textBytes(about())));
-    session.serving.up();
+    if (session.end.isUp) session.serving.up(); // else it broke already
   }
 
   #begin(id: Uint8Array, secret: Uint8Array, agreed: Agreed): Session {
@@ -167,7 +167,7 @@ export class Hall implements AsyncDisposable {
       if (CardwireError.is(error)) this.#end(session, error, Reason.Protocol);
       throw error;
     }
-    session.serving.up();
+    if (end.isUp) session.serving.up();
   }
 
   #wait(session: Session): void {

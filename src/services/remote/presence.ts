@@ -48,6 +48,7 @@ export class Presence {
   #link: LinkClient | undefined;
   #calls: Calls | undefined;
   #reopening: Promise<void> = Promise.resolve();
+  #isReopening = false;
 
   /** @param life aborts when nobody wants the link any more; {@link close} waits for its end. */
   constructor(options: PresenceOptions, life: AbortSignal) {
@@ -94,6 +95,8 @@ export class Presence {
     };
     const dial: Way["open"] = (within) => way.open(within);
     const link = await openLink({ dial, secret: way.secret, patience, about, owner }, { signal });
+    if (signal.aborted) await link.close(); // whoever aborted it may have closed what there was already
+    signal.throwIfAborted();
     this.#link = link;
     calls = new Calls(link.end);
     this.#calls = calls;
@@ -102,7 +105,12 @@ export class Presence {
     signal.addEventListener("abort", stop, { once: true });
     try {
       await listed.promise;
+      if (!isPresent())
+        throw new CardwireError("E_CLOSED", "the other end closed the link at once");
       this.#enter("up");
+    } catch (error) {
+      if (isPresent()) this.#calls = undefined;
+      throw error;
     } finally {
       signal.removeEventListener("abort", stop);
     }
@@ -131,7 +139,7 @@ export class Presence {
   /** The session cannot be resumed: handles are lost, and another session is opened. */
   #over(reason: CardwireError): void {
     this.#lose(reason);
-    if (!this.#life.aborted) this.#reopening = this.#reopen();
+    if (!this.#life.aborted && !this.#isReopening) this.#reopening = this.#reopen();
   }
 
   #lose(reason: CardwireError): void {
@@ -144,14 +152,16 @@ export class Presence {
 
   async #reopen(): Promise<void> {
     const signal = this.#life;
+    this.#isReopening = true;
     for (let pause = RETRY_MS.first; !signal.aborted; pause = Math.min(pause * 2, RETRY_MS.last)) {
       try {
         await this.open(signal);
-        return;
+        break;
       } catch {
         await sleep(pause, undefined, { signal, ref: false }).catch(() => {}); // then the loop ends
       }
     }
+    this.#isReopening = false;
   }
 
   #enter(state: LinkState, reason?: unknown): void {
