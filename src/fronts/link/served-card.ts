@@ -3,21 +3,11 @@ import { ReturnCodeError } from "../../domain/errors.ts";
 import { Disposition, ShareMode } from "../../domain/pcsc.ts";
 import type { Principal } from "../../domain/principal.ts";
 import { Rv } from "../../domain/return-codes.ts";
-import { Flag, type Frame, Type } from "../../wire/link/frames.ts";
+import { type CardCallType, Flag, type Frame, Type } from "../../wire/link/frames.ts";
 import { fetchAhead } from "./fetch-ahead.ts";
 
-/** The frames that are calls on a handle. */
-export type CallFrame = Frame<
-  | typeof Type.Begin
-  | typeof Type.End
-  | typeof Type.Transmit
-  | typeof Type.Control
-  | typeof Type.Status
-  | typeof Type.GetAttribute
-  | typeof Type.SetAttribute
-  | typeof Type.Reconnect
-  | typeof Type.Disconnect
->;
+/** A call on a handle that is open. */
+export type CallFrame = Frame<CardCallType>;
 
 /** What a call came to, as far as it succeeded. */
 export interface Answer {
