@@ -37,6 +37,8 @@ export class ServedLink implements Serving {
   /** From what {@link #told} was made. */
   #seen: readonly Reader[] = [];
   #watching: AbortController | undefined;
+  /** Whether the time of transactions is over, and no connection there since. */
+  #isLate = false;
   #look: NodeJS.Timeout | undefined;
 
   constructor(service: CardService, end: LinkEnd, principal: Principal) {
@@ -45,7 +47,9 @@ export class ServedLink implements Serving {
     this.#principal = principal;
   }
 
-  up(): void {}
+  up(): void {
+    this.#isLate = false;
+  }
 
   down(): void {}
 
@@ -76,8 +80,16 @@ export class ServedLink implements Serving {
   }
 
   unlock(): void {
-    for (const card of this.#cards.values())
-      if (card.holds) void card.inTurn(() => card.unlock()).catch(() => {}); // whatever it was, it is over
+    this.#isLate = true;
+    for (const card of this.#cards.values()) {
+      const held = card.holds;
+      if (!held && card.waiting === 0) continue;
+      // What waits now may yet be granted, and nobody be there who ends it.
+      const unlock = async (): Promise<void> => {
+        if (held || this.#isLate) await card.unlock();
+      };
+      void card.inTurn(unlock).catch(() => {}); // whatever it was, it is over
+    }
   }
 
   over(): void {
@@ -108,7 +120,7 @@ export class ServedLink implements Serving {
     const isLast = frame.type === Type.Disconnect;
     this.#run(frame.body, card, async () => {
       const answer = await card.call(frame);
-      if (isLast) this.#forget(number);
+      if (isLast && this.#cards.get(number) === card) this.#forget(number);
       return answer;
     });
   }
@@ -249,7 +261,7 @@ export class ServedLink implements Serving {
       const looked = card.inTurn(() => card.notice());
       looked.then(
         (rv) => {
-          if (rv === undefined || !this.#cards.has(number)) return;
+          if (rv === undefined || this.#cards.get(number) !== card) return;
           this.#noticed.add(number);
           this.#end.send(Type.Notice, { card: number, rv });
         },
