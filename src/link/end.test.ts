@@ -28,7 +28,7 @@ test("who waits until frames have arrived hears of it when a session is resumed"
   far.end.attach(other, 0);
   for (let left = 10; left > 0; left -= 1) near.end.send(Type.Notice, { card: 1, rv: 0 });
   await expect.poll(() => far.end.received).toBe(10);
-  const drained = near.end.drained(8);
+  const drained = near.end.drained(8, { signal: new AbortController().signal });
   expect(near.end.unacknowledged).toBe(10);
   one.cut(new Error("a break"));
   near.end.attach(streams()[0], far.end.received);
@@ -44,4 +44,15 @@ test("a connection that comes too late, or with a count that cannot be, is hung 
   const [late] = streams();
   end.attach(late, 0);
   expect([end.isUp, wrong.isOpen, late.isOpen]).toEqual([false, false, false]);
+});
+
+test("who waits until frames have arrived may give that up", async () => {
+  const { end } = makeEnd();
+  end.send(Type.Notice, { card: 1, rv: 0 });
+  const stop = new AbortController();
+  const drained = end.drained(0, { signal: stop.signal });
+  stop.abort();
+  await drained;
+  await end.drained(0, { signal: stop.signal });
+  expect(end.unacknowledged).toBe(1);
 });

@@ -48,7 +48,7 @@ export class LinkEnd {
   #pings = 0;
   #roundTripMs: number | undefined;
   #isOver = false;
-  #drained: (() => void)[] = [];
+  readonly #drained = new Set<() => void>();
 
   constructor(owner: LinkEndOwner) {
     this.#owner = owner;
@@ -125,10 +125,18 @@ export class LinkEnd {
     else this.#stream?.write(frame);
   }
 
-  /** Resolves when the other end has all but the last few frames, or the session is over. */
-  async drained(most: number): Promise<void> {
-    while (!this.#isOver && this.#backlog.length > most)
-      await new Promise<void>((resolve) => this.#drained.push(resolve));
+  /** Resolves when the other end has all but the last few frames, the session is over, or `signal` aborts. */
+  async drained(most: number, { signal }: { readonly signal: AbortSignal }): Promise<void> {
+    while (!this.#isOver && !signal.aborted && this.#backlog.length > most)
+      await new Promise<void>((resolve) => {
+        const proceed = () => {
+          this.#drained.delete(proceed);
+          signal.removeEventListener("abort", proceed);
+          resolve();
+        };
+        this.#drained.add(proceed);
+        signal.addEventListener("abort", proceed, { once: true });
+      });
   }
 
   /** The connection is of no more use: the next one is to be made. */
@@ -227,6 +235,6 @@ export class LinkEnd {
   }
 
   #wake(): void {
-    for (const resolve of this.#drained.splice(0)) resolve();
+    for (const proceed of this.#drained) proceed();
   }
 }

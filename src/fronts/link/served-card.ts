@@ -3,7 +3,7 @@ import { ReturnCodeError } from "../../domain/errors.ts";
 import { Disposition, ShareMode } from "../../domain/pcsc.ts";
 import type { Principal } from "../../domain/principal.ts";
 import { Rv } from "../../domain/return-codes.ts";
-import { type CardCallType, Flag, type Frame, Type } from "../../wire/link/frames.ts";
+import { type Body, type CardCallType, Flag, type Frame, Type } from "../../wire/link/frames.ts";
 import { fetchAhead } from "./fetch-ahead.ts";
 
 /** A call on a handle that is open. */
@@ -123,7 +123,7 @@ export class ServedCard {
       case Type.Reconnect:
         return await this.#reconnect(session, frame.body);
       case Type.Disconnect:
-        return await this.#disconnect(session, frame.body.disposition);
+        return await this.#disconnect(session, frame.body);
       case Type.Transmit:
         await this.#pay(session);
         return await this.#transmit(session, frame);
@@ -252,8 +252,13 @@ export class ServedCard {
     return DONE;
   }
 
-  async #disconnect(session: CardSession, disposition: number): Promise<Answer> {
-    await session.disconnect(disposition);
+  async #disconnect(session: CardSession, how: Body<typeof Type.Disconnect>): Promise<Answer> {
+    try {
+      await session.disconnect(how.disposition);
+    } catch (error) {
+      if ((how.flags & Flag.Early) === 0) throw error; // its program still has the handle
+      await session.abandon();
+    }
     this.#session = undefined;
     this.#without = Rv.InvalidHandle;
     this.#forget();

@@ -2,6 +2,7 @@ import { duplexPair } from "node:stream";
 import { expect, test } from "vitest";
 import type { CardService } from "../../domain/card-service.ts";
 import { deferred } from "../../domain/deferred.ts";
+import { ReturnCodeError } from "../../domain/errors.ts";
 import { Disposition, ShareMode } from "../../domain/pcsc.ts";
 import { Rv } from "../../domain/return-codes.ts";
 import { LinkEnd } from "../../link/end.ts";
@@ -94,6 +95,23 @@ test.each([
   near.send(Type.Status, { card: 1, call: 2, flags: 0 });
   expect(await answered(2)).toBe(isBack ? Rv.Success : Rv.ResetCard);
   expect(service.readers[0]?.sharing).toBe(sharing);
+});
+
+test("a handle that its program took for disconnected ends though that was refused", async () => {
+  const before = ({ name }: { name: string }) => {
+    if (name === "disconnect") throw new ReturnCodeError("SCardDisconnect", Rv.ReaderUnavailable);
+  };
+  await using service = fakeService([reader], { before });
+  const { near, connect, answered } = serve(service);
+  connect(1, 1);
+  const last = { card: 1, disposition: Disposition.Leave };
+  near.send(Type.Disconnect, { ...last, call: 2, flags: 0 });
+  expect(await answered(2)).toBe(Rv.ReaderUnavailable);
+  near.send(Type.Disconnect, { ...last, call: 3, flags: Flag.Early });
+  await answered(3);
+  expect(service.readers[0]?.sharing).toBe(0);
+  connect(1, 4); // the number is free again
+  expect(await answered(4)).toBe(Rv.Success);
 });
 
 test("a begin is given up that waits for its turn", async () => {

@@ -204,7 +204,7 @@ export class ServedLink implements Serving {
 
   async #follow(signal: AbortSignal): Promise<void> {
     for await (const _ of this.#service.watch({ signal })) {
-      await this.#end.drained(MAX_LISTS);
+      await this.#end.drained(MAX_LISTS, { signal });
       if (!signal.aborted) this.#tellReaders({ always: true });
     }
   }
