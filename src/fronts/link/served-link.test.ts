@@ -134,3 +134,12 @@ test("a begin is given up that waits for its turn", async () => {
   expect(await answered(3)).toBe(Rv.Cancelled);
   expect(await answered(4)).toBe(Rv.Success);
 });
+
+test("an answer that fits into no frame is refused, as where a program's buffer is too short", async () => {
+  await using service = fakeService([reader], { transmit: () => new Uint8Array(140_000) });
+  const { near, connect, answered } = serve(service);
+  connect(1, 1);
+  const body = { card: 1, call: 2, flags: 0, sendProtocol: 2, receiveProtocol: 2 };
+  near.send(Type.Transmit, body, Uint8Array.of(0, 1, 2, 3));
+  expect(await answered(2)).toBe(Rv.InsufficientBuffer);
+});

@@ -4,7 +4,7 @@ import type { Principal } from "../../domain/principal.ts";
 import { Rv } from "../../domain/return-codes.ts";
 import type { LinkEnd, SessionFrame } from "../../link/end.ts";
 import type { Serving } from "../../link/hall.ts";
-import { Flag, isForServer, nameOfType, Type } from "../../wire/link/frames.ts";
+import { Flag, isForServer, MAX_PAYLOAD, nameOfType, Type } from "../../wire/link/frames.ts";
 import { encodeReaders, type LinkedReader } from "../../wire/link/reader-list.ts";
 import { ReaderOrder } from "./order.ts";
 import { type Answer, type CallFrame, ServedCard } from "./served-card.ts";
@@ -141,7 +141,8 @@ export class ServedLink implements Serving {
     card: ServedCard,
     job: () => Promise<Answer>,
   ): void {
-    const done = card.inTurn(job, this.#order.before(card.reader, body.card));
+    const bounded = async () => fitting(await job());
+    const done = card.inTurn(bounded, this.#order.before(card.reader, body.card));
     this.#answer(body, done);
     if ((body.flags & Flag.Early) === 0) return;
     this.#order.add(
@@ -269,6 +270,13 @@ export class ServedLink implements Serving {
       );
     }
   }
+}
+
+/** An answer, if a frame can carry it. @throws {ReturnCodeError} what is said where a program's own buffer is too short. */
+function fitting(answer: Answer): Answer {
+  const length = answer.data?.length ?? 0;
+  if (length > MAX_PAYLOAD) throw new ReturnCodeError("", Rv.InsufficientBuffer, { length });
+  return answer;
 }
 
 const NOTHING = new Uint8Array(0);
