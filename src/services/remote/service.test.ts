@@ -178,6 +178,17 @@ test("breaks at any moment: each command runs once, in its program's order", asy
   expect(sent.length).toBeGreaterThanOrEqual(120);
 }, 60_000);
 
+test("names that no reader has are not kept", async () => {
+  await using subject = await counting({ graceMs: 5_000, lockMs: 4_000 });
+  const { remote } = subject.linked;
+  const how = { share: 2, protocols: 3, principal: { name: "test" } };
+  for (const name of ["No such reader 00 00", "Nor this one 00 00"])
+    await expect(remote.connect(name, how, { signal: soon() })).rejects.toEqual(
+      refused(Rv.UnknownReader),
+    );
+  expect(remote.holders.size).toBe(0);
+});
+
 test("what the reader's state tells is not waited for", async () => {
   await using subject = await counting({ graceMs: 5_000, lockMs: 4_000 });
   const { linked, ran } = subject;
