@@ -9,8 +9,8 @@ const opened = encodeFrame(Type.Opened, { version: 1, features: 0, ...PATIENCE }
 const noReaders = encodeFrame(Type.Readers, { length: 0 });
 const closed = encodeFrame(Type.Close, { reason: Reason.Closed });
 
-/** Another cardwire that opens each session, and closes it again; it shows its readers in the first only. */
-function fickle() {
+/** Another cardwire that opens each session, and closes it again. @param most shows its readers in so many only. */
+function fickle(most: number) {
   const seen = { connections: 0, open: 0 };
   const open = async () => {
     const [near, far] = duplexPair();
@@ -21,20 +21,23 @@ function fickle() {
     seen.open += 1;
     const frames = new FrameStream(far);
     frames.handTo({ frame: () => {}, ended: () => void (seen.open -= 1) });
-    frames.write(seen.connections === 1 ? Buffer.concat([opened, noReaders]) : opened);
+    frames.write(seen.connections <= most ? Buffer.concat([opened, noReaders]) : opened);
     setTimeout(() => frames.write(closed), 5);
     return near;
   };
   return { seen, way: { name: "fickle", open } };
 }
 
-test("sessions that end at once are begun anew one after the other, with pauses", async () => {
-  const { seen, way } = fickle();
+test.each([
+  ["before they show their readers", 1],
+  ["after they showed them", Infinity],
+])("sessions that end at once, %s, are begun anew one after the other", async (_, most) => {
+  const { seen, way } = fickle(most);
   const options = { pipelining: true, prefetch: true, patience: PATIENCE, about: "a test" };
   const signal = AbortSignal.timeout(20_000);
   const remote = await remoteService(way, options, { signal });
   await expect.poll(() => remote.state).toBe("gone");
-  await new Promise((resolve) => setTimeout(resolve, 700)); // 0, 100, 200 and 400 ms apart
+  await new Promise((resolve) => setTimeout(resolve, 700)); // 100, 200, 400 ms apart
   expect(seen.connections).toBeGreaterThan(1);
   expect(seen.connections).toBeLessThanOrEqual(5);
   await remote[Symbol.asyncDispose]();

@@ -13,6 +13,8 @@ import { Calls } from "./calls.ts";
 
 /** Pauses between attempts to open a new session, ms: doubled from the first up to the last. */
 const RETRY_MS = { first: 100, last: 2_000 };
+/** A session that lasted for so long was a good one, ms: the next is opened without a pause. */
+const SETTLED_MS = 5_000;
 /** How long somebody waits for a link that is away before he is told, ms. */
 const CONFIRM_MS = 10_000;
 
@@ -49,6 +51,10 @@ export class Presence {
   #calls: Calls | undefined;
   #reopening: Promise<void> = Promise.resolve();
   #isReopening = false;
+  /** When the present session showed its readers, as performance.now() counts. */
+  #upAt = 0;
+  /** How long the next pause is, ms. */
+  #pause: number = RETRY_MS.first;
 
   /** @param life aborts when nobody wants the link any more; {@link close} waits for its end. */
   constructor(options: PresenceOptions, life: AbortSignal) {
@@ -107,6 +113,7 @@ export class Presence {
       await listed.promise;
       if (!isPresent())
         throw new CardwireError("E_CLOSED", "the other end closed the link at once");
+      this.#upAt = performance.now();
       this.#enter("up");
     } catch (error) {
       if (isPresent()) this.#calls = undefined;
@@ -153,15 +160,24 @@ export class Presence {
   async #reopen(): Promise<void> {
     const signal = this.#life;
     this.#isReopening = true;
-    for (let pause = RETRY_MS.first; !signal.aborted; pause = Math.min(pause * 2, RETRY_MS.last)) {
+    if (performance.now() - this.#upAt >= SETTLED_MS) this.#pause = RETRY_MS.first;
+    else await this.#rest();
+    while (!signal.aborted) {
       try {
         await this.open(signal);
         break;
       } catch {
-        await sleep(pause, undefined, { signal, ref: false }).catch(() => {}); // then the loop ends
+        await this.#rest();
       }
     }
     this.#isReopening = false;
+  }
+
+  /** Waits before the next attempt, longer each time. */
+  async #rest(): Promise<void> {
+    const options = { signal: this.#life, ref: false };
+    await sleep(this.#pause, undefined, options).catch(() => {}); // then nobody wants another attempt
+    this.#pause = Math.min(this.#pause * 2, RETRY_MS.last);
   }
 
   #enter(state: LinkState, reason?: unknown): void {
