@@ -20,7 +20,13 @@ export { connect, type ConnectOptions as ClientOptions } from "./client/connect.
 export { StatusWordError } from "./client/errors.ts";
 export type { CardEnd, ProtocolName, Share } from "./client/names.ts";
 export type { Transaction } from "./client/transaction.ts";
-export type { CardService, CardSession, ConnectOptions, Reader } from "./domain/card-service.ts";
+export type {
+  CardService,
+  CardSession,
+  Connected,
+  ConnectOptions,
+  Reader,
+} from "./domain/card-service.ts";
 export { CardwireError, ProtocolError, ReturnCodeError } from "./domain/errors.ts";
 export { Disposition, Protocol, ReaderStateBit, ShareMode } from "./domain/pcsc.ts";
 export type { Principal } from "./domain/principal.ts";

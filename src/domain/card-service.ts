@@ -24,7 +24,13 @@ export interface CardService extends AsyncDisposable {
     reader: string,
     how: ConnectOptions,
     options: { signal: AbortSignal },
-  ): Promise<{ readonly session: CardSession; readonly activeProtocol: number }>;
+  ): Promise<Connected>;
+}
+
+export interface Connected {
+  readonly session: CardSession;
+  /** What was negotiated with the card, as in {@link Reader}. */
+  readonly activeProtocol: number;
 }
 
 export interface Reader {

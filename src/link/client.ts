@@ -116,7 +116,7 @@ export class LinkClient {
 
   /** Tries again until the session goes on, or its time is over. Never rejects. */
   async #comeBack(reason: unknown): Promise<void> {
-    const { graceMs } = this.granted;
+    const graceMs = Math.min(this.granted.graceMs, this.#options.patience.graceMs);
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(), graceMs);
     timer.unref();
@@ -163,7 +163,7 @@ export class LinkClient {
     }
     this.end.attach(frames, told);
     this.#resumptions += 1;
-    this.#options.owner.up();
+    if (this.end.isUp) this.#options.owner.up(); // else it broke again already
     return true;
   }
 
@@ -176,7 +176,8 @@ export class LinkClient {
     frames.write(greeting);
     let timer: NodeJS.Timeout | undefined;
     const abort = () => frames.cut(signal.reason);
-    signal.addEventListener("abort", abort, { once: true });
+    if (signal.aborted) abort();
+    else signal.addEventListener("abort", abort, { once: true });
     const answer = new Promise<Frame>((resolve, reject) => {
       // One frame is taken; what comes behind it is for whoever gets the stream next.
       frames.handTo({

@@ -48,7 +48,7 @@ export class LinkEnd {
   #pings = 0;
   #roundTripMs: number | undefined;
   #isOver = false;
-  #drained: (() => void)[] = [];
+  readonly #drained = new Set<() => void>();
 
   constructor(owner: LinkEndOwner) {
     this.#owner = owner;
@@ -78,12 +78,21 @@ export class LinkEnd {
    *
    * @param received how many frames it says it has.
    * @param first goes out before them, in the same write: the answer that made the connection one.
-   * @throws {ProtocolError} when it cannot have so many.
+   * @throws {ProtocolError} when it cannot have so many; the stream is then cut.
    */
   attach(stream: FrameStream, received: number, first?: Uint8Array): void {
-    this.#backlog.acknowledge(received);
-    this.#stream?.cut(new CardwireError("E_LINE_DOWN", "another connection took its place"));
-    this.#stream = stream;
+    if (this.#isOver) return stream.cut(new CardwireError("E_CLOSED", "the session is over"));
+    try {
+      this.#backlog.acknowledge(received);
+    } catch (error) {
+      stream.cut(error);
+      throw error;
+    }
+    this.#wake();
+    const before = this.#stream;
+    this.#stream = stream; // first, so that the end of the one before is no news to anybody
+    clearInterval(this.#watch);
+    before?.cut(new CardwireError("E_LINE_DOWN", "another connection took its place"));
     this.#untold = { frames: 0, bytes: 0 };
     const again = Buffer.concat([...(first ? [first] : []), ...this.#backlog]);
     if (again.length > 0) stream.write(again);
@@ -116,10 +125,18 @@ export class LinkEnd {
     else this.#stream?.write(frame);
   }
 
-  /** Resolves when the other end has all but the last few frames, or the session is over. */
-  async drained(most: number): Promise<void> {
-    while (!this.#isOver && this.#backlog.length > most)
-      await new Promise<void>((resolve) => this.#drained.push(resolve));
+  /** Resolves when the other end has all but the last few frames, the session is over, or `signal` aborts. */
+  async drained(most: number, { signal }: { readonly signal: AbortSignal }): Promise<void> {
+    while (!this.#isOver && !signal.aborted && this.#backlog.length > most)
+      await new Promise<void>((resolve) => {
+        const proceed = () => {
+          this.#drained.delete(proceed);
+          signal.removeEventListener("abort", proceed);
+          resolve();
+        };
+        this.#drained.add(proceed);
+        signal.addEventListener("abort", proceed, { once: true });
+      });
   }
 
   /** The connection is of no more use: the next one is to be made. */
@@ -218,6 +235,6 @@ export class LinkEnd {
   }
 
   #wake(): void {
-    for (const resolve of this.#drained.splice(0)) resolve();
+    for (const proceed of this.#drained) proceed();
   }
 }

@@ -178,6 +178,32 @@ test("who comes back without the secret, or with old words, is refused; the sess
   expect((await again.hear()).type).toBe(Type.Notice);
 });
 
+test("who comes back before anybody noticed the break is not given up later", async () => {
+  const { hall, seen } = makeHall({ graceMs: 60, lockMs: 30 });
+  const first = new Visitor(hall);
+  first.say(greeting());
+  await first.hear();
+  const again = new Visitor(hall);
+  again.say(resume(1, 0));
+  expect((await again.hear()).type).toBe(Type.Resumed);
+  await expect(first.hear()).rejects.toThrow("it hung up");
+  await new Promise((resolve) => setTimeout(resolve, 120)); // twice its patience
+  expect([hall.size, seen]).toEqual([1, ["up", "up"]]);
+});
+
+test("who comes back with a count that cannot be ends the session", async () => {
+  const { hall, seen } = makeHall({ graceMs: 60_000, lockMs: 60_000 });
+  const first = new Visitor(hall);
+  first.say(greeting());
+  await first.hear();
+  first.stream.destroy();
+  await expect.poll(() => seen).toEqual(["up", "down"]);
+  const again = new Visitor(hall);
+  again.say(resume(1, 5));
+  await expect(again.hear()).rejects.toThrow("it hung up");
+  expect([hall.size, seen]).toEqual([0, ["up", "down", "over", "left"]]);
+});
+
 test("nobody comes back: first the transaction ends, then the session", async () => {
   const { hall, seen } = makeHall();
   const visitor = new Visitor(hall);

@@ -100,10 +100,8 @@ export class Hall implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const frames of this.#greeting) frames.cut(new Error("closed"));
-    for (const session of this.#sessions.values()) {
-      session.end.close("cardwire ends at the other end");
-      this.#end(session, new CardwireError("E_CLOSED", "cardwire ends"));
-    }
+    for (const session of this.#sessions.values())
+      this.#end(session, new CardwireError("E_CLOSED", "cardwire ends at the other end"));
   }
 
   #greet(frames: FrameStream, frame: Frame): void {
@@ -131,7 +129,7 @@ export class Hall implements AsyncDisposable {
     const { graceMs, lockMs } = agreed;
     const told = { version, features: agreed.features, graceMs, lockMs };
     session.end.attach(frames, 0, encodeFrame(Type.Opened, told, textBytes(about())));
-    session.serving.up();
+    if (session.end.isUp) session.serving.up(); // else it broke already
   }
 
   #begin(id: Uint8Array, secret: Uint8Array, agreed: Agreed): Session {
@@ -162,8 +160,14 @@ export class Hall implements AsyncDisposable {
     clearTimeout(session.graceTimer);
     const told = { by: "server", session: id, attempt, received: end.received } as const;
     const answer = { received: end.received, proof: prove(secret, told) };
-    end.attach(frames, received, encodeFrame(Type.Resumed, answer));
-    session.serving.up();
+    try {
+      end.attach(frames, received, encodeFrame(Type.Resumed, answer));
+    } catch (error) {
+      // Whoever knows the secret and has lost count will not find it again.
+      if (CardwireError.is(error)) this.#end(session, error, Reason.Protocol);
+      throw error;
+    }
+    if (end.isUp) session.serving.up();
   }
 
   #wait(session: Session): void {
@@ -172,14 +176,15 @@ export class Hall implements AsyncDisposable {
     clearTimeout(session.graceTimer);
     session.unlockTimer = setTimeout(() => session.serving.unlock(), lockMs);
     session.graceTimer = setTimeout(() => {
-      const seconds = Math.round(graceMs / 1_000);
-      session.end.close(`nobody came back for ${seconds} s`);
-      this.#end(session, new CardwireError("E_LINE_DOWN", `nobody came back for ${seconds} s`));
+      const why = `nobody came back for ${Math.round(graceMs / 1_000)} s`;
+      this.#end(session, new CardwireError("E_LINE_DOWN", why));
     }, graceMs);
   }
 
-  #end(session: Session, reason: CardwireError): void {
+  /** @param told of {@link Reason}, to the other end, if it does not know yet that the session is over. */
+  #end(session: Session, reason: CardwireError, told: number = Reason.Closed): void {
     if (!this.#sessions.delete(keyOf(session.id))) return;
+    session.end.close(reason.message, told);
     clearTimeout(session.unlockTimer);
     clearTimeout(session.graceTimer);
     session.serving.over(reason);

@@ -1,5 +1,5 @@
 import { setMaxListeners } from "node:events";
-import type { CardService, CardSession, ConnectOptions, Reader } from "../domain/card-service.ts";
+import type { CardService, Connected, ConnectOptions, Reader } from "../domain/card-service.ts";
 import { CardwireError, ReturnCodeError } from "../domain/errors.ts";
 import { firstSignal } from "../domain/first-signal.ts";
 import { Rv } from "../domain/return-codes.ts";
@@ -88,7 +88,7 @@ export class MergedService implements CardService {
     reader: string,
     how: ConnectOptions,
     options: { signal: AbortSignal },
-  ): Promise<{ session: CardSession; activeProtocol: number }> {
+  ): Promise<Connected> {
     for (const source of this.#sources) {
       const inner = source.innerName(reader);
       if (inner === undefined) continue;

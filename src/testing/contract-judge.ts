@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { CardService, CardSession, Reader } from "../domain/card-service.ts";
+import type { CardService, CardSession, Connected, Reader } from "../domain/card-service.ts";
 import { ReturnCodeError } from "../domain/errors.ts";
 
 /** A service to be judged, with a card in its first reader and none in its second. Disposed after each test. */
@@ -49,7 +49,7 @@ export class Judge {
   async open(
     index: 0 | 1 = 0,
     { share = SHARED, protocols = T0_OR_T1, within = signal() } = {},
-  ): Promise<{ session: CardSession; activeProtocol: number }> {
+  ): Promise<Connected> {
     const how = { share, protocols, principal };
     return await this.service.connect(this.reader(index).name, how, { signal: within });
   }

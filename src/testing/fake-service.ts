@@ -1,4 +1,4 @@
-import type { CardService, CardSession, ConnectOptions, Reader } from "../domain/card-service.ts";
+import type { CardService, Connected, ConnectOptions, Reader } from "../domain/card-service.ts";
 import { ReturnCodeError } from "../domain/errors.ts";
 import { firstSignal } from "../domain/first-signal.ts";
 import { Rv } from "../domain/return-codes.ts";
@@ -55,7 +55,7 @@ export class FakeService implements CardService {
     reader: string,
     how: ConnectOptions,
     { signal }: { signal: AbortSignal },
-  ): Promise<{ session: CardSession; activeProtocol: number }> {
+  ): Promise<Connected> {
     signal.throwIfAborted();
     await this.#enter({ name: "connect", reader, detail: reader });
     const slot = this.#slots.get(reader);

@@ -1,4 +1,5 @@
 import type { CardSession } from "../../domain/card-service.ts";
+import { MAX_PAYLOAD } from "../../wire/link/frames.ts";
 
 const GET_RESPONSE = 0xc0;
 /** SW1 of an answer that has more to be fetched (ISO/IEC 7816-4, clause 5.6). */
@@ -25,7 +26,8 @@ export async function fetchAhead(
   if (sw1 !== MORE || sw2 === undefined) return undefined;
   const command = Uint8Array.of((flags >> 8) & 0xff, GET_RESPONSE, 0, 0, sw2);
   try {
-    return (await session.transmit(command, pci)).data;
+    const { data: ahead } = await session.transmit(command, pci);
+    return ahead.length <= MAX_PAYLOAD ? ahead : undefined;
   } catch {
     return undefined;
   }

@@ -3,21 +3,11 @@ import { ReturnCodeError } from "../../domain/errors.ts";
 import { Disposition, ShareMode } from "../../domain/pcsc.ts";
 import type { Principal } from "../../domain/principal.ts";
 import { Rv } from "../../domain/return-codes.ts";
-import { Flag, type Frame, Type } from "../../wire/link/frames.ts";
+import { type Body, type CardCallType, Flag, type Frame, Type } from "../../wire/link/frames.ts";
 import { fetchAhead } from "./fetch-ahead.ts";
 
-/** The frames that are calls on a handle. */
-export type CallFrame = Frame<
-  | typeof Type.Begin
-  | typeof Type.End
-  | typeof Type.Transmit
-  | typeof Type.Control
-  | typeof Type.Status
-  | typeof Type.GetAttribute
-  | typeof Type.SetAttribute
-  | typeof Type.Reconnect
-  | typeof Type.Disconnect
->;
+/** A call on a handle that is open. */
+export type CallFrame = Frame<CardCallType>;
 
 /** What a call came to, as far as it succeeded. */
 export interface Answer {
@@ -45,7 +35,6 @@ export class ServedCard {
   readonly reader: string;
   readonly #service: CardService;
   readonly #principal: Principal;
-  readonly #life = new AbortController();
   #session: CardSession | undefined;
   /** What each call gets while there is no session: why it could not be connected, or that its transaction ended. */
   #without: number = Rv.InvalidHandle;
@@ -57,8 +46,10 @@ export class ServedCard {
   /** The calls so far, one after the other. */
   #calls: Promise<unknown> = Promise.resolve();
   #running = 0;
-  /** For what its program waits for; another after each cancel. */
+  /** For what arrives now and its program waits for; another after each cancel. */
   #stop = new AbortController();
+  /** The one of the call under way. */
+  #stopping = this.#stop;
   /** For what it does not wait for. */
   readonly #patience = new AbortController();
 
@@ -90,8 +81,13 @@ export class ServedCard {
   /** Does `job` after the calls before it, and after `others`. Never rejects if `job` does not. */
   inTurn<T>(job: () => Promise<T>, others?: Promise<unknown>): Promise<T> {
     this.#running += 1;
+    const stop = this.#stop;
+    const run = () => {
+      this.#stopping = stop;
+      return job();
+    };
     const free = this.#running === 1 && !others;
-    const done = free ? job() : Promise.all([this.#calls, others]).then(job);
+    const done = free ? run() : Promise.all([this.#calls, others]).then(run);
     const counted = done.finally(() => {
       this.#running -= 1;
     });
@@ -99,9 +95,10 @@ export class ServedCard {
     return counted;
   }
 
-  /** Gives up the connect or begin that is under way. */
+  /** Gives up the connect or begin that is under way or waits for its turn. */
   cancel(): void {
     this.#stop.abort(new ReturnCodeError("SCardCancel", Rv.Cancelled));
+    this.#stop = new AbortController();
   }
 
   /** @throws {ReturnCodeError} as SCardConnect; what follows then gets the same. */
@@ -126,7 +123,7 @@ export class ServedCard {
       case Type.Reconnect:
         return await this.#reconnect(session, frame.body);
       case Type.Disconnect:
-        return await this.#disconnect(session, frame.body.disposition);
+        return await this.#disconnect(session, frame.body);
       case Type.Transmit:
         await this.#pay(session);
         return await this.#transmit(session, frame);
@@ -165,7 +162,6 @@ export class ServedCard {
    */
   async abandon(): Promise<void> {
     const gone = new ReturnCodeError("SCardReleaseContext", Rv.Cancelled);
-    this.#life.abort(gone);
     this.#stop.abort(gone);
     const late = setTimeout(() => this.#patience.abort(gone), LAST_CALLS_MS);
     late.unref();
@@ -195,7 +191,10 @@ export class ServedCard {
   }
 
   async #callWithout(frame: CallFrame): Promise<Answer> {
-    if (frame.type === Type.Disconnect) return DONE;
+    if (frame.type === Type.Disconnect) {
+      this.#without = Rv.InvalidHandle;
+      return DONE;
+    }
     const isLost = this.#without === Rv.ResetCard;
     if (frame.type !== Type.Reconnect) throw new ReturnCodeError(nameOf(frame), this.#without);
     if (!isLost) throw new ReturnCodeError("SCardReconnect", this.#without);
@@ -222,7 +221,9 @@ export class ServedCard {
   async #begin(session: CardSession, flags: number): Promise<Answer> {
     if (this.#owed > 0) await this.#pay(session);
     try {
-      await session.begin({ signal: this.#stoppable(flags) });
+      const signal = this.#stoppable(flags);
+      signal.throwIfAborted();
+      await session.begin({ signal });
       this.#depth += 1;
     } catch (error) {
       if ((flags & Flag.Early) === 0) throw error;
@@ -251,9 +252,15 @@ export class ServedCard {
     return DONE;
   }
 
-  async #disconnect(session: CardSession, disposition: number): Promise<Answer> {
-    await session.disconnect(disposition);
+  async #disconnect(session: CardSession, how: Body<typeof Type.Disconnect>): Promise<Answer> {
+    try {
+      await session.disconnect(how.disposition);
+    } catch (error) {
+      if ((how.flags & Flag.Early) === 0) throw error; // its program still has the handle
+      await session.abandon();
+    }
     this.#session = undefined;
+    this.#without = Rv.InvalidHandle;
     this.#forget();
     return DONE;
   }
@@ -284,10 +291,7 @@ export class ServedCard {
    * takes long.
    */
   #stoppable(flags = 0): AbortSignal {
-    if ((flags & Flag.Early) !== 0) return this.#patience.signal;
-    if (this.#stop.signal.aborted) this.#stop = new AbortController();
-    if (this.#life.signal.aborted) this.#stop.abort(this.#life.signal.reason);
-    return this.#stop.signal;
+    return (flags & Flag.Early) === 0 ? this.#stopping.signal : this.#patience.signal;
   }
 }
 

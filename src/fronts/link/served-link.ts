@@ -4,7 +4,7 @@ import type { Principal } from "../../domain/principal.ts";
 import { Rv } from "../../domain/return-codes.ts";
 import type { LinkEnd, SessionFrame } from "../../link/end.ts";
 import type { Serving } from "../../link/hall.ts";
-import { Flag, isForServer, nameOfType, Type } from "../../wire/link/frames.ts";
+import { Flag, isForServer, MAX_PAYLOAD, nameOfType, Type } from "../../wire/link/frames.ts";
 import { encodeReaders, type LinkedReader } from "../../wire/link/reader-list.ts";
 import { ReaderOrder } from "./order.ts";
 import { type Answer, type CallFrame, ServedCard } from "./served-card.ts";
@@ -37,6 +37,8 @@ export class ServedLink implements Serving {
   /** From what {@link #told} was made. */
   #seen: readonly Reader[] = [];
   #watching: AbortController | undefined;
+  /** Whether the time of transactions is over, and no connection there since. */
+  #isLate = false;
   #look: NodeJS.Timeout | undefined;
 
   constructor(service: CardService, end: LinkEnd, principal: Principal) {
@@ -45,7 +47,9 @@ export class ServedLink implements Serving {
     this.#principal = principal;
   }
 
-  up(): void {}
+  up(): void {
+    this.#isLate = false;
+  }
 
   down(): void {}
 
@@ -76,8 +80,16 @@ export class ServedLink implements Serving {
   }
 
   unlock(): void {
-    for (const card of this.#cards.values())
-      if (card.holds) void card.inTurn(() => card.unlock()).catch(() => {}); // whatever it was, it is over
+    this.#isLate = true;
+    for (const card of this.#cards.values()) {
+      const held = card.holds;
+      if (!held && card.waiting === 0) continue;
+      // What waits now may yet be granted, and nobody be there who ends it.
+      const unlock = async (): Promise<void> => {
+        if (held || this.#isLate) await card.unlock();
+      };
+      void card.inTurn(unlock).catch(() => {}); // whatever it was, it is over
+    }
   }
 
   over(): void {
@@ -108,7 +120,7 @@ export class ServedLink implements Serving {
     const isLast = frame.type === Type.Disconnect;
     this.#run(frame.body, card, async () => {
       const answer = await card.call(frame);
-      if (isLast) this.#forget(number);
+      if (isLast && this.#cards.get(number) === card) this.#forget(number);
       return answer;
     });
   }
@@ -129,7 +141,8 @@ export class ServedLink implements Serving {
     card: ServedCard,
     job: () => Promise<Answer>,
   ): void {
-    const done = card.inTurn(job, this.#order.before(card.reader, body.card));
+    const bounded = async () => fitting(await job());
+    const done = card.inTurn(bounded, this.#order.before(card.reader, body.card));
     this.#answer(body, done);
     if ((body.flags & Flag.Early) === 0) return;
     this.#order.add(
@@ -192,7 +205,7 @@ export class ServedLink implements Serving {
 
   async #follow(signal: AbortSignal): Promise<void> {
     for await (const _ of this.#service.watch({ signal })) {
-      await this.#end.drained(MAX_LISTS);
+      await this.#end.drained(MAX_LISTS, { signal });
       if (!signal.aborted) this.#tellReaders({ always: true });
     }
   }
@@ -249,7 +262,7 @@ export class ServedLink implements Serving {
       const looked = card.inTurn(() => card.notice());
       looked.then(
         (rv) => {
-          if (rv === undefined || !this.#cards.has(number)) return;
+          if (rv === undefined || this.#cards.get(number) !== card) return;
           this.#noticed.add(number);
           this.#end.send(Type.Notice, { card: number, rv });
         },
@@ -257,6 +270,13 @@ export class ServedLink implements Serving {
       );
     }
   }
+}
+
+/** An answer, if a frame can carry it. @throws {ReturnCodeError} what is said where a program's own buffer is too short. */
+function fitting(answer: Answer): Answer {
+  const length = answer.data?.length ?? 0;
+  if (length > MAX_PAYLOAD) throw new ReturnCodeError("", Rv.InsufficientBuffer, { length });
+  return answer;
 }
 
 const NOTHING = new Uint8Array(0);

@@ -1,11 +1,6 @@
 import { setMaxListeners } from "node:events";
 import type { Carrier } from "../../carriers/carrier.ts";
-import type {
-  CardService,
-  CardSession,
-  ConnectOptions,
-  Reader,
-} from "../../domain/card-service.ts";
+import type { CardService, Connected, ConnectOptions, Reader } from "../../domain/card-service.ts";
 import { CardwireError, ReturnCodeError } from "../../domain/errors.ts";
 import { firstSignal } from "../../domain/first-signal.ts";
 import { Rv } from "../../domain/return-codes.ts";
@@ -143,7 +138,7 @@ export class PcscdService implements CardService, Daemon {
     reader: string,
     how: ConnectOptions,
     options: { signal: AbortSignal },
-  ): Promise<{ session: CardSession; activeProtocol: number }> {
+  ): Promise<Connected> {
     this.#use();
     try {
       const opened = await this.open(reader, how, options);

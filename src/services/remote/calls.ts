@@ -2,21 +2,7 @@ import { type Deferred, deferred } from "../../domain/deferred.ts";
 import { type CardwireError, ReturnCodeError } from "../../domain/errors.ts";
 import { isReturnCode, Rv } from "../../domain/return-codes.ts";
 import type { LinkEnd, SessionFrame } from "../../link/end.ts";
-import { type Body, Flag, type Frame, Type } from "../../wire/link/frames.ts";
-
-/** The frames that are calls on a handle. */
-export type CallType =
-  | typeof Type.Connect
-  | typeof Type.Begin
-  | typeof Type.End
-  | typeof Type.Transmit
-  | typeof Type.Control
-  | typeof Type.Status
-  | typeof Type.GetAttribute
-  | typeof Type.SetAttribute
-  | typeof Type.Reconnect
-  | typeof Type.Disconnect
-  | typeof Type.Abandon;
+import { type Body, type CallType, Flag, type Frame, Type } from "../../wire/link/frames.ts";
 
 /** What a call wants of its frame: the rest is filled in. */
 export type CallBody<T extends CallType> = Omit<Body<T>, "call" | "flags">;

@@ -14,6 +14,11 @@ interface Known {
 export class Holders {
   readonly #known = new Map<string, Known>();
 
+  /** How many readers something is known of. */
+  get size(): number {
+    return this.#known.size;
+  }
+
   /** Whether nobody but `session` holds the card or waits for it, as far as this link knows. */
   isFreeFor(reader: string, session: object): boolean {
     const known = this.#known.get(reader);
@@ -23,9 +28,8 @@ export class Holders {
   }
 
   hold(reader: string, session: object, holds: boolean): void {
-    const { holding } = this.#of(reader);
-    if (holds) holding.add(session);
-    else holding.delete(session);
+    if (holds) this.#of(reader).holding.add(session);
+    else this.#known.get(reader)?.holding.delete(session);
   }
 
   /** Counts somebody who waits for the card until it is his or not. */
@@ -36,6 +40,8 @@ export class Holders {
       return await job();
     } finally {
       known.waiting -= 1;
+      // Programs may ask for any name: what is as it was before it was known is not kept.
+      if (known.waiting + known.holding.size + known.changes === 0) this.#known.delete(reader);
     }
   }
 
@@ -59,8 +65,9 @@ export class Holders {
 
   /** A mark of now: {@link isUnchanged} tells whether anything may have been done to the card since. */
   mark(reader: string): number {
-    const { changes, changing } = this.#of(reader);
-    return changing > 0 ? -1 : changes;
+    const known = this.#known.get(reader);
+    if (!known) return 0;
+    return known.changing > 0 ? -1 : known.changes;
   }
 
   isUnchanged(reader: string, since: number): boolean {

@@ -13,6 +13,8 @@ import { Calls } from "./calls.ts";
 
 /** Pauses between attempts to open a new session, ms: doubled from the first up to the last. */
 const RETRY_MS = { first: 100, last: 2_000 };
+/** A session that lasted for so long was a good one, ms: the next is opened without a pause. */
+const SETTLED_MS = 5_000;
 /** How long somebody waits for a link that is away before he is told, ms. */
 const CONFIRM_MS = 10_000;
 
@@ -48,6 +50,11 @@ export class Presence {
   #link: LinkClient | undefined;
   #calls: Calls | undefined;
   #reopening: Promise<void> = Promise.resolve();
+  #isReopening = false;
+  /** When the present session showed its readers, as performance.now() counts. */
+  #upAt = 0;
+  /** How long the next pause is, ms. */
+  #pause: number = RETRY_MS.first;
 
   /** @param life aborts when nobody wants the link any more; {@link close} waits for its end. */
   constructor(options: PresenceOptions, life: AbortSignal) {
@@ -94,6 +101,8 @@ export class Presence {
     };
     const dial: Way["open"] = (within) => way.open(within);
     const link = await openLink({ dial, secret: way.secret, patience, about, owner }, { signal });
+    if (signal.aborted) await link.close(); // whoever aborted it may have closed what there was already
+    signal.throwIfAborted();
     this.#link = link;
     calls = new Calls(link.end);
     this.#calls = calls;
@@ -102,7 +111,13 @@ export class Presence {
     signal.addEventListener("abort", stop, { once: true });
     try {
       await listed.promise;
+      if (!isPresent())
+        throw new CardwireError("E_CLOSED", "the other end closed the link at once");
+      this.#upAt = performance.now();
       this.#enter("up");
+    } catch (error) {
+      if (isPresent()) this.#calls = undefined;
+      throw error;
     } finally {
       signal.removeEventListener("abort", stop);
     }
@@ -131,7 +146,7 @@ export class Presence {
   /** The session cannot be resumed: handles are lost, and another session is opened. */
   #over(reason: CardwireError): void {
     this.#lose(reason);
-    if (!this.#life.aborted) this.#reopening = this.#reopen();
+    if (!this.#life.aborted && !this.#isReopening) this.#reopening = this.#reopen();
   }
 
   #lose(reason: CardwireError): void {
@@ -144,14 +159,25 @@ export class Presence {
 
   async #reopen(): Promise<void> {
     const signal = this.#life;
-    for (let pause = RETRY_MS.first; !signal.aborted; pause = Math.min(pause * 2, RETRY_MS.last)) {
+    this.#isReopening = true;
+    if (performance.now() - this.#upAt >= SETTLED_MS) this.#pause = RETRY_MS.first;
+    else await this.#rest();
+    while (!signal.aborted) {
       try {
         await this.open(signal);
-        return;
+        break;
       } catch {
-        await sleep(pause, undefined, { signal, ref: false }).catch(() => {}); // then the loop ends
+        await this.#rest();
       }
     }
+    this.#isReopening = false;
+  }
+
+  /** Waits before the next attempt, longer each time. */
+  async #rest(): Promise<void> {
+    const options = { signal: this.#life, ref: false };
+    await sleep(this.#pause, undefined, options).catch(() => {}); // then nobody wants another attempt
+    this.#pause = Math.min(this.#pause * 2, RETRY_MS.last);
   }
 
   #enter(state: LinkState, reason?: unknown): void {

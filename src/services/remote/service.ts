@@ -1,11 +1,6 @@
 import { setMaxListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
-import type {
-  CardService,
-  CardSession,
-  ConnectOptions,
-  Reader,
-} from "../../domain/card-service.ts";
+import type { CardService, Connected, ConnectOptions, Reader } from "../../domain/card-service.ts";
 import { CardwireError, ProtocolError, ReturnCodeError } from "../../domain/errors.ts";
 import { firstSignal } from "../../domain/first-signal.ts";
 import { Rv } from "../../domain/return-codes.ts";
@@ -126,7 +121,7 @@ export class RemoteService implements CardService, RemoteHost {
     reader: string,
     how: ConnectOptions,
     { signal }: { signal: AbortSignal },
-  ): Promise<{ session: CardSession; activeProtocol: number }> {
+  ): Promise<Connected> {
     signal.throwIfAborted();
     if (this.state === "gone" && !(await this.confirm()))
       throw new ReturnCodeError("SCardConnect", Rv.ReaderUnavailable);

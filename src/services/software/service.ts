@@ -1,9 +1,4 @@
-import type {
-  CardService,
-  CardSession,
-  ConnectOptions,
-  Reader,
-} from "../../domain/card-service.ts";
+import type { CardService, Connected, ConnectOptions, Reader } from "../../domain/card-service.ts";
 import { ReturnCodeError } from "../../domain/errors.ts";
 import { firstSignal } from "../../domain/first-signal.ts";
 import { Rv } from "../../domain/return-codes.ts";
@@ -50,7 +45,7 @@ export class SoftwareReaders implements CardService {
     reader: string,
     how: ConnectOptions,
     { signal }: { signal: AbortSignal },
-  ): Promise<{ session: CardSession; activeProtocol: number }> {
+  ): Promise<Connected> {
     signal.throwIfAborted();
     checkProtocols("SCardConnect", how.share, how.protocols);
     checkMode("SCardConnect", how.share);

@@ -144,6 +144,19 @@ export type ConnectionType =
   | typeof Type.Acknowledge
   | typeof Type.Ping
   | typeof Type.Pong;
+/** Calls on a handle that is open. */
+export type CardCallType =
+  | typeof Type.Begin
+  | typeof Type.End
+  | typeof Type.Transmit
+  | typeof Type.Control
+  | typeof Type.Status
+  | typeof Type.GetAttribute
+  | typeof Type.SetAttribute
+  | typeof Type.Reconnect
+  | typeof Type.Disconnect;
+/** The same, and those that open and abandon one. */
+export type CallType = typeof Type.Connect | CardCallType | typeof Type.Abandon;
 /** What a server tells its client. */
 export type ClientType = typeof Type.Result | typeof Type.Notice | typeof Type.Readers;
 /** What a client asks of its server. */

@@ -1,0 +1,145 @@
+import { duplexPair } from "node:stream";
+import { expect, test } from "vitest";
+import type { CardService } from "../../domain/card-service.ts";
+import { deferred } from "../../domain/deferred.ts";
+import { ReturnCodeError } from "../../domain/errors.ts";
+import { Disposition, ShareMode } from "../../domain/pcsc.ts";
+import { Rv } from "../../domain/return-codes.ts";
+import { LinkEnd } from "../../link/end.ts";
+import { FrameStream } from "../../link/frame-stream.ts";
+import { fakeReader, fakeService } from "../../testing/fake-service.ts";
+import { Flag, Type } from "../../wire/link/frames.ts";
+import { ServedLink } from "./served-link.ts";
+
+const NAME = "Reader 00 00";
+const reader = fakeReader(NAME, { atr: Uint8Array.of(0x3b, 0x00) });
+const how = { share: ShareMode.Shared, protocols: 3, principal: { name: "test" } };
+
+/** A service with a link to it, and the codes that its calls got. */
+function serve(service: CardService) {
+  const codes = new Map<number, number>();
+  const far = new LinkEnd({
+    frame: (frame) => link.frame(frame),
+    down: () => link.down(),
+    over: () => link.over(),
+  });
+  const link = new ServedLink(service, far, { name: "test" });
+  const near = new LinkEnd({
+    frame: (frame) => {
+      if (frame.type === Type.Result) codes.set(frame.body.call, frame.body.rv);
+    },
+    down: () => {},
+    over: () => {},
+  });
+  const [one, other] = duplexPair();
+  near.attach(new FrameStream(one), 0);
+  far.attach(new FrameStream(other), 0);
+  const connect = (card: number, call: number, share: number = ShareMode.Shared) =>
+    near.send(Type.Connect, { card, call, flags: 0, share, protocols: 3, reader: NAME });
+  const answered = async (call: number): Promise<number> => {
+    await expect.poll(() => codes.get(call)).toBeDefined();
+    return codes.get(call) ?? 0;
+  };
+  return { link, near, connect, answered };
+}
+
+test("a handle whose number is that of one that still disconnects ends with its link", async () => {
+  const late = deferred();
+  const before = ({ name }: { name: string }) =>
+    name === "disconnect" ? late.promise : Promise.resolve();
+  await using service = fakeService([reader], { before });
+  const { near, connect, answered } = serve(service);
+  connect(1, 1);
+  expect(await answered(1)).toBe(Rv.Success);
+  near.send(Type.Disconnect, { card: 1, call: 2, flags: 0, disposition: Disposition.Leave });
+  near.send(Type.Abandon, { card: 1, call: 3, flags: 0 });
+  connect(1, 4);
+  expect(await answered(4)).toBe(Rv.Success);
+  late.resolve();
+  expect(await answered(3)).toBe(Rv.Success);
+  near.close("it is over");
+  await expect.poll(() => service.readers[0]?.sharing).toBe(0);
+});
+
+test("a handle that was disconnected cannot be brought back", async () => {
+  await using service = fakeService([reader]);
+  const { link, near, connect, answered } = serve(service);
+  connect(1, 1);
+  near.send(Type.Begin, { card: 1, call: 2, flags: 0 });
+  expect(await answered(2)).toBe(Rv.Success);
+  link.unlock();
+  await expect.poll(() => service.readers[0]?.sharing).toBe(0);
+  const card = { card: 1, flags: 0 };
+  const again = { ...card, call: 4, share: ShareMode.Shared, protocols: 3, initialization: 0 };
+  const last = { ...card, call: 3, disposition: Disposition.Leave };
+  near.send(Type.Disconnect, last, undefined, { soon: true });
+  near.send(Type.Reconnect, again, undefined, { soon: true });
+  expect(await answered(4)).toBe(Rv.InvalidHandle);
+  expect(service.readers[0]?.sharing).toBe(0);
+});
+
+test.each([
+  ["while nobody is there ends at once", false, 0],
+  ["after somebody came back stays", true, -1],
+])("exclusive access that is granted after the lock time, %s", async (_, isBack, sharing) => {
+  await using service = fakeService([reader]);
+  const { session } = await service.connect(NAME, how, { signal: AbortSignal.timeout(10_000) });
+  await session.begin({ signal: AbortSignal.timeout(10_000) });
+  const { link, near, connect, answered } = serve(service);
+  connect(1, 1, ShareMode.Exclusive);
+  await expect.poll(() => service.log.filter((call) => call.startsWith("connect"))).toHaveLength(2);
+  link.unlock();
+  if (isBack) link.up();
+  await session.abandon();
+  expect(await answered(1)).toBe(Rv.Success);
+  near.send(Type.Status, { card: 1, call: 2, flags: 0 });
+  expect(await answered(2)).toBe(isBack ? Rv.Success : Rv.ResetCard);
+  expect(service.readers[0]?.sharing).toBe(sharing);
+});
+
+test("a handle that its program took for disconnected ends though that was refused", async () => {
+  const before = ({ name }: { name: string }) => {
+    if (name === "disconnect") throw new ReturnCodeError("SCardDisconnect", Rv.ReaderUnavailable);
+  };
+  await using service = fakeService([reader], { before });
+  const { near, connect, answered } = serve(service);
+  connect(1, 1);
+  const last = { card: 1, disposition: Disposition.Leave };
+  near.send(Type.Disconnect, { ...last, call: 2, flags: 0 });
+  expect(await answered(2)).toBe(Rv.ReaderUnavailable);
+  near.send(Type.Disconnect, { ...last, call: 3, flags: Flag.Early });
+  await answered(3);
+  expect(service.readers[0]?.sharing).toBe(0);
+  connect(1, 4); // the number is free again
+  expect(await answered(4)).toBe(Rv.Success);
+});
+
+test("a begin is given up that waits for its turn", async () => {
+  const late = deferred();
+  const transmit = async () => {
+    await late.promise;
+    return Uint8Array.of(0x90, 0x00);
+  };
+  await using service = fakeService([reader], { transmit });
+  const { near, connect, answered } = serve(service);
+  connect(1, 1);
+  expect(await answered(1)).toBe(Rv.Success);
+  const body = { card: 1, call: 2, flags: Flag.Early, sendProtocol: 2, receiveProtocol: 2 };
+  near.send(Type.Transmit, body, Uint8Array.of(0, 1, 2, 3));
+  near.send(Type.Begin, { card: 1, call: 3, flags: 0 });
+  near.send(Type.Cancel, { card: 1, call: 0, flags: 0 });
+  near.send(Type.Begin, { card: 1, call: 4, flags: 0 });
+  await expect.poll(() => near.unacknowledged, { timeout: 5_000 }).toBe(0);
+  late.resolve();
+  expect(await answered(3)).toBe(Rv.Cancelled);
+  expect(await answered(4)).toBe(Rv.Success);
+});
+
+test("an answer that fits into no frame is refused, as where a program's buffer is too short", async () => {
+  await using service = fakeService([reader], { transmit: () => new Uint8Array(140_000) });
+  const { near, connect, answered } = serve(service);
+  connect(1, 1);
+  const body = { card: 1, call: 2, flags: 0, sendProtocol: 2, receiveProtocol: 2 };
+  near.send(Type.Transmit, body, Uint8Array.of(0, 1, 2, 3));
+  expect(await answered(2)).toBe(Rv.InsufficientBuffer);
+});
