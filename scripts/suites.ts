@@ -29,11 +29,9 @@ export const recipes = {
     architecture: "amd64",
     packages: [...TREE, ...CLIENTS, ...DAEMON],
   },
-  bookworm: {
-    suite: "bookworm",
-    architecture: "amd64",
-    packages: [...TREE, ...CLIENTS, ...DAEMON, "nodejs"],
-  },
+  bookworm: { suite: "bookworm", architecture: "amd64", packages: [...CLIENTS, ...DAEMON] },
+  /** A host with Debian 12's Node.js 18, and with nothing else of use. */
+  node18: { suite: "bookworm", architecture: "amd64", packages: [...TREE, "nodejs"] },
   trixie: {
     suite: "trixie",
     architecture: "amd64",

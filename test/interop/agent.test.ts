@@ -1,51 +1,140 @@
-import { readFile } from "node:fs/promises";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Pcscd, startPcscd } from "../lab/pcscd.ts";
-import { processes, until } from "../lab/processes.ts";
-import { start } from "../lab/programs.ts";
-import { type Sshd, startSshd } from "../lab/sshd.ts";
-import { attach, leftIn, sshMasters, using } from "./programs/cardwire.ts";
+import { describe, expect, test } from "vitest";
+import { keepers } from "../faults/keepers.ts";
+import { readerNames, startPcscd } from "../lab/pcscd.ts";
+import { signal, until } from "../lab/processes.ts";
+import { run } from "../lab/programs.ts";
+import { startSshd, type SshdOptions } from "../lab/sshd.ts";
+import { suite } from "../lab/suites.ts";
+import { attach, cardwire, leftIn, RUNTIME, sshMasters, using } from "./programs/cardwire.ts";
 
-// An agent at the other end of ssh: nothing is installed there but Node.js, which the lab's computer has.
+// An agent at the other end of ssh, on hosts of several kinds.
 
-let pcscd: Pcscd;
-let sshd: Sshd;
-let far: readonly string[];
-beforeAll(async () => {
-  pcscd = await startPcscd();
-  sshd = await startSshd({ pcscdDirectory: pcscd.directory });
-  far = ["cardhost", "--ssh", `ssh -F ${sshd.clientConfig}`];
-});
-afterAll(async () => {
-  await sshd[Symbol.asyncDispose]();
-  await pcscd[Symbol.asyncDispose]();
-});
+const CARD = { timeoutMs: 30_000, user: "alice" } as const;
 
-/** Process ids of the agents that outlive logins. */
-async function keepers(): Promise<readonly number[]> {
-  const found = await Promise.all(
-    (await processes()).map(async ({ pid, zombie }) => {
-      const title = zombie ? "" : await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
-      return title.startsWith("cardwire keeper") ? [pid] : [];
-    }),
-  );
-  return found.flat();
+/** A host with a card, and what attach says of the way there. */
+async function host(options: SshdOptions = {}) {
+  const pcscd = await startPcscd();
+  const sshd = await startSshd({ pcscdDirectory: pcscd.directory, ...options });
+  const far = ["cardhost", "--ssh", `ssh -F ${sshd.clientConfig}`];
+  return {
+    pcscd,
+    sshd,
+    far,
+    /** Attaches, lets a program list the readers, and detaches. */
+    async use(...flags: readonly string[]) {
+      await using attached = await attach([...far, ...flags]);
+      const env = using(attached.socket);
+      const listed = await run("opensc-tool", ["-l"], { ...CARD, env });
+      return { said: attached.program.output, listed: listed.stdout, agents: await keepers() };
+    },
+    async [Symbol.asyncDispose]() {
+      await sshd[Symbol.asyncDispose]();
+      await pcscd[Symbol.asyncDispose]();
+    },
+  };
 }
 
-const nothingLeft = async (): Promise<void> => {
+async function nothingIsLeft(): Promise<void> {
   await until("no keeper is left", async () => (await keepers()).length === 0);
   expect(await sshMasters()).toEqual([]);
-  expect(await leftIn("/tmp/cardwire-1002")).toEqual([]);
-};
+  expect(await leftIn(RUNTIME)).toEqual([]);
+}
 
-test("is sent, serves programs, and is gone afterwards", async () => {
-  {
-    await using attached = await attach([...far, "--via", "agent"]);
-    expect(attached.program.output).toMatch(/sent from here/);
+describe("is sent from here", () => {
+  test.each([
+    ["a host with this computer's Node.js", {}],
+    ["a host where sshd forbids forwards", { config: ["AllowStreamLocalForwarding no"] }],
+    ["a host whose shell greets", { env: { ENV: "/etc/motd" } }],
+  ] as const)("%s", async (_, options) => {
+    await using there = await host(options);
+    const { said, listed, agents } = await there.use("--via", "auto");
+    expect(said).toMatch(/cardwire [\d.]+, pcscd protocol 4:\d, sent from here/);
+    expect(/forbids forwards/.test(said)).toBe("config" in options);
+    expect(listed).toContain(readerNames[0]);
+    expect(agents).toHaveLength(1);
+    await nothingIsLeft();
+  });
+
+  test("a host with Debian 12's Node.js 18 and nothing else", async () => {
+    await using there = await host({ root: suite("node18").root });
+    const { said, listed } = await there.use("--via", "agent");
+    expect(said).toMatch(/sent from here/);
+    expect(listed).toContain(readerNames[0]);
+    await nothingIsLeft();
+  });
+});
+
+describe("a host without Node.js", () => {
+  test("a forward serves, and attach says why", async () => {
+    await using there = await host({ root: suite("bullseye").root });
+    const { said, listed } = await there.use("--via", "auto");
+    expect(said).toMatch(/no cardwire is installed there, and no Node\.js is there/);
+    expect(listed).toContain(readerNames[0]);
+    await nothingIsLeft();
+  });
+
+  test("whoever insists on an agent is told", async () => {
+    await using there = await host({ root: suite("bullseye").root });
+    const { status, stderr } = await cardwire(["attach", ...there.far, "--via", "agent"]);
+    expect(status).toBe(1);
+    expect(stderr).toMatch(
+      /no agent can run on cardhost: no cardwire is installed there, and no N/,
+    );
+    expect(stderr).toMatch(/hint: Install cardwire or Node\.js 18 there/);
+    await nothingIsLeft();
+  });
+
+  test("nor does a Node.js that is not where somebody says", async () => {
+    await using there = await host();
+    const far = ["attach", ...there.far, "--via", "auto", "--remote-node", "/opt/none"];
+    const { status, stderr } = await cardwire(far);
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/\/opt\/none is no Node\.js there/);
+    await nothingIsLeft();
+  });
+});
+
+describe("somebody ends", () => {
+  test("the agent: the readers come back with another one", async () => {
+    await using there = await host();
+    {
+      await using attached = await attach([...there.far, "--via", "agent"]);
+      const [pid] = await keepers();
+      signal(pid ?? 0, "SIGKILL");
+      await until("there is another agent", async () => {
+        const [now] = await keepers();
+        return now !== undefined && now !== pid;
+      });
+      await until("the readers are back", async () => {
+        const { stdout } = await run("opensc-tool", ["-l"], {
+          ...CARD,
+          env: using(attached.socket),
+        });
+        return stdout.includes(readerNames[0]);
+      });
+    }
+    await nothingIsLeft();
+  });
+
+  test("cardwire here, by force: the agent ends after the grace time", async () => {
+    await using there = await host();
+    await using attached = await attach([...there.far, "--via", "agent", "--grace", "2"]);
     expect(await keepers()).toHaveLength(1);
-    await using scan = start("pcsc_scan", ["-r"], { user: "alice", env: using(attached.socket) });
-    await scan.exited;
-    expect(scan.output).toContain("Virtual PCD 00 00");
-  }
-  await nothingLeft();
-}, 60_000);
+    attached.program.kill("SIGKILL");
+    await attached.program.exited;
+    await until("the agent to end", async () => (await keepers()).length === 0, 20_000);
+  });
+});
+
+test("an absent pcscd is told as over a forward", async () => {
+  await using there = await host();
+  await there.pcscd[Symbol.asyncDispose]();
+  const told = await Promise.all(
+    ["agent", "forward"].map(async (via) => {
+      const { stderr } = await cardwire(["attach", ...there.far, "--name", via, "--via", via]);
+      return stderr;
+    }),
+  );
+  expect(told[0]).toContain("cardhost");
+  expect(told[0]?.split("\n")[0]).toBe(told[1]?.split("\n")[0]);
+});

@@ -20,10 +20,30 @@ export interface SshdOptions {
   readonly config?: readonly string[];
   /** A lab pcscd's directory that logins find as /run/pcscd. Only they do: it is another computer's. */
   readonly pcscdDirectory?: string;
+  /** A file tree in which logins find themselves instead of this computer's, such as that of suites.ts. */
+  readonly root?: string;
   readonly env?: Readonly<Record<string, string>>;
   /** The computer it runs on, under that computer's name and on the usual port. */
   readonly on?: Place & { readonly name: string; readonly address: string };
 }
+
+/** Puts a pcscd's directory, $1, where logins look for it. */
+const MOUNT = 'mount --bind "$1" /run/pcscd; shift; exec "$@"';
+
+/** Where that tree is seen in the daemon's own mount namespace: sshd wants each folder on the way to be root's alone. */
+const TREE = "/mnt";
+
+/** The same in the tree $2. */
+const MOUNT_IN_TREE = `
+mount --rbind "$2" ${TREE}
+mount -t tmpfs -o mode=755 tmpfs ${TREE}/run
+mount -t tmpfs -o mode=1777 tmpfs ${TREE}/tmp
+mount -t proc proc ${TREE}/proc
+mount --rbind /dev ${TREE}/dev
+mkdir ${TREE}/run/pcscd
+mount --bind "$1" ${TREE}/run/pcscd
+shift 2
+exec "$@"`;
 
 /** A real sshd on 127.0.0.1, or on a computer of computers.ts, and what its clients need to log in. */
 export class Sshd implements AsyncDisposable {
@@ -60,14 +80,16 @@ export class Sshd implements AsyncDisposable {
   /** Starts the daemon, on the same port as before. Resolves when it listens. */
   async start(): Promise<void> {
     if (this.#daemon) return;
-    const { pcscdDirectory, env = {}, on } = this.#options;
-    const mount = 'mount --bind "$1" /run/pcscd; shift; exec "$@"';
+    const { pcscdDirectory, root, env = {}, on } = this.#options;
+    const mount = root === undefined ? MOUNT : MOUNT_IN_TREE;
     const privately = ["unshare", "--mount", "--propagation", "private", "--", "/bin/sh", "-ec"];
     // sshd starts itself anew for each login, and insists on its full path for that.
     const script = 'exec "$(command -v sshd)" -D -e -f "$1"';
     const [command, ...args] = [
       ...(on?.enter ?? []),
-      ...(pcscdDirectory === undefined ? [] : [...privately, mount, "mount", pcscdDirectory]),
+      ...(pcscdDirectory === undefined
+        ? []
+        : [...privately, mount, "mount", pcscdDirectory, ...(root === undefined ? [] : [root])]),
       "/bin/sh",
       "-ec",
       script,
@@ -148,7 +170,9 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
   const sshd = new Sshd(directory, on ? 22 : await freePort(), options);
   try {
     await writeKeys(directory, host);
-    await writeServerConfig(sshd, options.config ?? []);
+    const config = options.config ?? [];
+    const inTree = options.root === undefined ? [] : [`ChrootDirectory ${TREE}`];
+    await writeServerConfig(sshd, [...config, ...inTree]);
     await writeClientConfig(sshd, { host, loginUser });
     await sshd.start();
     return sshd;

@@ -171,11 +171,11 @@ export class AgentWay implements Way {
     const before = (await master.log()).length;
     const stream = await dial(master.socketPath("f"), { signal });
     if (await this.#isGreeted(stream, master, signal)) return stream;
-    const [, why] = /open failed: (.*)/.exec((await master.log()).slice(before)) ?? [];
-    if (why === undefined) throw this.#broken();
-    if (why.startsWith("connect failed")) return undefined;
-    this.#relays = true; // prohibited, or unknown to this sshd
-    return await this.#relay(master, socket, signal);
+    if (!(await master.log()).slice(before).includes("open failed")) throw this.#broken();
+    // sshd says the same of a forward that it forbids and of a socket that is gone: a relay tells which it is.
+    const relayed = await this.#relay(master, socket, signal);
+    if (relayed) this.#relays = true;
+    return relayed;
   }
 
   async #relay(
