@@ -18,6 +18,7 @@ const { Absent, Present, Swallowed, Powered, Negotiable } = ReaderStateBit;
 const READY = Present | Powered | Negotiable;
 /** How many handles on a reader, as pcscd's `-r`. */
 const MAX_HANDLES = 200;
+const EXCLUSIVE = -1;
 const NOTHING = new Uint8Array(0);
 
 /**
@@ -35,7 +36,11 @@ export class Slot {
   #stateBits: number = Absent;
   #protocol: number = Protocol.Undefined;
   #eventCounter = 0;
-  #isExclusive = false;
+  /**
+   * How many handles share it, as pcscd counts them: −1 stands for one that has it alone. A connect that had to wait
+   * for a transaction counts one more, whatever it finds then, and so may make 0 of −1 (seen with 1.9.9).
+   */
+  #sharing = 0;
   /** What a pulled card does not answer any more. */
   readonly #underWay = new Set<(why: Error) => void>();
   #powerOff: NodeJS.Timeout | undefined;
@@ -61,14 +66,14 @@ export class Slot {
       name: this.name,
       ...(this.#atr && { atr: this.#atr }),
       stateBits: this.#stateBits,
-      sharing: this.#isExclusive ? -1 : this.#handles.size,
+      sharing: this.#sharing,
       protocol: this.#protocol,
       eventCounter: this.#eventCounter,
     };
   }
 
   get isExclusive(): boolean {
-    return this.#isExclusive;
+    return this.#sharing === EXCLUSIVE;
   }
 
   /** The reader was unplugged. */
@@ -160,6 +165,7 @@ export class Slot {
   add(handle: Handle, share: number): void {
     this.#handles.add(handle);
     if (share === ShareMode.Exclusive) this.makeExclusive(handle);
+    else this.#sharing += 1;
     this.#onChange();
   }
 
@@ -171,13 +177,12 @@ export class Slot {
 
   /** Whether a handle may have the reader alone: nobody else is there. */
   mayBeExclusive(handle: Handle): boolean {
-    return this.#isExclusive
-      ? this.#handles.has(handle)
-      : this.#handles.size === (this.#handles.has(handle) ? 1 : 0);
+    if (this.isExclusive) return this.#handles.has(handle);
+    return this.#sharing === (this.#handles.has(handle) ? 1 : 0);
   }
 
   makeExclusive(handle: Handle): void {
-    this.#isExclusive = true;
+    this.#sharing = EXCLUSIVE;
     this.lock.take(handle);
     this.#onChange();
   }
@@ -185,15 +190,15 @@ export class Slot {
   /** Exclusive access ends, but not the level of the lock that it came with: its handle has to end that (seen with 1.9.9). */
   makeShared(handle: Handle): void {
     this.lock.give(handle, 1);
-    this.#isExclusive = false;
+    this.#sharing = 1;
     this.#onChange();
   }
 
   delete(handle: Handle): void {
     if (!this.#handles.delete(handle)) return;
-    this.#isExclusive = false;
+    this.#sharing = Math.max(0, this.#sharing - 1);
     if (this.lock.isHeldBy(handle)) this.lock.drop();
-    if (this.#handles.size === 0 && this.#power !== "off") this.#rest();
+    if (this.#sharing === 0 && this.#power !== "off") this.#rest();
     this.#onChange();
   }
 
