@@ -10,6 +10,13 @@ export interface NoticeOptions {
   readonly sources?: readonly OpenSource[];
 }
 
+/** What is said when a link is there again, by what was said before. */
+const BACK = {
+  broken: "connected again",
+  gone: "the readers are back",
+  "not seen yet": "the readers are here",
+} as const;
+
 /** Tells a person what happens to an attachment while it runs. */
 export function printNotices(io: Io, { verbose, sources = [] }: NoticeOptions): Disposable {
   const texts = new Map(sources.map(({ name, source }) => [name, source.text]));
@@ -39,8 +46,7 @@ export function printNotices(io: Io, { verbose, sources = [] }: NoticeOptions): 
       if (state === "broken")
         io.err(`${called(at)}: the connection broke${verbose ? why : ""}; programs wait for it`);
       if (state === "gone") io.err(`${called(at)}: the readers are gone${why}; trying again`);
-      if (state === "up" && was)
-        io.err(`${called(at)}: ${was === "broken" ? "connected again" : "the readers are back"}`);
+      if (state === "up" && was) io.err(`${called(at)}: ${BACK[was]}`);
       if (state === "up") away.delete(at);
       else away.set(at, state);
     }),

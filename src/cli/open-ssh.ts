@@ -6,6 +6,7 @@ import { splitCommand } from "../carriers/ssh/split-command.ts";
 import { CardwireError } from "../domain/errors.ts";
 import { remoteService } from "../services/remote/service.ts";
 import type { Io } from "./io.ts";
+import { openLate } from "./open-late.ts";
 import { openPcscd } from "./open-pcscd.ts";
 import type { OpenSource, OpenSourceOptions } from "./open-source.ts";
 import { tellIfSlow } from "./patience.ts";
@@ -36,20 +37,29 @@ export async function openSsh(
 ): Promise<OpenSource> {
   using _patience = tellIfSlow(context.io, `connecting to ${source.text}`);
   const line = await openLine(source, options, context);
-  let carrier;
+  const { via } = options.way;
+  if (via !== "forward" && !line.state.value.up)
+    return openLate(source, line, (within) => openOn(line, source, options, within));
   try {
-    const agent = await openAgent(source, line, options, context);
-    if (typeof agent === "object") return agent;
-    carrier = await sshCarrierOn(line, context);
-    const opened = await openPcscd(source, carrier, options, context);
-    return Object.defineProperties(opened, {
-      via: { value: "forward" },
-      remark: { value: agent },
-    });
+    return await openOn(line, source, options, context);
   } catch (error) {
-    if (!carrier) await line[Symbol.asyncDispose]();
+    await line[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/** Over a line that is the caller's until this succeeds; closing what it gives closes the line. */
+async function openOn(
+  line: SshLine,
+  source: Source,
+  options: OpenSourceOptions,
+  { signal }: { signal: AbortSignal },
+): Promise<OpenSource> {
+  const agent = await openAgent(source, line, options, { signal });
+  if (typeof agent === "object") return agent;
+  const carrier = await sshCarrierOn(line, { signal });
+  const opened = await openPcscd(source, carrier, options, { signal });
+  return Object.defineProperties(opened, { via: { value: "forward" }, remark: { value: agent } });
 }
 
 async function openLine(
@@ -79,7 +89,7 @@ async function openAgent(
   source: Source,
   line: SshLine,
   options: OpenSourceOptions,
-  { signal }: Context,
+  { signal }: { signal: AbortSignal },
 ): Promise<OpenSource | string | undefined> {
   const { via, remoteNode, patience, prefetch } = options.way;
   if (via === "forward") return undefined;

@@ -11,7 +11,7 @@ import { Worker } from "./worker.ts";
 
 // The line to an agent breaks: within its patience no program notices, and no command is run twice.
 
-const BREAKS = 25;
+const BREAKS = 15;
 /** Change it to try other moments: FAULTS_SEED. */
 const SEED = process.env["FAULTS_SEED"] ?? "1";
 

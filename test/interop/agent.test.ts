@@ -138,3 +138,20 @@ test("an absent pcscd is told as over a forward", async () => {
   expect(told[0]).toContain("cardhost");
   expect(told[0]?.split("\n")[0]).toBe(told[1]?.split("\n")[0]);
 });
+
+test("a host that is not there yet: its agent is started when it is", async () => {
+  await using there = await host();
+  await there.sshd.stop();
+  {
+    await using attached = await attach([...there.far, "--via", "auto", "--wait"]);
+    expect(attached.program.output).toMatch(/cardhost/);
+    expect(await keepers()).toEqual([]);
+    await there.sshd.start();
+    await attached.program.waitForLine(/cardhost: the readers are here/, { timeoutMs: 30_000 });
+    const env = using(attached.socket);
+    const { stdout } = await run("opensc-tool", ["-l"], { ...CARD, env });
+    expect(stdout).toContain(readerNames[0]);
+    expect(await keepers()).toHaveLength(1);
+  }
+  await nothingIsLeft();
+}, 90_000);

@@ -4,7 +4,7 @@ import { judge, judgeAll } from "../differential/judge.ts";
 
 // Random PC/SC calls of several programs at once get the same answers through cardwire as from pcscd itself.
 
-const SEQUENCES = 200;
+const SEQUENCES = 100;
 /** The same each time, so that what failed once fails again. */
 const SEED = 1;
 

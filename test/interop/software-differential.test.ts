@@ -6,7 +6,7 @@ import type { Way } from "../differential/world.ts";
 // Random PC/SC calls of several programs at once get the same answers from software readers as from pcscd with vpcd.
 
 const SOFTWARE: Way = { carrier: "software", options: [], clients: 4 };
-const SEQUENCES = 100;
+const SEQUENCES = 60;
 /** The same each time, so that what failed once fails again. */
 const SEED = 1;
 
