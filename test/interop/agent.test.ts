@@ -1,11 +1,13 @@
+import { rm, symlink } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { keepers } from "../faults/keepers.ts";
 import { readerNames, startPcscd } from "../lab/pcscd.ts";
-import { signal, until } from "../lab/processes.ts";
-import { run } from "../lab/programs.ts";
+import { publicDirectory, signal, until } from "../lab/processes.ts";
+import { PATH, run } from "../lab/programs.ts";
 import { startSshd, type SshdOptions } from "../lab/sshd.ts";
 import { suite } from "../lab/suites.ts";
-import { attach, cardwire, leftIn, RUNTIME, sshMasters, using } from "./programs/cardwire.ts";
+import { attach, cardwire, leftIn, MAIN, RUNTIME, sshMasters, using } from "./programs/cardwire.ts";
 
 // An agent at the other end of ssh, on hosts of several kinds.
 
@@ -32,6 +34,13 @@ async function host(options: SshdOptions = {}) {
       await pcscd[Symbol.asyncDispose]();
     },
   };
+}
+
+/** A folder for PATH with one program in it. */
+async function programFolder(name: string, target: string) {
+  const path = await publicDirectory("programs");
+  await symlink(target, join(path, name));
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true }) };
 }
 
 async function nothingIsLeft(): Promise<void> {
@@ -62,6 +71,26 @@ describe("is sent from here", () => {
     expect(listed).toContain(readerNames[0]);
     await nothingIsLeft();
   });
+});
+
+test("a cardwire that is installed there is the agent", async () => {
+  await using folder = await programFolder("cardwire", MAIN);
+  await using there = await host({ config: [`SetEnv PATH=${folder.path}:${PATH}`] });
+  const { said, listed, agents } = await there.use("--via", "agent");
+  expect(said).toMatch(/cardwire [\d.]+, pcscd protocol 4:\d/);
+  expect(said).not.toMatch(/sent from here/);
+  expect(listed).toContain(readerNames[0]);
+  expect(agents).toHaveLength(1);
+  await nothingIsLeft();
+});
+
+test("one that is too old for it is passed over", async () => {
+  await using folder = await programFolder("cardwire", "/bin/false");
+  await using there = await host({ config: [`SetEnv PATH=${folder.path}:${PATH}`] });
+  const { said, listed } = await there.use("--via", "auto");
+  expect(said).toMatch(/sent from here/);
+  expect(listed).toContain(readerNames[0]);
+  await nothingIsLeft();
 });
 
 describe("a host without Node.js", () => {

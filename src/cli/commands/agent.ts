@@ -17,8 +17,10 @@ export const agentCommand = (version: string) =>
       using ending = untilSignal();
       const stdio = { input: process.stdin, output: process.stdout };
       const options = { version, signal: ending.signal };
-      if (keeper) await runKeeper(stdio, options);
-      else await runAgent(stdio, { ...options, spawnKeeper });
+      if (keeper) {
+        process.title = "cardwire keeper";
+        await runKeeper(stdio, options);
+      } else await runAgent(stdio, { ...options, spawnKeeper });
     });
 
 /** This program once more, in a process that outlives this one. */
