@@ -121,7 +121,7 @@ describe("the tarball", () => {
 
   test("has the program, its declarations, documents and templates, and nothing else", () => {
     const expected =
-      /^(dist\/man\/[a-z-]+\.[15]|dist\/.+(?<!\.test)\.(js|d\.ts)(\.map)?|docs\/[^/]+\.(md|svg)|templates\/polkit\/50-cardwire\.rules|[A-Z]+(\.md)?|package\.json)$/;
+      /^(dist\/man\/[a-z-]+\.[15]|dist\/.+(?<!\.test)\.(js|d\.ts)(\.map)?|dist\/agent\.cjs(\.sha256)?|docs\/[^/]+\.(md|svg)|templates\/polkit\/50-cardwire\.rules|[A-Z]+(\.md)?|package\.json)$/;
     expect(files.filter((file) => !expected.test(file))).toEqual([]);
   });
 
@@ -147,9 +147,10 @@ describe("the installed program", () => {
     expect(said).toMatchObject({ status: 0, stdout: `${manifest.version}\n`, stderr: "" });
   });
 
-  test.each(["a socket", "ssh"])("attaches through %s", async (way) => {
-    const where = way === "ssh" ? "cardhost" : `unix:${pcscd.socketPath}`;
-    await using attached = await attach([where], { bin: bin() });
+  test.each(["a socket", "ssh", "an agent"])("attaches through %s", async (way) => {
+    const where = way === "a socket" ? `unix:${pcscd.socketPath}` : "cardhost";
+    const flags = way === "an agent" ? ["--via", "agent"] : [];
+    await using attached = await attach([where, ...flags], { bin: bin() });
     const listed = await asAlice("opensc-tool", ["-l"], { env: using(attached.socket) });
     expect(listed.stdout).toMatch(/Yes\s+Virtual PCD 00 00/);
   });
