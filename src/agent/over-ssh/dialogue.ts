@@ -2,6 +2,7 @@ import type { ChildProcessWithoutNullStreams } from "node:child_process";
 import { once } from "node:events";
 import { Duplex } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
+import { firstSignal } from "../../domain/first-signal.ts";
 import { readLine } from "../lines.ts";
 import { isAnswer, type Kept, type Order, orderLine, parseAnswer } from "../order.ts";
 import { type Findings, isEnd, lookScript, parseFindings } from "./look.ts";
@@ -94,7 +95,7 @@ export class Dialogue {
     signal: AbortSignal,
     job: (within: { signal: AbortSignal }) => Promise<T>,
   ): Promise<T | undefined> {
-    const within = { signal: AbortSignal.any([signal, AbortSignal.timeout(limitMs)]) };
+    using within = firstSignal(signal, AbortSignal.timeout(limitMs));
     try {
       return await job(within);
     } catch {

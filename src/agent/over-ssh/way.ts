@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
 import type { Duplex } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
 import type { SshLine } from "../../carriers/ssh/line.ts";
 import type { RunningMaster } from "../../carriers/ssh/master.ts";
 import { CardwireError } from "../../domain/errors.ts";
@@ -20,6 +21,8 @@ const GREETING_MS = 10_000;
 /** How long at least over a connection where one did before, ms, and by how much longer than it took then. */
 const AGAIN_MS = 1_500;
 const AGAIN_TIMES = 5;
+/** How long after its sessions a connection may seem to be there, ms. */
+const END_SHOWS_MS = 300;
 
 export interface AgentOptions extends Omit<KeepOrder, "do" | "secret" | "place"> {
   /** The Node.js to use over there, if somebody chose one. */
@@ -113,13 +116,18 @@ export class AgentWay implements Way {
   async #start(master: RunningMaster, signal: AbortSignal): Promise<Kept> {
     const { remoteNode, ...wanted } = this.#options;
     const secret = this.secret.toString("hex");
-    const order: KeepOrder = { ...wanted, do: "keep", secret, place: this.name };
+    // Once it was there, a pcscd that is away is waited for over there.
+    const keepTrying = wanted.keepTrying || this.#runner !== undefined;
+    const order: KeepOrder = { ...wanted, keepTrying, do: "keep", secret, place: this.name };
     const tried: Runner[] = [];
     for (;;) {
       const dialogue = new Dialogue(master.session());
       try {
         const findings = await dialogue.look(remoteNode, { signal });
-        if (!findings) throw new NoAgent("no shell answers there");
+        if (!findings) {
+          if (await this.#isOver(master)) throw this.#broken();
+          throw new NoAgent("no shell answers there");
+        }
         const runner = this.#choose(findings, tried);
         await this.#become(dialogue, runner);
         const kept = await dialogue.ask(order, { signal });
@@ -127,11 +135,23 @@ export class AgentWay implements Way {
           this.#runner = runner;
           return kept;
         }
+        if (await this.#isOver(master)) throw this.#broken();
         tried.push(runner);
       } finally {
         await dialogue.end();
       }
     }
+  }
+
+  /** Whether that connection is why something failed: its end shows a moment later. */
+  async #isOver(master: RunningMaster): Promise<boolean> {
+    const soon = new AbortController();
+    await Promise.race([
+      master.ended,
+      delay(END_SHOWS_MS, undefined, { signal: soon.signal }).catch(() => {}),
+    ]);
+    soon.abort();
+    return this.#line.master !== master;
   }
 
   /** The best that was not tried in vain. @throws {NoAgent} */
@@ -209,7 +229,7 @@ export class AgentWay implements Way {
     const limitMs = before === undefined ? GREETING_MS : Math.max(AGAIN_MS, before * AGAIN_TIMES);
     const since = performance.now();
     const late = AbortSignal.timeout(limitMs);
-    const within = { signal: AbortSignal.any([signal, late]) };
+    using within = firstSignal(signal, late);
     const first = await readByte(stream, within).catch(() => undefined); // broken, or too slow
     if (first === GREETING) {
       this.#greeted = { master, ms: performance.now() - since };
