@@ -44,12 +44,17 @@ export async function plainForward(
 /** The built `cardwire attach`, as alice. */
 export async function cardwireAttach(
   where: string,
-  config?: string,
-  launch = asAlice,
+  options: {
+    /** For `ssh -F`. */
+    readonly config?: string;
+    readonly launch?: Launch;
+    readonly flags?: readonly string[];
+  } = {},
 ): Promise<Attached> {
+  const { config, launch = asAlice, flags = [] } = options;
   serial += 1;
   const ssh = config === undefined ? [] : ["--ssh", `ssh -F ${config}`];
-  const args = ["attach", "--json", "--name", `bench-${serial}`, ...ssh, where];
+  const args = ["attach", "--json", "--name", `bench-${serial}`, ...ssh, ...flags, where];
   const program = launch("node", [CARDWIRE, ...args]);
   const line = await program.waitForLine(/^\{/);
   const { socket } = JSON.parse(line) as { socket: string };

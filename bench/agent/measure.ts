@@ -1,0 +1,81 @@
+import type { Runs } from "../commands.ts";
+import { type Loopback, measureLoopback } from "../loopback.ts";
+import { type AgentWayName, agentWays, type Stage, type WayName } from "../stage.ts";
+import { openWay, type Way } from "../way.ts";
+import { type Calls, measureCalls } from "./calls.ts";
+import { insertPivCard } from "./piv-card.ts";
+import { empty, measurePrograms, withPiv } from "./programs.ts";
+
+/** What an agent is compared with, and it with each of its short cuts on and off. */
+export const comparedWays: readonly WayName[] = [
+  "ssh -L",
+  "cardwire",
+  ...(Object.keys(agentWays) as AgentWayName[]),
+];
+export const loopbackWays = ["ssh -L", "cardwire", "agent"] as const;
+
+/** A line, and how often a program runs on it after its first time. */
+interface Line {
+  readonly roundTripMs: number;
+  readonly later: number;
+}
+
+const allLines: readonly Line[] = [
+  { roundTripMs: 0, later: 5 },
+  { roundTripMs: 20, later: 3 },
+  { roundTripMs: 50, later: 3 },
+  { roundTripMs: 100, later: 1 },
+  { roundTripMs: 200, later: 1 },
+];
+const quickLines: readonly Line[] = [{ roundTripMs: 50, later: 1 }];
+
+/** What was measured of a cardwire over there. */
+export interface MeasuredAgent {
+  readonly runs: readonly Runs[];
+  readonly calls: readonly Calls[];
+  readonly loopback: readonly Loopback[];
+}
+
+/** Measures an agent beside `ssh -L` and a forward. */
+export async function measureAgent(
+  stage: Stage,
+  { quick, progress }: { readonly quick: boolean; readonly progress: (words: string) => void },
+): Promise<MeasuredAgent> {
+  progress("loopback");
+  const rounds = quick ? { rounds: 9, count: 500 } : { rounds: 25, count: 600 };
+  const loopback = await measureLoopback(stage, { ways: loopbackWays, ...rounds });
+  const runs: Runs[] = [];
+  const calls: Calls[] = [];
+  for (const line of quick ? quickLines : allLines) {
+    const measured = await measureLine(stage, line, progress);
+    runs.push(...measured.runs);
+    calls.push(...measured.calls);
+  }
+  return { runs, calls, loopback };
+}
+
+async function measureLine(
+  stage: Stage,
+  { roundTripMs, later }: Line,
+  progress: (words: string) => void,
+): Promise<{ readonly runs: readonly Runs[]; readonly calls: readonly Calls[] }> {
+  const tell = (what: string): void => progress(`${what} on a line of ${roundTripMs} ms`);
+  const ways: Way[] = [];
+  try {
+    const [card] = stage.pcscd.cards;
+    await card.pull();
+    for (const name of comparedWays) ways.push(await openWay(stage, name, roundTripMs));
+    tell("programs, empty readers,");
+    const runs = [...(await measurePrograms(ways, empty, later))];
+    {
+      await using _piv = await insertPivCard(stage.pcscd);
+      tell("programs, a PIV card,");
+      runs.push(...(await measurePrograms(ways, withPiv, later)));
+    }
+    await card.insert();
+    tell("calls");
+    return { runs, calls: await measureCalls(stage, ways) };
+  } finally {
+    for (const way of ways) await way[Symbol.asyncDispose]();
+  }
+}
