@@ -10,6 +10,9 @@ export interface Attached extends AsyncDisposable {
   readonly socket: string;
 }
 
+/** How long a busy computer may take to attach, ms. */
+const OPENING_MS = 60_000;
+
 let serial = 0;
 
 /** Who runs ssh: alice here, or as root, who becomes alice in another network namespace. */
@@ -56,7 +59,7 @@ export async function cardwireAttach(
   const ssh = config === undefined ? [] : ["--ssh", `ssh -F ${config}`];
   const args = ["attach", "--json", "--name", `bench-${serial}`, ...ssh, ...flags, where];
   const program = launch("node", [CARDWIRE, ...args]);
-  const line = await program.waitForLine(/^\{/);
+  const line = await program.waitForLine(/^\{/, { timeoutMs: OPENING_MS });
   const { socket } = JSON.parse(line) as { socket: string };
   await delay(50); // it has told, and now becomes as idle as it will be
   return attached(program, socket);

@@ -1,4 +1,5 @@
 import type { Runs } from "../commands.ts";
+import { LINE_MS } from "../limits.ts";
 import { type Loopback, measureLoopback } from "../loopback.ts";
 import { type AgentWayName, agentWays, type Stage, type WayName } from "../stage.ts";
 import { openWay, type Way } from "../way.ts";
@@ -27,7 +28,7 @@ const allLines: readonly Line[] = [
   { roundTripMs: 100, later: 1 },
   { roundTripMs: 200, later: 1 },
 ];
-const quickLines: readonly Line[] = [{ roundTripMs: 50, later: 1 }];
+const quickLines: readonly Line[] = [{ roundTripMs: LINE_MS, later: 1 }];
 
 /** What was measured of a cardwire over there. */
 export interface MeasuredAgent {

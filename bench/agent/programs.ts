@@ -1,6 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { type Command, cost, medians, type Runs, settled } from "../commands.ts";
+import { type Command, type Cost, cost, medians, type Runs, settled } from "../commands.ts";
+import { TELLING_MS } from "../waits.ts";
 import type { Way } from "../way.ts";
+import { type CallWatch, watchCalls } from "./call-watch.ts";
 
 /** For the longest line, on which `ssh -L` takes half a minute for a signature. */
 const TIMEOUT_MS = 180_000;
@@ -39,10 +41,18 @@ export const withPiv: readonly Command[] = [
     title: "yubico-piv-tool -a status",
     argv: ["yubico-piv-tool", "-r", "Virtual", "-a", "status"],
     withCard: true,
-    says: /PIN tries left:\s+3/,
+    says: /(Slot 9.:\s+Algorithm:[^]*){4}PIN tries left:\s+3/,
     timeoutMs: TIMEOUT_MS,
   },
 ];
+
+/** What it costs as its calls tell, not the line. */
+async function watchedCost(way: Way, watch: CallWatch, command: Command): Promise<Cost> {
+  await watch.take(way);
+  const measured = await cost({ ...way, socket: watch.socket(way) }, command);
+  const waits = await watch.take(way);
+  return { ...measured, waits: way.roundTripMs < TELLING_MS ? undefined : waits };
+}
 
 /** Runs a program on each way: once, and then `later` times more, with nobody else at the card. */
 export async function measurePrograms(
@@ -51,13 +61,15 @@ export async function measurePrograms(
   later: number,
 ): Promise<readonly Runs[]> {
   const runs: Runs[] = [];
+  await using watch = await watchCalls(ways, ways[0]?.roundTripMs ?? 0);
   for (const command of programs) {
     for (const way of ways) {
       await settled(way);
       await delay(ALONE_MS);
-      const first = await cost(way, command);
+      const first = await watchedCost(way, watch, command);
       const others = [];
-      for (let round = 0; round < later; round++) others.push(await cost(way, command));
+      for (let round = 0; round < later; round++)
+        others.push(await watchedCost(way, watch, command));
       const { name, roundTripMs } = way;
       runs.push({ way: name, roundTripMs, command, first, later: medians(others) });
     }
