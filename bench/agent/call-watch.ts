@@ -21,10 +21,8 @@ export interface CallWatch extends AsyncDisposable {
 export async function watchCalls(ways: readonly Way[], roundTripMs: number): Promise<CallWatch> {
   const directory = await publicDirectory("calls");
   const sockets = ways.map(({ socket }) => socket);
-  const words = typeScript(
-    "../../bench/agent/call-watch-process.ts",
-    ...[directory, `${roundTripMs}`, ...sockets],
-  );
+  const options = [directory, `${roundTripMs}`];
+  const words = typeScript("../../bench/agent/call-watch-process.ts", ...options, ...sockets);
   const [command = "", ...args] = words;
   const child = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"] });
   const lines = createInterface({ input: child.stdout });
