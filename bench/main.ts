@@ -20,7 +20,11 @@ await import("../test/lab/inside.ts"); // throws outside the namespaces
 const parts = ["forward", "agent"] as const;
 
 const { values, positionals } = parseArgs({
-  options: { quick: { type: "boolean", default: false } },
+  options: {
+    quick: { type: "boolean", default: false },
+    /** Round trip of a line, ms, for the agent: these in place of all. */
+    line: { type: "string", multiple: true },
+  },
   allowPositionals: true,
 });
 const unknown = positionals.find((name) => !parts.some((part) => part === name));
@@ -97,5 +101,10 @@ const about = await machine();
 await using stage = await openStage();
 console.log(`${about}\n`);
 if (isWanted("forward")) console.log(`${await measureForward(stage)}\n`);
-if (isWanted("agent")) console.log(reportAgent(await measureAgent(stage, { ...values, progress })));
+if (isWanted("agent"))
+  console.log(
+    reportAgent(
+      await measureAgent(stage, { ...values, lines: values.line?.map(Number), progress }),
+    ),
+  );
 progress("done");
