@@ -40,7 +40,7 @@ export async function plainForward(
   ].flatMap((setting) => ["-o", setting]);
   const args = ["-F", config, "-N", ...settings, "-L", `${socket}:${remoteSocket}`, "cardhost"];
   const ssh = launch("ssh", args);
-  await ssh.waitForLine(/^ready$/);
+  await ssh.waitForLine(/^ready$/, { timeoutMs: OPENING_MS });
   return attached(ssh, socket);
 }
 

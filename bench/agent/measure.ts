@@ -1,18 +1,14 @@
 import type { Runs } from "../commands.ts";
 import { LINE_MS } from "../limits.ts";
-import { type Loopback, measureLoopback } from "../loopback.ts";
-import { type AgentWayName, agentWays, type Stage, type WayName } from "../stage.ts";
+import { measureLoopback } from "../loopback.ts";
+import type { Stage } from "../stage.ts";
 import { openWay, type Way } from "../way.ts";
 import { type Calls, measureCalls } from "./calls.ts";
+import { comparedWays, type MeasuredAgent } from "./compared.ts";
 import { insertPivCard } from "./piv-card.ts";
+import { reportAgent } from "./report.ts";
 import { empty, measurePrograms, withPiv } from "./programs.ts";
 
-/** What an agent is compared with, and it with each of its short cuts on and off. */
-export const comparedWays: readonly WayName[] = [
-  "ssh -L",
-  "cardwire",
-  ...(Object.keys(agentWays) as AgentWayName[]),
-];
 export const loopbackWays = ["ssh -L", "cardwire", "agent"] as const;
 
 /** A line, and how often a program runs on it after its first time. */
@@ -38,13 +34,6 @@ function linesFor({ quick, lines }: { quick: boolean; lines?: readonly number[] 
     .map((line) => (quick ? { ...line, later: quickly.later } : line));
 }
 
-/** What was measured of a cardwire over there. */
-export interface MeasuredAgent {
-  readonly runs: readonly Runs[];
-  readonly calls: readonly Calls[];
-  readonly loopback: readonly Loopback[];
-}
-
 /** Measures an agent beside `ssh -L` and a forward. */
 export async function measureAgent(
   stage: Stage,
@@ -56,16 +45,17 @@ export async function measureAgent(
   },
 ): Promise<MeasuredAgent> {
   const { quick, progress } = options;
-  progress("loopback");
-  const rounds = quick ? { rounds: 9, count: 500 } : { rounds: 25, count: 600 };
-  const loopback = await measureLoopback(stage, { ways: loopbackWays, ...rounds });
   const runs: Runs[] = [];
   const calls: Calls[] = [];
   for (const line of linesFor(options)) {
     const measured = await measureLine(stage, line, progress);
     runs.push(...measured.runs);
     calls.push(...measured.calls);
+    progress(`so far:\n${reportAgent({ runs, calls, loopback: [] })}\n`);
   }
+  progress("loopback");
+  const rounds = quick ? { rounds: 9, count: 500 } : { rounds: 25, count: 600 };
+  const loopback = await measureLoopback(stage, { ways: loopbackWays, ...rounds });
   return { runs, calls, loopback };
 }
 

@@ -6,7 +6,7 @@ import { figure, table } from "../markdown.ts";
 import type { WayName } from "../stage.ts";
 import { slope } from "../statistics.ts";
 import type { CallName } from "./calls.ts";
-import { comparedWays, type MeasuredAgent } from "./measure.ts";
+import { comparedWays, type MeasuredAgent } from "./compared.ts";
 
 type Row = readonly [what: string, limit: string, measured: string, verdict: string];
 
