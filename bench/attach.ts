@@ -10,6 +10,9 @@ export interface Attached extends AsyncDisposable {
   readonly socket: string;
 }
 
+/** How long a busy computer may take to attach, ms. */
+const OPENING_MS = 60_000;
+
 let serial = 0;
 
 /** Who runs ssh: alice here, or as root, who becomes alice in another network namespace. */
@@ -37,21 +40,26 @@ export async function plainForward(
   ].flatMap((setting) => ["-o", setting]);
   const args = ["-F", config, "-N", ...settings, "-L", `${socket}:${remoteSocket}`, "cardhost"];
   const ssh = launch("ssh", args);
-  await ssh.waitForLine(/^ready$/);
+  await ssh.waitForLine(/^ready$/, { timeoutMs: OPENING_MS });
   return attached(ssh, socket);
 }
 
 /** The built `cardwire attach`, as alice. */
 export async function cardwireAttach(
   where: string,
-  config?: string,
-  launch = asAlice,
+  options: {
+    /** For `ssh -F`. */
+    readonly config?: string;
+    readonly launch?: Launch;
+    readonly flags?: readonly string[];
+  } = {},
 ): Promise<Attached> {
+  const { config, launch = asAlice, flags = [] } = options;
   serial += 1;
   const ssh = config === undefined ? [] : ["--ssh", `ssh -F ${config}`];
-  const args = ["attach", "--json", "--name", `bench-${serial}`, ...ssh, where];
+  const args = ["attach", "--json", "--name", `bench-${serial}`, ...ssh, ...flags, where];
   const program = launch("node", [CARDWIRE, ...args]);
-  const line = await program.waitForLine(/^\{/);
+  const line = await program.waitForLine(/^\{/, { timeoutMs: OPENING_MS });
   const { socket } = JSON.parse(line) as { socket: string };
   await delay(50); // it has told, and now becomes as idle as it will be
   return attached(program, socket);

@@ -12,6 +12,8 @@ export interface Command {
   readonly argv: readonly [string, ...string[]];
   readonly withCard: boolean;
   readonly says: RegExp;
+  /** How long it may take, ms, where that is more than half a minute. */
+  readonly timeoutMs?: number;
 }
 
 export const commands: readonly Command[] = [
@@ -66,15 +68,19 @@ export interface Runs {
 }
 
 /** Until everything that nobody waited for has come back as well: at most three round trips. */
-const settled = ({ roundTripMs }: Way): Promise<void> => delay(80 + 3 * roundTripMs);
+export const settled = ({ roundTripMs }: Way): Promise<void> => delay(80 + 3 * roundTripMs);
 
-async function cost(way: Way, { title, argv, says }: Command): Promise<Cost> {
+/** Runs a program once. @throws {Error} when it does not say what it should. */
+export async function cost(
+  way: Way,
+  { title, argv, says, timeoutMs = 30_000 }: Command,
+): Promise<Cost> {
   await settled(way);
   await way.take();
   const [program, ...args] = argv;
   const env = { PCSCLITE_CSOCK_NAME: way.socket };
   const from = now();
-  const ran = await run(program, args, { user: "alice", env });
+  const ran = await run(program, args, { user: "alice", env, timeoutMs });
   const to = now();
   if (!says.test(`${ran.stdout}${ran.stderr}`)) {
     throw new Error(`${title} through ${way.name} failed:\n${ran.stdout}${ran.stderr}`);
@@ -94,7 +100,7 @@ async function cost(way: Way, { title, argv, says }: Command): Promise<Cost> {
   };
 }
 
-function medians(costs: readonly Cost[]): Cost {
+export function medians(costs: readonly Cost[]): Cost {
   const of = (pick: (cost: Cost) => number | undefined): number =>
     median(costs.map(pick).filter((value) => value !== undefined));
   const waits = of((one) => one.waits);
@@ -107,6 +113,9 @@ function medians(costs: readonly Cost[]): Cost {
     down: of((one) => one.down),
   };
 }
+
+/** Commands to the card that are no GET RESPONSE. */
+export const spentOnCard = (tally: Tally): number => tally["transmit"] ?? 0;
 
 /** Runs a command on several fresh ways in turns: once, and then `later` times more. */
 export async function measureCommand(

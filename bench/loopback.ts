@@ -1,7 +1,10 @@
+import { label } from "./label.ts";
+import { figure, table } from "./markdown.ts";
 import { type Attached, cardwireAttach, plainForward } from "./attach.ts";
-import { type Stage, type WayName, ways } from "./stage.ts";
+import type { Stage, WayName } from "./stage.ts";
 import { median } from "./statistics.ts";
 import { type Turns, turns } from "./turns.ts";
+import { flagsOf } from "./way.ts";
 
 /** One way on loopback: every round's figures, in the order of the rounds. */
 export interface Loopback {
@@ -34,26 +37,33 @@ const MAX_SECONDS = 20;
  */
 export async function measureLoopback(
   stage: Stage,
-  options: { readonly rounds: number; readonly count: number },
+  options: {
+    readonly ways: readonly WayName[];
+    readonly rounds: number;
+    readonly count: number;
+  },
 ): Promise<readonly Loopback[]> {
   const { pcscd, bareSshd } = stage;
   await pcscd.cards[0].insert();
-  const open: Attached[] = [];
-  const hold = async (opening: Promise<Attached>): Promise<string> => {
-    const attached = await opening;
-    open.push(attached);
-    return attached.socket;
+  const { clientConfig: config } = bareSshd;
+  const attach = (way: Exclude<WayName, "pcscd">): Promise<Attached> => {
+    if (way === "attach unix:") return cardwireAttach(`unix:${pcscd.socketPath}`);
+    if (way === "ssh -L") return plainForward(config, "/run/pcscd/pcscd.comm");
+    return cardwireAttach("cardhost", { config, flags: flagsOf(way) });
   };
+  const { ways } = options;
+  const open: Attached[] = [];
   try {
-    const sockets: Readonly<Record<WayName, string>> = {
-      pcscd: pcscd.socketPath,
-      "attach unix:": await hold(cardwireAttach(`unix:${pcscd.socketPath}`)),
-      "ssh -L": await hold(plainForward(bareSshd.clientConfig, "/run/pcscd/pcscd.comm")),
-      cardwire: await hold(cardwireAttach("cardhost", bareSshd.clientConfig)),
-    };
+    const sockets = new Map<WayName, string>([["pcscd", pcscd.socketPath]]);
+    for (const way of ways) {
+      if (way === "pcscd") continue;
+      const attached = await attach(way);
+      open.push(attached);
+      sockets.set(way, attached.socket);
+    }
     const one = async (way: WayName, what: "transmit" | "turn"): Promise<Turns> =>
       await turns(stage.turns, {
-        socket: sockets[way],
+        socket: sockets.get(way) ?? "",
         what,
         count: options.count,
         seconds: MAX_SECONDS,
@@ -72,4 +82,22 @@ export async function measureLoopback(
   } finally {
     for (const attached of open) await attached[Symbol.asyncDispose]();
   }
+}
+
+/** As a table, with the range of the rounds. */
+export function loopbackTable(all: readonly Loopback[]): string {
+  const range = (values: readonly number[]): string =>
+    `${figure(median(values))} (${figure(Math.min(...values))}–${figure(Math.max(...values))})`;
+  const rows = all.map((one) => [
+    label(one.way),
+    range(one.transmits),
+    figure(
+      ratio(all, one.way, (each) => each.transmits),
+      2,
+    ),
+    range(one.turns.map((us) => 1e6 / us)),
+    figure(1 / ratio(all, one.way, (each) => each.turns), 2),
+  ]);
+  const head = ["through", "a transmit, µs", "over `ssh -L`", "turns a second", "over `ssh -L`"];
+  return table(head, rows);
 }

@@ -1,4 +1,6 @@
 import { parseArgs } from "node:util";
+import { measureAgent } from "./agent/measure.ts";
+import { reportAgent } from "./agent/report.ts";
 import { commands, measureCommand, type Runs } from "./commands.ts";
 import { type Lent, measureLending } from "./lending.ts";
 import { LINE_MS } from "./limits.ts";
@@ -6,7 +8,7 @@ import { type LineTurns, measureLineTurns } from "./line-turns.ts";
 import { measureLoopback } from "./loopback.ts";
 import { machine } from "./machine.ts";
 import { report } from "./report.ts";
-import { openStage, type Stage } from "./stage.ts";
+import { openStage, type Stage, ways } from "./stage.ts";
 import { measureTcpLine, type TcpLine } from "./tcp-line.ts";
 
 // npm run bench: what cardwire costs beside plain `ssh -L` and pcscd itself, with real programs, as
@@ -14,7 +16,21 @@ import { measureTcpLine, type TcpLine } from "./tcp-line.ts";
 
 await import("../test/lab/inside.ts"); // throws outside the namespaces
 
-const { values } = parseArgs({ options: { quick: { type: "boolean", default: false } } });
+/** What is measured: the forward, beside pcscd and `ssh -L`, and an agent beside both. */
+const parts = ["forward", "agent"] as const;
+
+const { values, positionals } = parseArgs({
+  options: {
+    quick: { type: "boolean", default: false },
+    /** Round trip of a line, ms, for the agent: these in place of all. */
+    line: { type: "string", multiple: true },
+  },
+  allowPositionals: true,
+});
+const unknown = positionals.find((name) => !parts.some((part) => part === name));
+if (unknown !== undefined) throw new Error(`bench has no ${unknown}; it has ${parts.join(", ")}`);
+const isWanted = (part: (typeof parts)[number]): boolean =>
+  positionals.length === 0 || positionals.includes(part);
 
 /** Round trips of the lines, ms. */
 const lines = values.quick ? [0, 50] : [0, 20, 50, 100];
@@ -70,15 +86,25 @@ async function measureLent(stage: Stage): Promise<readonly Lent[]> {
   return await measureLending(stage, { roundTripMs: LINE_MS, later: laterRuns });
 }
 
+async function measureForward(stage: Stage): Promise<string> {
+  progress("loopback");
+  return report({
+    loopback: await measureLoopback(stage, { ways, ...loopback }),
+    runs: await measureCommands(stage),
+    turns: await measureTurns(stage),
+    tcp: await measureTcp(stage),
+    lent: await measureLent(stage),
+  });
+}
+
 const about = await machine();
 await using stage = await openStage();
-progress("loopback");
-const measured = {
-  loopback: await measureLoopback(stage, loopback),
-  runs: await measureCommands(stage),
-  turns: await measureTurns(stage),
-  tcp: await measureTcp(stage),
-  lent: await measureLent(stage),
-};
+console.log(`${about}\n`);
+if (isWanted("forward")) console.log(`${await measureForward(stage)}\n`);
+if (isWanted("agent"))
+  console.log(
+    reportAgent(
+      await measureAgent(stage, { ...values, lines: values.line?.map(Number), progress }),
+    ),
+  );
 progress("done");
-console.log(`${about}\n\n${report(measured)}`);

@@ -1,18 +1,12 @@
 import { type Cost, commands, type Runs } from "./commands.ts";
+import { label } from "./label.ts";
 import { LINE_MS, limitsTable, type Measured } from "./limits.ts";
 import type { LineTurns } from "./line-turns.ts";
-import { type Loopback, ratio } from "./loopback.ts";
+import { loopbackTable } from "./loopback.ts";
 import { figure, table } from "./markdown.ts";
 import type { Tally } from "./recorder.ts";
-import { median, slope } from "./statistics.ts";
-
-/** A way as the tables call it. */
-const label: Readonly<Record<string, string>> = {
-  pcscd: "pcscd directly",
-  "attach unix:": "`cardwire attach unix:`",
-  "ssh -L": "`ssh -L`",
-  cardwire: "`cardwire attach`",
-};
+import type { WayName } from "./stage.ts";
+import { slope } from "./statistics.ts";
 
 type When = "first" | "later";
 
@@ -29,13 +23,13 @@ function agree(bySlope: number, counted: number | undefined): boolean {
 /** Round trips by the slope of the wall time over the lines, and as counted on the longest. */
 function roundTrips({ runs }: Measured): string {
   const far = longest(runs);
-  const row = (title: string, way: string, when: When): readonly string[] => {
+  const row = (title: string, way: WayName, when: When): readonly string[] => {
     const points = runs.filter((one) => one.way === way && one.command.title === title);
     const bySlope = slope(points.map((one) => ({ x: one.roundTripMs, y: one[when].ms })));
     const counted = points.find((one) => one.roundTripMs === far)?.[when].waits;
     return [
       `\`${title}\``,
-      label[way] ?? way,
+      label(way),
       when === "first" ? "first" : "second",
       figure(bySlope, 1),
       figure(counted),
@@ -43,7 +37,7 @@ function roundTrips({ runs }: Measured): string {
     ];
   };
   const rows = commands.flatMap(({ title }) =>
-    ["ssh -L", "cardwire"].flatMap((way) =>
+    (["ssh -L", "cardwire"] as const).flatMap((way) =>
       (["first", "later"] as const).map((when) => row(title, way, when)),
     ),
   );
@@ -62,7 +56,7 @@ function costs(runs: readonly Runs[], withLine: boolean): string {
   const rows = runs.flatMap((one) =>
     (["first", "later"] as const).map((when) => [
       `\`${one.command.title}\``,
-      label[one.way] ?? one.way,
+      label(one.way),
       when === "first" ? "first" : "second",
       ...cells(one[when]),
     ]),
@@ -80,11 +74,7 @@ function requestKinds({ runs }: Measured): string {
   const far = longest(runs);
   const rows = runs
     .filter(({ roundTripMs }) => roundTripMs === far)
-    .map((one) => [
-      `\`${one.command.title}\``,
-      label[one.way] ?? one.way,
-      words(one.later.byCommand),
-    ]);
+    .map((one) => [`\`${one.command.title}\``, label(one.way), words(one.later.byCommand)]);
   return table(["command", "through", "requests of a later run"], rows, { left: 3 });
 }
 
@@ -93,7 +83,7 @@ function lineTurns(all: readonly LineTurns[]): string {
     one.way === "ssh -L" || one.way === "cardwire"
       ? `a line of ${one.roundTripMs} ms`
       : "the card host",
-    label[one.way] ?? one.way,
+    label(one.way),
     figure(1_000 / one.ms, 1),
     figure(one.ms, 1),
     figure(one.waits, 2),
@@ -107,32 +97,15 @@ function turnSlopes(all: readonly LineTurns[]): string {
     const points = all.filter((one) => one.way === way);
     const bySlope = slope(points.map((one) => ({ x: one.roundTripMs, y: one.ms })));
     const far = points.find((one) => one.roundTripMs === longest(points));
-    return [label[way] ?? way, figure(bySlope, 2), figure(far?.waits, 2)];
+    return [label(way), figure(bySlope, 2), figure(far?.waits, 2)];
   });
   return table(["through", "round trips a turn, by the slope", "counted"], rows);
-}
-
-function loopback(all: readonly Loopback[]): string {
-  const range = (values: readonly number[]): string =>
-    `${figure(median(values))} (${figure(Math.min(...values))}–${figure(Math.max(...values))})`;
-  const rows = all.map((one) => [
-    label[one.way] ?? one.way,
-    range(one.transmits),
-    figure(
-      ratio(all, one.way, (each) => each.transmits),
-      2,
-    ),
-    range(one.turns.map((us) => 1e6 / us)),
-    figure(1 / ratio(all, one.way, (each) => each.turns), 2),
-  ]);
-  const head = ["through", "a transmit, µs", "over `ssh -L`", "turns a second", "over `ssh -L`"];
-  return table(head, rows);
 }
 
 function tcpLine({ tcp }: Measured): string {
   if (!tcp) return "Not measured: this computer has no /dev/net/tun.";
   const rows = tcp.map((one) => [
-    label[one.way] ?? one.way,
+    label(one.way),
     figure(one.transmit, 1),
     figure(one.turn, 1),
     figure(one.transmit / LINE_MS, 1),
@@ -187,6 +160,6 @@ export function report(measured: Measured): string {
     `### The other direction, on a line with a round trip of ${LINE_MS} ms`,
     lending(measured),
     "### Loopback, without a delay",
-    loopback(measured.loopback),
+    loopbackTable(measured.loopback),
   ].join("\n\n");
 }

@@ -22,6 +22,10 @@ const NAMES: Readonly<Record<number, string>> = {
 const HEADER = 8;
 /** Where TRANSMIT and CONTROL say how many bytes follow their struct: `cbSendLength`. */
 const SEND_LENGTH_AT: Readonly<Record<number, number>> = { 0x09: 12, 0x0a: 8 };
+/** Where a command to the card has its INS byte, and the one that fetches the rest of an answer. */
+const TRANSMIT = 0x09;
+const INSTRUCTION_AT = HEADER + 32 + 1;
+const GET_RESPONSE = 0xc0;
 /** From here on up, commands have no body, whatever their header says: protocol 4:4. */
 const FIRST_BARE = 0x12;
 
@@ -40,7 +44,8 @@ export class RequestCounter {
       const length = this.#whole();
       if (length === undefined) return;
       const command = this.#held.readUInt32LE(4);
-      this.#count(NAMES[command] ?? `command ${command}`);
+      const isMore = command === TRANSMIT && this.#held[INSTRUCTION_AT] === GET_RESPONSE;
+      this.#count(isMore ? "get response" : (NAMES[command] ?? `command ${command}`));
       this.#held = this.#held.subarray(length);
     }
   }

@@ -5,14 +5,26 @@ import { type Recorder, startRecorder } from "./recorder.ts";
 
 /** The ways from a program to pcscd that are compared. */
 export const ways = ["pcscd", "attach unix:", "ssh -L", "cardwire"] as const;
-export type WayName = (typeof ways)[number];
 
-/** The ways as names of directories. */
-export const recorded: Readonly<Record<WayName, string>> = {
+/** Those through an agent on the card host, and what `attach` is told for them. */
+export const agentWays = {
+  agent: [],
+  "agent --no-pipelining": ["--no-pipelining"],
+  "agent --prefetch off": ["--prefetch", "off"],
+  "agent --strict": ["--strict"],
+} as const;
+export type AgentWayName = keyof typeof agentWays;
+export type WayName = (typeof ways)[number] | AgentWayName;
+
+export const isAgentWay = (name: WayName): name is AgentWayName => Object.hasOwn(agentWays, name);
+
+/** The ways as names of directories. Those through agents share one: their requests are not told apart. */
+export const recorded: Readonly<Record<(typeof ways)[number] | "agent", string>> = {
   pcscd: "direct",
   "attach unix:": "unix",
   "ssh -L": "plain",
   cardwire: "cardwire",
+  agent: "agent",
 };
 
 /** A card host, and the measuring programs. */
@@ -22,27 +34,36 @@ export interface Stage extends AsyncDisposable {
   readonly recorder: Recorder;
   /** Logins find the recorder's socket of the way "cardwire" at /run/pcscd. */
   readonly sshd: Sshd;
+  /** The same for agents. */
+  readonly agentSshd: Sshd;
   /** Logins find pcscd's own. */
   readonly bareSshd: Sshd;
-  /** The compiled turns.c. */
+  /** The compiled turns.c and calls.c. */
   readonly turns: string;
+  readonly calls: string;
 }
 
 /** A pcscd with a test card in the first of its two readers, and two sshd in front of it. */
 export async function openStage(): Promise<Stage> {
-  const turns = await compile("turns", ["-I/usr/include/PCSC", "-lpcsclite"]);
+  const pcsc = ["-I/usr/include/PCSC", "-lpcsclite"];
+  const turns = await compile("turns", pcsc);
+  const calls = await compile("calls", pcsc);
   const pcscd = await startPcscd();
   const recorder = await startRecorder(pcscd.socketPath, Object.values(recorded));
   const sshd = await startSshd({ pcscdDirectory: recorder.directory(recorded.cardwire) });
+  const agentSshd = await startSshd({ pcscdDirectory: recorder.directory(recorded.agent) });
   const bareSshd = await startSshd({ pcscdDirectory: pcscd.directory });
   return {
     pcscd,
     recorder,
     sshd,
+    agentSshd,
     bareSshd,
     turns,
+    calls,
     async [Symbol.asyncDispose]() {
-      for (const one of [bareSshd, sshd, recorder, pcscd]) await one[Symbol.asyncDispose]();
+      for (const one of [bareSshd, agentSshd, sshd, recorder, pcscd])
+        await one[Symbol.asyncDispose]();
     },
   };
 }

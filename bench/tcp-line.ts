@@ -56,7 +56,7 @@ export async function measureTcpLine(
   const clientConfig = await sshd.configWith([`HostName ${ADDRESS}`, `Port ${PORT}`]);
   const launch = aliceIn(client.pid);
   await using plain = await plainForward(clientConfig, "/run/pcscd/pcscd.comm", launch);
-  await using cardwire = await cardwireAttach("cardhost", clientConfig, launch);
+  await using cardwire = await cardwireAttach("cardhost", { config: clientConfig, launch });
 
   const measured = (["ssh -L", "cardwire"] as const).map((way) => {
     const { socket } = way === "cardwire" ? cardwire : plain;

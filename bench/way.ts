@@ -1,7 +1,14 @@
 import { delayLine } from "../test/lab/delay-line.ts";
 import { type Attached, cardwireAttach, plainForward } from "./attach.ts";
 import type { Tally } from "./recorder.ts";
-import { recorded, type Stage, type WayName } from "./stage.ts";
+import {
+  type AgentWayName,
+  agentWays,
+  isAgentWay,
+  recorded,
+  type Stage,
+  type WayName,
+} from "./stage.ts";
 import { tap } from "./tap.ts";
 import type { LineEvent } from "./waits.ts";
 
@@ -23,8 +30,9 @@ export interface Way extends AsyncDisposable {
 /** Opens a fresh one. `roundTripMs` is that of its line, where it has one. */
 export async function openWay(stage: Stage, name: WayName, roundTripMs: number): Promise<Way> {
   const { recorder } = stage;
-  const requests = (): Promise<Tally> => recorder.take(recorded[name]);
-  const socketHere = recorder.socket(recorded[name]);
+  const recordedAs = recorded[isAgentWay(name) ? "agent" : name];
+  const requests = (): Promise<Tally> => recorder.take(recordedAs);
+  const socketHere = recorder.socket(recordedAs);
   if (name === "pcscd" || name === "attach unix:") {
     const attached =
       name === "pcscd" ? undefined : await cardwireAttach(`unix:${recorder.socket("unix")}`);
@@ -36,13 +44,11 @@ export async function openWay(stage: Stage, name: WayName, roundTripMs: number):
       [Symbol.asyncDispose]: async () => attached?.[Symbol.asyncDispose](),
     };
   }
-  const line = await delayLine({ port: stage.sshd.port, delayMs: roundTripMs / 2 });
+  const sshd = isAgentWay(name) ? stage.agentSshd : stage.sshd;
+  const line = await delayLine({ port: sshd.port, delayMs: roundTripMs / 2 });
   const tapped = await tap(line.proxyCommand);
-  const config = await stage.sshd.configWith([`ProxyCommand ${tapped.proxyCommand}`]);
-  const attached: Attached =
-    name === "ssh -L"
-      ? await plainForward(config, socketHere)
-      : await cardwireAttach("cardhost", config);
+  const config = await sshd.configWith([`ProxyCommand ${tapped.proxyCommand}`]);
+  const attached = await attach(name, { config, socketHere });
   return {
     name,
     socket: attached.socket,
@@ -53,3 +59,16 @@ export async function openWay(stage: Stage, name: WayName, roundTripMs: number):
     },
   };
 }
+
+/** @param options.socketHere what plain ssh forwards: its logins find none at /run/pcscd. */
+async function attach(
+  name: Exclude<WayName, "pcscd" | "attach unix:">,
+  { config, socketHere }: { readonly config: string; readonly socketHere: string },
+): Promise<Attached> {
+  if (name === "ssh -L") return await plainForward(config, socketHere);
+  return await cardwireAttach("cardhost", { config, flags: flagsOf(name) });
+}
+
+/** What `attach` is told for a way over ssh. */
+export const flagsOf = (name: AgentWayName | "cardwire"): readonly string[] =>
+  name === "cardwire" ? ["--via", "forward"] : ["--via", "agent", ...agentWays[name]];

@@ -2,6 +2,12 @@ import type { Duplex } from "node:stream";
 import { CardwireError } from "../domain/errors.ts";
 import { type Frame, FrameDecoder } from "../wire/link/frames.ts";
 
+/**
+ * How long what nobody waits for may be held back, ms: a program that goes on without an answer mostly makes its next
+ * call at once, and each write wakes two ssh and the other end.
+ */
+const SOON_MS = 1;
+
 /** Most bytes that wait for the other end to read them; one that never reads is given up. */
 const MAX_UNREAD = 8 << 20;
 
@@ -21,6 +27,7 @@ export class FrameStream {
   #owner: FrameStreamOwner | undefined;
   /** What {@link writeSoon} holds back. */
   #held: Uint8Array[] = [];
+  #isFlushing = false;
   #end: { readonly reason: unknown } | undefined;
   /** When bytes last came, as performance.now() counts. */
   heardAt = performance.now();
@@ -61,13 +68,16 @@ export class FrameStream {
       this.close(new CardwireError("E_LINE_DOWN", "the other end does not read"));
   }
 
-  /** The same for what nobody waits for: in one write with the next frame, or as soon as nothing is more urgent. */
+  /** The same for what nobody waits for: in one write with the next frame, or a moment later. */
   writeSoon(frame: Uint8Array): void {
     if (this.#end) return;
-    if (this.#held.push(frame) === 1)
-      setImmediate(() => {
-        if (this.#held.length > 0) this.write(NOTHING);
-      });
+    this.#held.push(frame);
+    if (this.#isFlushing) return;
+    this.#isFlushing = true;
+    setTimeout(() => {
+      this.#isFlushing = false;
+      if (this.#held.length > 0) this.write(NOTHING);
+    }, SOON_MS);
   }
 
   /** Hangs up. What was written before still goes out, if the other end reads it. */

@@ -13,7 +13,8 @@ export type CallFrame = Frame<CardCallType>;
 export interface Answer {
   readonly protocol?: number;
   readonly data?: Uint8Array;
-  readonly ahead?: Uint8Array;
+  /** What was fetched ahead of its being asked for. */
+  readonly ahead?: readonly Uint8Array[];
 }
 
 const DONE: Answer = {};
@@ -272,8 +273,8 @@ export class ServedCard {
     const pci = { send: body.sendProtocol, receive: body.receiveProtocol };
     const { data, receiveProtocol } = await session.transmit(tail, pci);
     const isOurs = this.#depth > 0 && (body.flags & Flag.Fetch) !== 0;
-    const ahead = isOurs ? await fetchAhead(session, { pci, flags: body.flags, data }) : undefined;
-    return { data, protocol: receiveProtocol, ...(ahead && { ahead }) };
+    const ahead = isOurs ? await fetchAhead(session, { pci, flags: body.flags, data }) : [];
+    return { data, protocol: receiveProtocol, ahead };
   }
 
   async #reconnect(

@@ -4,6 +4,7 @@ import type { Principal } from "../../domain/principal.ts";
 import { Rv } from "../../domain/return-codes.ts";
 import type { LinkEnd, SessionFrame } from "../../link/end.ts";
 import type { Serving } from "../../link/hall.ts";
+import { encodeAnswers } from "../../wire/link/answers.ts";
 import { Flag, isForServer, MAX_PAYLOAD, nameOfType, Type } from "../../wire/link/frames.ts";
 import { encodeReaders, type LinkedReader } from "../../wire/link/reader-list.ts";
 import { ReaderOrder } from "./order.ts";
@@ -168,9 +169,10 @@ export class ServedLink implements Serving {
       length: result.length ?? -1,
     });
     done.then(
-      ({ protocol, data = NOTHING, ahead = NOTHING }) => {
+      ({ protocol, data = NOTHING, ahead: answers = [] }) => {
         this.#tellReaders();
         if (call === 0) return;
+        const ahead = answers.length === 0 ? NOTHING : encodeAnswers(answers);
         const body = { ...tell({ rv: Rv.Success, protocol }), ahead: ahead.length };
         const tail = ahead.length === 0 ? data : Buffer.concat([data, ahead]);
         this.#end.send(Type.Result, body, tail, { soon: (flags & Flag.Early) !== 0 });

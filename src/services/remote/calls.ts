@@ -2,6 +2,7 @@ import { type Deferred, deferred } from "../../domain/deferred.ts";
 import { type CardwireError, ReturnCodeError } from "../../domain/errors.ts";
 import { isReturnCode, Rv } from "../../domain/return-codes.ts";
 import type { LinkEnd, SessionFrame } from "../../link/end.ts";
+import { decodeAnswers } from "../../wire/link/answers.ts";
 import { type Body, type CallType, Flag, type Frame, Type } from "../../wire/link/frames.ts";
 
 /** What a call wants of its frame: the rest is filled in. */
@@ -11,7 +12,7 @@ export interface Answered {
   readonly protocol: number;
   readonly data: Uint8Array;
   /** What was fetched ahead of its being asked for. */
-  readonly ahead: Uint8Array;
+  readonly ahead: readonly Uint8Array[];
 }
 
 /** Thrown to whoever waits for an answer when the session that would bring it is over. */
@@ -85,19 +86,20 @@ export class Calls {
     if (!this.#lost) this.#end.send(Type.Watch, { on: on ? 1 : 0 });
   }
 
-  /** An answer came. */
+  /** An answer came. @throws {ProtocolError} when it makes no sense. */
   answer({ body, tail }: Extract<SessionFrame, Frame<typeof Type.Result>>): void {
     const pending = this.#pending.get(body.call);
     if (!pending) return; // of one that nobody waits for any more
-    this.#pending.delete(body.call);
     const { rv, protocol } = body;
     if (rv === Rv.Success) {
       const whole = new Uint8Array(tail);
       const length = Math.max(0, whole.length - body.ahead);
-      const [data, ahead] = [whole.subarray(0, length), whole.subarray(length)];
-      pending.resolve({ protocol, data, ahead });
+      const ahead = decodeAnswers(whole.subarray(length));
+      this.#pending.delete(body.call);
+      pending.resolve({ protocol, data: whole.subarray(0, length), ahead });
       return;
     }
+    this.#pending.delete(body.call);
     const told = { activeProtocol: protocol, ...(body.length >= 0 && { length: body.length }) };
     const known = isReturnCode(rv) ? rv : Rv.CommError;
     pending.reject(new ReturnCodeError(pending.name, known, told));

@@ -5,13 +5,15 @@ import { Protocol, ReaderStateBit, ShareMode } from "../../domain/pcsc.ts";
 interface Card {
   readonly eventCounter: number;
   readonly atr: string;
+  /** Protocols that were active with it, which it therefore speaks. */
+  readonly spoken: Set<number>;
   /** By the protocols that were asked for: the one that became active. */
   readonly negotiated: Map<number, number>;
 }
 
 /**
  * What a connect will come to, where the reader's state tells (protocol reference, section 5.6): the protocol that is
- * active decides for all, and where none is, a card negotiates what it negotiated before.
+ * active decides for all, and where none is, a card negotiates what it negotiated before, or speaks what it spoke.
  */
 export class Foresight {
   readonly #cards = new Map<string, Card>();
@@ -25,15 +27,17 @@ export class Foresight {
     if (share !== ShareMode.Shared || !isReady) return undefined;
     if (protocol !== Protocol.Undefined) return (protocol & protocols) === 0 ? undefined : protocol;
     const card = this.#cards.get(reader.name);
-    return card && isSame(card, reader) ? card.negotiated.get(protocols) : undefined;
+    if (!card || !isSame(card, reader)) return undefined;
+    return card.spoken.has(protocols) ? protocols : card.negotiated.get(protocols);
   }
 
-  /** A connect to a card without a protocol came to this. */
+  /** A connect to this reader came to this protocol, or will. */
   learn(reader: Reader, protocols: number, protocol: number): void {
-    if (reader.protocol !== Protocol.Undefined || protocol === Protocol.Undefined) return;
+    if (protocol !== Protocol.T0 && protocol !== Protocol.T1) return;
     const known = this.#cards.get(reader.name);
     const card = known && isSame(known, reader) ? known : cardIn(reader);
-    card.negotiated.set(protocols, protocol);
+    card.spoken.add(protocol);
+    if (reader.protocol === Protocol.Undefined) card.negotiated.set(protocols, protocol);
     this.#cards.set(reader.name, card);
   }
 
@@ -50,6 +54,7 @@ const hex = (bytes: Uint8Array | undefined): string => Buffer.from(bytes ?? []).
 const cardIn = ({ eventCounter, atr }: Reader): Card => ({
   eventCounter,
   atr: hex(atr),
+  spoken: new Set(),
   negotiated: new Map(),
 });
 

@@ -129,14 +129,15 @@ export class RemoteService implements CardService, RemoteHost {
     if (!calls) throw new ReturnCodeError("SCardConnect", Rv.ReaderUnavailable);
     const { share, protocols } = how;
     const asked = { reader, share, protocols };
+    const before = this.table.seen(reader);
     const foreseen = this.#foresee(asked);
     if (foreseen !== undefined) {
+      if (before) this.#foresight.learn(before, protocols, foreseen);
       const ahead = openAhead(this, calls, asked, foreseen);
       const session = new RemoteSession(this, reader, ahead);
       void ahead.refused.then((rv) => rv !== undefined && session.refuse(rv)); // never rejects
       return { session, activeProtocol: foreseen };
     }
-    const before = this.table.seen(reader);
     const connecting = () => open(this, calls, asked, signal);
     const opened = await this.holders.whileWaiting(reader, connecting);
     if (before) this.#foresight.learn(before, protocols, opened.activeProtocol);

@@ -83,7 +83,7 @@ export const Reconnect = struct({
 /** Whether the other end is to tell of readers. */
 export const Watch = struct({ on: u32 });
 
-/** What a call came to. Behind it: the answer, and then what was fetched ahead of its being asked for. */
+/** What a call came to. Behind it: the answer, and then those that were fetched ahead of being asked for. */
 export const Result = struct({
   call: u32,
   rv: u32,

@@ -1,0 +1,42 @@
+import { expect, test } from "vitest";
+import type { Reader } from "../../domain/card-service.ts";
+import { Protocol, ReaderStateBit, ShareMode } from "../../domain/pcsc.ts";
+import { Foresight } from "./foresight.ts";
+
+const READY = ReaderStateBit.Present | ReaderStateBit.Powered | ReaderStateBit.Negotiable;
+const EITHER = Protocol.T0 | Protocol.T1;
+
+const reader = (protocol: number, eventCounter = 1): Reader => ({
+  name: "Reader",
+  stateBits: READY,
+  sharing: 0,
+  protocol,
+  eventCounter,
+  atr: Uint8Array.of(0x3b, 0x80),
+});
+
+const idle = reader(Protocol.Undefined);
+const shared = (foresight: Foresight, protocols: number, seen = idle) =>
+  foresight.protocolOf(seen, ShareMode.Shared, protocols);
+
+test("a card negotiates again what it negotiated for the same protocols", () => {
+  const foresight = new Foresight();
+  expect(shared(foresight, EITHER)).toBeUndefined();
+  foresight.learn(idle, EITHER, Protocol.T1);
+  expect(shared(foresight, EITHER)).toBe(Protocol.T1);
+  expect(shared(foresight, Protocol.T0)).toBeUndefined();
+});
+
+test("a card that spoke a protocol does so for who wants no other", () => {
+  const foresight = new Foresight();
+  foresight.learn(reader(Protocol.T1), EITHER, Protocol.T1);
+  expect(shared(foresight, Protocol.T1)).toBe(Protocol.T1);
+  expect(shared(foresight, Protocol.T0)).toBeUndefined();
+  expect(shared(foresight, EITHER)).toBeUndefined(); // it was not negotiated
+});
+
+test("another card has to show for itself", () => {
+  const foresight = new Foresight();
+  foresight.learn(idle, EITHER, Protocol.T1);
+  expect(shared(foresight, EITHER, reader(Protocol.Undefined, 3))).toBeUndefined();
+});
