@@ -99,6 +99,7 @@ describe("attach", () => {
           state: "up",
           protocol: expect.stringMatching(/^4:\d$/),
           roundTripMs: expect.any(Number),
+          via: "forward",
           readers: ["Virtual PCD 00 00", "Virtual PCD 00 01"],
         },
       ],
