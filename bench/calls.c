@@ -6,32 +6,13 @@
  * unmeasured. Connects while nobody has a handle. Prints how long each took, in microseconds, a line each; of a wait, that
  * is what it took longer than it should. */
 
-#include <stdio.h>
-#include <stdlib.h>
+#include "measure.h"
+
 #include <string.h>
-#include <time.h>
-#include <winscard.h>
 
 /* How long a wait is to last, ms. */
 #define WAIT_MS 20
 #define PROTOCOLS (SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1)
-
-static void check(const char *what, LONG rv)
-{
-	if (rv == SCARD_S_SUCCESS)
-		return;
-	fprintf(stderr, "%s: 0x%08lX\n", what, (unsigned long)rv);
-	exit(1);
-}
-
-/* Microseconds. */
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1e6 + t.tv_nsec / 1e3;
-}
 
 static SCARDCONTEXT context;
 static SCARDHANDLE card;

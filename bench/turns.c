@@ -6,28 +6,9 @@
  * than SECONDS; a tenth of that many before, which are not measured. Prints how many there were, how
  * long they took in microseconds, and when they began and ended, in milliseconds of CLOCK_MONOTONIC. */
 
-#include <stdio.h>
-#include <stdlib.h>
+#include "measure.h"
+
 #include <string.h>
-#include <time.h>
-#include <winscard.h>
-
-static void check(const char *what, LONG rv)
-{
-	if (rv == SCARD_S_SUCCESS)
-		return;
-	fprintf(stderr, "%s: 0x%08lX\n", what, (unsigned long)rv);
-	exit(1);
-}
-
-/* Microseconds. */
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1e6 + t.tv_nsec / 1e3;
-}
 
 static SCARDHANDLE card;
 static DWORD protocol;

@@ -158,14 +158,20 @@ test("who comes back gets what it has not got, and nothing twice", async () => {
   expect(seen).not.toContain("unlock");
 });
 
-test("who comes back without the secret, or with old words, is refused; the session goes on", async () => {
-  const { hall } = makeHall();
+/** Opens a session, and resumes it over a second connection before the first has broken. */
+async function comeBack(hall: Hall): Promise<{ first: Visitor; again: Visitor }> {
   const first = new Visitor(hall);
   first.say(greeting());
   await first.hear();
   const again = new Visitor(hall);
   again.say(resume(1, 0));
   expect((await again.hear()).type).toBe(Type.Resumed);
+  return { first, again };
+}
+
+test("who comes back without the secret, or with old words, is refused; the session goes on", async () => {
+  const { hall } = makeHall();
+  const { again } = await comeBack(hall);
   for (const bytes of [resume(1, 0), resume(2, 0, randomBytes(32)), greeting()]) {
     const other = new Visitor(hall);
     other.say(bytes);
@@ -180,12 +186,7 @@ test("who comes back without the secret, or with old words, is refused; the sess
 
 test("who comes back before anybody noticed the break is not given up later", async () => {
   const { hall, seen } = makeHall({ graceMs: 60, lockMs: 30 });
-  const first = new Visitor(hall);
-  first.say(greeting());
-  await first.hear();
-  const again = new Visitor(hall);
-  again.say(resume(1, 0));
-  expect((await again.hear()).type).toBe(Type.Resumed);
+  const { first } = await comeBack(hall);
   await expect(first.hear()).rejects.toThrow("it hung up");
   await new Promise((resolve) => setTimeout(resolve, 120)); // twice its patience
   expect([hall.size, seen]).toEqual([1, ["up", "up"]]);
