@@ -225,4 +225,20 @@ export const foundInSoftware: Readonly<Record<string, readonly Step[]>> = {
     on(1, "disconnect", { disposition: 0 }),
     connect(2, { share: 1 }),
   ],
+  "a reset of an empty reader ends its protocol": [
+    establish(0),
+    { do: "pull", slot: 0 },
+    connect(0, { share: 3, protocols: 4 }),
+    on(0, "disconnect", { disposition: 1 }),
+    connect(0, { share: 3, protocols: 0 }),
+    on(0, "status"),
+  ],
+  "so does taking its power away": [
+    establish(0),
+    { do: "pull", slot: 0 },
+    connect(0, { share: 3, protocols: 4 }),
+    on(0, "disconnect", { disposition: 2 }),
+    connect(0, { share: 3, protocols: 0 }),
+    on(0, "status"),
+  ],
 };

@@ -219,21 +219,25 @@ export class Slot {
     await this.#turnOn(() => contacts.powerOn("cold"));
   }
 
-  /** Resets the card. @param how "cold" by taking its power away first. */
+  /** Resets the card. @param how "cold" by taking its power away first. The protocol ends, also where no card is. */
   async reset(how: "cold" | "warm"): Promise<void> {
     const contacts = this.#contacts;
-    if (!contacts) return;
-    await this.#turnOn(() => {
-      if (how === "cold") contacts.powerOff();
-      return contacts.powerOn(how);
-    });
+    if (contacts) {
+      await this.#turnOn(() => {
+        if (how === "cold") contacts.powerOff();
+        return contacts.powerOn(how);
+      });
+    }
     if (this.#contacts === contacts) this.protocol = Protocol.Undefined;
   }
 
-  /** Takes the card's power away until somebody connects. */
+  /** Takes the card's power away until somebody connects. The protocol ends, also where no card is. */
   async unpower(): Promise<void> {
     const contacts = this.#contacts;
-    if (!contacts) return;
+    if (!contacts) {
+      this.protocol = Protocol.Undefined;
+      return;
+    }
     await this.#work(async () => contacts.powerOff()).catch(() => {}); // pulled: it has no power
     if (this.#contacts !== contacts) return;
     this.#sleep();
