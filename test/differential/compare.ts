@@ -23,6 +23,7 @@ export const FEATURE_REQUEST = 0x4200_0d48;
 const OK = "0x00000000";
 /** What pcscd says of an attribute that the driver does not have, and of the reader's name, whose room it mistakes then. */
 const NO_ATTRIBUTE = new Set(["0x8010001f", "0x80100008"]);
+const INSUFFICIENT_BUFFER = "0x80100008";
 const SHARING_VIOLATION = "0x8010000b";
 
 /** The outcome without what belongs to one world, as text. */
@@ -68,5 +69,9 @@ export function isIntended(step: Call, [direct, through]: readonly [Outcome, Out
     through.rv !== SHARING_VIOLATION
   );
 }
+
+/** Whether the card may have announced more: SW1 61, which a program with too little room for it is not shown. */
+export const mayAnnounce = (step: Call, { rv, ...told }: Outcome): boolean =>
+  step.call === "transmit" && (rv === INSUFFICIENT_BUFFER || /61..$/.test(String(told["answer"])));
 
 export const succeeded = ({ rv }: Outcome): boolean => rv === OK;

@@ -242,3 +242,38 @@ export const foundInSoftware: Readonly<Record<string, readonly Step[]>> = {
     on(0, "status"),
   ],
 };
+
+/** The same for a cardwire at both ends. */
+export const foundThroughAgent: Readonly<Record<string, readonly Step[]>> = {
+  "a lock outlives an end with a reset": [
+    establish(0),
+    connect(0),
+    on(0, "begin"),
+    on(0, "begin"),
+    on(0, "end", { disposition: 1 }),
+    establish(1),
+    connect(1),
+    on(0, "end", { disposition: 0 }),
+    on(1, "status"),
+  ],
+  "exclusive access that ends leaves its level": [
+    establish(0),
+    connect(0, { share: 1 }),
+    reconnect(0),
+    establish(1),
+    connect(1),
+    on(0, "end", { disposition: 0 }),
+    on(1, "begin"),
+  ],
+  "who asks with another protocol is not answered from memory": [
+    establish(0),
+    connect(0),
+    on(0, "transmit", { apdu: "80e2002000" }),
+    on(0, "transmit", { apdu: "00c0000020" }),
+    on(0, "begin"),
+    on(0, "transmit", { apdu: "80e2002000" }),
+    on(0, "transmit", { apdu: "00c0000020", pci: 1 }),
+    on(0, "transmit", { apdu: "80e2002000" }),
+    on(0, "transmit", { apdu: "00c0000020" }),
+  ],
+};

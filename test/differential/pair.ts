@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Outcome } from "../pcsc/client.ts";
 import { Book, type Pending } from "./book.ts";
-import { isIntended, isReaders, normalized, succeeded } from "./compare.ts";
+import { isIntended, isReaders, mayAnnounce, normalized, succeeded } from "./compare.ts";
 import { type Attempt, DIED } from "./clients.ts";
 import {
   changesSharing,
@@ -69,16 +69,23 @@ export class Pair implements AsyncDisposable {
   readonly #worlds: Both<World>;
   readonly #mayDiffer: typeof isIntended;
   readonly #clients: number | undefined;
+  readonly #fetches: boolean;
+  /** Answers in this sequence that announced more. */
+  #announced = 0;
   book: Book;
 
-  /** @param way.mayDiffer says of a call that has two outcomes whether that is meant. */
+  /**
+   * @param way.mayDiffer says of a call that has two outcomes whether that is meant.
+   * @param way.fetches whether what a card announces may be fetched before it is asked for.
+   */
   constructor(
     worlds: Both<World>,
-    way: { mayDiffer: typeof isIntended; clients: number | undefined },
+    way: { mayDiffer: typeof isIntended; clients: number | undefined; fetches: boolean },
   ) {
     this.#worlds = worlds;
     this.#mayDiffer = way.mayDiffer;
     this.#clients = way.clients;
+    this.#fetches = way.fetches;
     this.book = new Book(way.clients);
   }
 
@@ -89,6 +96,7 @@ export class Pair implements AsyncDisposable {
    */
   async rest(): Promise<void> {
     this.book = new Book(this.#clients);
+    this.#announced = 0;
     const [direct, through] = await Promise.allSettled(this.#worlds.map((world) => world.rest()));
     if (direct?.status === "rejected") throw direct.reason;
     if (through?.status === "rejected") throw new Restless(String(through.reason));
@@ -110,6 +118,9 @@ export class Pair implements AsyncDisposable {
   /** What can be looked at when a sequence is over. @throws {Parted} where the worlds differ. */
   async finish(): Promise<void> {
     const [direct, through] = await this.#both((world) => world.commands());
+    const more = through.reduce((sum, commands, slot) => sum + commands - (direct[slot] ?? 0), 0);
+    // What was fetched ahead and never asked for is known to the card alone.
+    if (this.#fetches && more > 0 && more <= this.#announced) return;
     this.#mustAgree("commands that each card was given", direct, through);
   }
 
@@ -183,6 +194,7 @@ export class Pair implements AsyncDisposable {
         through: through ?? "blocked",
       });
     this.book.enter(step, first);
+    if (mayAnnounce(step, first)) this.#announced += 1;
     return first;
   }
 
@@ -305,7 +317,8 @@ export async function makePair(way: Way, name: string): Promise<Pair> {
   const worlds = made.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
   const [direct, through] = worlds;
   const mayDiffer = way.carrier === "software" ? isReaders : isIntended;
-  if (direct && through) return new Pair([direct, through], { mayDiffer, clients });
+  const fetches = way.carrier === "agent";
+  if (direct && through) return new Pair([direct, through], { mayDiffer, clients, fetches });
   await Promise.all(worlds.map((world) => world[Symbol.asyncDispose]()));
   throw made.find((one) => one.status === "rejected")?.reason;
 }

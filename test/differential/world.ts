@@ -12,11 +12,11 @@ import type { Slot } from "./step.ts";
 // A pcscd of its own with its cards, the clients that use it, and what is between them.
 
 /**
- * How the clients reach pcscd: at its own socket, or through cardwire with these options of `attach`. "software" is no
- * pcscd at all, but readers of cardwire's own.
+ * How the clients reach pcscd: at its own socket, or through cardwire with these options of `attach`: "ssh" is a forward
+ * to it, "agent" a cardwire at both ends. "software" is no pcscd at all, but readers of cardwire's own.
  */
 export interface Way {
-  readonly carrier: "none" | "unix" | "ssh" | "software";
+  readonly carrier: "none" | "unix" | "ssh" | "agent" | "software";
   readonly options: readonly string[];
   /** How many there are; see CLIENTS. */
   readonly clients?: number;
@@ -201,11 +201,12 @@ async function open(
 ): Promise<string> {
   if (carrier === "none") return pcscd.socketPath;
   const more = ["--name", name, ...options];
-  if (carrier !== "ssh")
+  if (carrier === "unix")
     return below.use(await attach([`unix:${pcscd.socketPath}`, ...more])).socket;
   const sshd = below.use(await startSshd({ pcscdDirectory: pcscd.directory }));
+  const via = ["--via", carrier === "agent" ? "agent" : "forward"];
   const ssh = ["--ssh", `ssh -F ${sshd.clientConfig}`];
-  return below.use(await attach(["cardhost", ...more, ...ssh])).socket;
+  return below.use(await attach(["cardhost", ...more, ...via, ...ssh])).socket;
 }
 
 /** What stands on something else, ended in the reverse order. Node.js has one of its own from release 24 on. */

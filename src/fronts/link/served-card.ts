@@ -3,19 +3,9 @@ import { ReturnCodeError } from "../../domain/errors.ts";
 import { Disposition, ShareMode } from "../../domain/pcsc.ts";
 import type { Principal } from "../../domain/principal.ts";
 import { Rv } from "../../domain/return-codes.ts";
-import { type Body, type CardCallType, Flag, type Frame, Type } from "../../wire/link/frames.ts";
+import { type Body, Flag, type Frame, Type } from "../../wire/link/frames.ts";
+import { type Answer, type CallFrame, endsAll, nameOf } from "./call-frame.ts";
 import { fetchAhead } from "./fetch-ahead.ts";
-
-/** A call on a handle that is open. */
-export type CallFrame = Frame<CardCallType>;
-
-/** What a call came to, as far as it succeeded. */
-export interface Answer {
-  readonly protocol?: number;
-  readonly data?: Uint8Array;
-  /** What was fetched ahead of its being asked for. */
-  readonly ahead?: readonly Uint8Array[];
-}
 
 const DONE: Answer = {};
 
@@ -248,8 +238,13 @@ export class ServedCard {
       return DONE;
     }
     if (this.#owed > 0) await this.#pay(session);
-    this.#depth = disposition === Disposition.Leave ? Math.max(0, this.#depth - 1) : 0;
-    await session.end(disposition);
+    try {
+      await session.end(disposition);
+      this.#depth = Math.max(0, this.#depth - 1);
+    } catch (error) {
+      if (endsAll(error)) this.#depth = 0;
+      throw error;
+    }
     return DONE;
   }
 
@@ -283,7 +278,11 @@ export class ServedCard {
   ): Promise<Answer> {
     const { share, protocols, initialization } = how;
     const protocol = await session.reconnect({ share, protocols }, initialization);
-    this.#isExclusive = share === ShareMode.Exclusive;
+    const isExclusive = share === ShareMode.Exclusive;
+    if (this.#isExclusive && !isExclusive) this.#depth += 1; // its level stays (seen with 1.9.9)
+    this.#isExclusive = isExclusive;
+    // Its program was told, by the command that should have been in that transaction.
+    this.#owed = 0;
     return { protocol };
   }
 
@@ -295,6 +294,3 @@ export class ServedCard {
     return (flags & Flag.Early) === 0 ? this.#stopping.signal : this.#patience.signal;
   }
 }
-
-const nameOf = (frame: CallFrame): string =>
-  `SCard${Object.entries(Type).find(([, type]) => type === frame.type)?.[0] ?? ""}`;

@@ -7,8 +7,9 @@ import type { Serving } from "../../link/hall.ts";
 import { encodeAnswers } from "../../wire/link/answers.ts";
 import { Flag, isForServer, MAX_PAYLOAD, nameOfType, Type } from "../../wire/link/frames.ts";
 import { encodeReaders, type LinkedReader } from "../../wire/link/reader-list.ts";
+import type { Answer, CallFrame } from "./call-frame.ts";
 import { ReaderOrder } from "./order.ts";
-import { type Answer, type CallFrame, ServedCard } from "./served-card.ts";
+import { ServedCard } from "./served-card.ts";
 
 /** Handles of one link, and calls of one handle that wait. A cardwire at the other end keeps to less. */
 const MAX_CARDS = 2_000;

@@ -5,6 +5,14 @@ const MORE = 0x61;
 /** An answer to a command for bytes that the card has given away already (no precise diagnosis, ISO/IEC 7816-4). */
 const NO_DIAGNOSIS = Uint8Array.of(0x6f, 0x00);
 
+/** What has to be the same when an answer is given as when it was fetched. */
+export interface Moment {
+  /** What the program sends with. */
+  readonly protocol: number;
+  /** What was done to the card: {@link Holders.mark}. */
+  readonly mark: number;
+}
+
 /**
  * GET RESPONSE fetched at the other end before the program asks. Only for a program that has itself asked once in
  * this way: with P1 P2 0, Le as announced or 0, which asks for all that there is, and the same CLA; and never under
@@ -19,6 +27,8 @@ export class Fetched {
   #announced: number | undefined;
   /** What follows it, as far as it was fetched. */
   #answers: readonly Uint8Array[] = [];
+  /** When it was. */
+  #at: Moment = { protocol: 0, mark: -1 };
 
   /** Flags of the call that sends `command`. */
   flags(command: Uint8Array): number {
@@ -27,8 +37,8 @@ export class Fetched {
     return isSecure(cla) ? 0 : Flag.Fetch | (this.#asksWith << 8);
   }
 
-  /** The answer to `command`, if it was fetched before. Whatever else is sent lets go of it. */
-  take(command: Uint8Array): Uint8Array | undefined {
+  /** The answer to `command`, if it was fetched from this card before. Whatever else is sent lets go of it. */
+  take(command: Uint8Array, now: Moment): Uint8Array | undefined {
     const announced = this.#announced;
     const [answer, ...others] = this.#answers;
     this.forget();
@@ -36,26 +46,31 @@ export class Fetched {
     if (ins !== GET_RESPONSE) return undefined;
     const isPlain = command.length === 5 && p1 === 0 && p2 === 0 && (le === announced || le === 0);
     if (isPlain && announced !== undefined && !isSecure(cla)) this.#asksWith ??= cla;
-    if (!answer) return undefined;
+    if (!answer || !this.#isSame(now)) return undefined;
     if (isPlain && cla === this.#asksWith) {
-      this.see(answer, others);
+      this.see(answer, now, others);
       return answer;
     }
     this.#isOff = true;
     return NO_DIAGNOSIS;
   }
 
-  /** An answer of the card, and what was fetched after it. */
-  see(data: Uint8Array, ahead: readonly Uint8Array[] = []): void {
+  /** An answer of the card, when its command was sent, and what was fetched after it. */
+  see(data: Uint8Array, now: Moment, ahead: readonly Uint8Array[] = []): void {
     const [sw1, sw2] = data.subarray(-2);
     this.#announced = sw1 === MORE ? sw2 : undefined;
     this.#answers = ahead;
+    this.#at = now;
   }
 
   /** The card was reset, or its transaction ended: what it announced is void. */
   forget(): void {
     this.#announced = undefined;
     this.#answers = [];
+  }
+
+  #isSame({ protocol, mark }: Moment): boolean {
+    return mark >= 0 && mark === this.#at.mark && protocol === this.#at.protocol;
   }
 }
 

@@ -6,10 +6,10 @@ import { Foresight } from "./foresight.ts";
 const READY = ReaderStateBit.Present | ReaderStateBit.Powered | ReaderStateBit.Negotiable;
 const EITHER = Protocol.T0 | Protocol.T1;
 
-const reader = (protocol: number, eventCounter = 1): Reader => ({
+const reader = (protocol: number, eventCounter = 1, sharing = 0): Reader => ({
   name: "Reader",
   stateBits: READY,
-  sharing: 0,
+  sharing,
   protocol,
   eventCounter,
   atr: Uint8Array.of(0x3b, 0x80),
@@ -39,4 +39,23 @@ test("another card has to show for itself", () => {
   const foresight = new Foresight();
   foresight.learn(idle, EITHER, Protocol.T1);
   expect(shared(foresight, EITHER, reader(Protocol.Undefined, 3))).toBeUndefined();
+});
+
+test("the active protocol decides while somebody uses the card", () => {
+  const foresight = new Foresight();
+  const used = reader(Protocol.T1, 1, 1);
+  expect(shared(foresight, EITHER, used)).toBe(Protocol.T1);
+  expect(shared(foresight, Protocol.T0, used)).toBeUndefined();
+  expect(foresight.protocolOf(used, ShareMode.Direct, 0)).toBe(Protocol.T1);
+});
+
+test("where nobody does, it may have ended by then", () => {
+  const foresight = new Foresight();
+  const left = reader(Protocol.T1);
+  expect(shared(foresight, EITHER, left)).toBeUndefined();
+  expect(foresight.protocolOf(left, ShareMode.Direct, 0)).toBeUndefined();
+  foresight.learn(idle, EITHER, Protocol.T0);
+  expect(shared(foresight, EITHER, left)).toBeUndefined();
+  foresight.learn(idle, EITHER, Protocol.T1);
+  expect(shared(foresight, EITHER, left)).toBe(Protocol.T1);
 });

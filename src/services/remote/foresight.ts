@@ -22,13 +22,15 @@ export class Foresight {
   protocolOf(reader: Reader, share: number, protocols: number): number | undefined {
     const { stateBits, protocol, sharing } = reader;
     if (sharing < 0 || (protocols & ~(Protocol.T0 | Protocol.T1)) !== 0) return undefined;
-    if (share === ShareMode.Direct) return protocol;
+    // A card that nobody uses loses its power at any moment, and with it the protocol.
+    const mayEnd = sharing === 0 && protocol !== Protocol.Undefined;
+    if (share === ShareMode.Direct) return mayEnd ? undefined : protocol;
     const isReady = (stateBits & READY) === READY && (stateBits & ReaderStateBit.Swallowed) === 0;
     if (share !== ShareMode.Shared || !isReady) return undefined;
-    if (protocol !== Protocol.Undefined) return (protocol & protocols) === 0 ? undefined : protocol;
-    const card = this.#cards.get(reader.name);
-    if (!card || !isSame(card, reader)) return undefined;
-    return card.spoken.has(protocols) ? protocols : card.negotiated.get(protocols);
+    const active = (protocol & protocols) === 0 ? undefined : protocol;
+    if (protocol !== Protocol.Undefined && !mayEnd) return active;
+    const negotiated = this.#negotiated(reader, protocols);
+    return mayEnd && negotiated !== active ? undefined : negotiated;
   }
 
   /** A connect to this reader came to this protocol, or will. */
@@ -39,6 +41,13 @@ export class Foresight {
     card.spoken.add(protocol);
     if (reader.protocol === Protocol.Undefined) card.negotiated.set(protocols, protocol);
     this.#cards.set(reader.name, card);
+  }
+
+  /** What a card without a protocol comes to, as far as it showed. */
+  #negotiated(reader: Reader, protocols: number): number | undefined {
+    const card = this.#cards.get(reader.name);
+    if (!card || !isSame(card, reader)) return undefined;
+    return card.spoken.has(protocols) ? protocols : card.negotiated.get(protocols);
   }
 
   /** Forgets readers that are gone. */

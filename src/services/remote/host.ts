@@ -25,5 +25,6 @@ export interface RemoteHost {
   confirm(): Promise<boolean>;
   /** A handle is open; `notice` is called when the other end knows of a reset or removal. */
   began(card: number, session: RemoteSession): void;
+  /** It is closed, or never was open. Harmless when it was told before. */
   ended(card: number): void;
 }

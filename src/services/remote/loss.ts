@@ -35,7 +35,7 @@ export const outlivesLink = (type: Type): boolean =>
   type === Type.Transmit || type === Type.Control || type === Type.SetAttribute;
 
 /** Whether a call failed because its card was reset or removed. */
-export const isNotice = (error: unknown): boolean =>
+export const isNotice = (error: unknown): error is ReturnCodeError =>
   error instanceof ReturnCodeError && (error.rv === Rv.ResetCard || error.rv === Rv.RemovedCard);
 
 const hex = (bytes: Uint8Array | undefined): string => Buffer.from(bytes ?? []).toString("hex");

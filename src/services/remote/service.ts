@@ -154,11 +154,13 @@ export class RemoteService implements CardService, RemoteHost {
   /** @internal */
   began(card: number, session: RemoteSession): void {
     this.#sessions.set(card, session);
+    this.table.opened(session.reader);
   }
 
   /** @internal */
   ended(card: number): void {
-    this.#sessions.delete(card);
+    const session = this.#sessions.get(card);
+    if (this.#sessions.delete(card) && session) this.table.closed(session.reader);
   }
 
   /** @internal */

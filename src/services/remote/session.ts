@@ -15,7 +15,7 @@ import { Standing } from "./standing.ts";
 /** One handle at the other end of a link. When the link is lost it lives on and says so, as a lost pcscd's would. */
 export class RemoteSession implements CardSession {
   readonly #host: RemoteHost;
-  readonly #reader: string;
+  readonly reader: string;
   #calls: Calls | undefined;
   #card = 0;
   readonly #levels = new Levels();
@@ -28,7 +28,7 @@ export class RemoteSession implements CardSession {
 
   constructor(host: RemoteHost, reader: string, opened: Opened) {
     this.#host = host;
-    this.#reader = reader;
+    this.reader = reader;
     this.#standing = new Standing(host, reader, this);
     this.#hold(opened);
   }
@@ -42,7 +42,7 @@ export class RemoteSession implements CardSession {
       const stop = () => this.#calls?.cancel(this.#card);
       signal.addEventListener("abort", stop, { once: true });
       try {
-        await holders.whileWaiting(this.#reader, () =>
+        await holders.whileWaiting(this.reader, () =>
           this.#call("SCardBeginTransaction", Type.Begin, { card: this.#card }),
         );
       } finally {
@@ -63,13 +63,17 @@ export class RemoteSession implements CardSession {
       this.#tellHolding();
       return;
     }
-    this.#levels.end({ all: disposition !== Disposition.Leave });
     const call = () => this.#call("SCardEndTransaction", Type.End, body);
     try {
       await (disposition === Disposition.Leave
         ? call()
-        : this.#host.holders.whileChanging(this.#reader, call));
+        : this.#host.holders.whileChanging(this.reader, call));
+      this.#levels.end();
+    } catch (error) {
+      if (error instanceof ReturnCodeError && error.rv === Rv.NotTransacted) this.#levels.clear();
+      throw error;
     } finally {
+      if (disposition !== Disposition.Leave) this.#levels.doubt();
       this.#tellHolding();
     }
   }
@@ -79,7 +83,8 @@ export class RemoteSession implements CardSession {
     pci: { readonly send: number; readonly receive: number },
   ): Promise<{ data: Uint8Array; receiveProtocol: number }> {
     const isAhead = this.#host.options.prefetch;
-    const known = isAhead ? this.#fetched.take(apdu) : undefined;
+    const now = { protocol: pci.send, mark: this.#host.holders.mark(this.reader) };
+    const known = isAhead ? this.#fetched.take(apdu, now) : undefined;
     if (known) return { data: known, receiveProtocol: pci.send };
     const { protocol, data, ahead } = await this.#call(
       "SCardTransmit",
@@ -87,7 +92,7 @@ export class RemoteSession implements CardSession {
       { card: this.#card, sendProtocol: pci.send, receiveProtocol: pci.receive },
       { flags: isAhead && this.#levels.isBegun ? this.#fetched.flags(apdu) : 0, tail: apdu },
     );
-    if (isAhead) this.#fetched.see(data, ahead);
+    if (isAhead) this.#fetched.see(data, now, ahead);
     return { data, receiveProtocol: protocol };
   }
 
@@ -102,7 +107,7 @@ export class RemoteSession implements CardSession {
 
   async status(): Promise<void> {
     if (this.#standing.answering(this.#calls)) return;
-    const mark = this.#host.holders.mark(this.#reader);
+    const mark = this.#host.holders.mark(this.reader);
     await this.#call("SCardStatus", Type.Status, { card: this.#card });
     this.#standing.goodAt = mark;
   }
@@ -124,10 +129,10 @@ export class RemoteSession implements CardSession {
     initialization: number,
   ): Promise<number> {
     const { holders } = this.#host;
-    this.#levels.end({ all: true }); // whether a transaction survives is not ours to say: the next end is awaited
+    this.#levels.doubt(); // whether a transaction survives is not ours to say: the next end is awaited
     this.#fetched.forget();
     const ask = async (): Promise<number> => {
-      const mark = holders.mark(this.#reader);
+      const mark = holders.mark(this.reader);
       const body = { card: this.#card, ...how, initialization };
       const { protocol } = await this.#call("SCardReconnect", Type.Reconnect, body);
       this.#standing.goodAt = initialization === Disposition.Leave ? mark : -1;
@@ -137,14 +142,14 @@ export class RemoteSession implements CardSession {
     try {
       if (this.#calls && !this.#calls.isLost) {
         try {
-          return await holders.whileChanging(this.#reader, ask);
+          return await holders.whileChanging(this.reader, ask);
         } catch (error) {
           if (this.#calls && !this.#calls.isLost) throw error; // else the link was lost meanwhile
         }
       }
       const activeProtocol = await this.#reopen(how);
       if (initialization === Disposition.Leave) return activeProtocol;
-      return await holders.whileChanging(this.#reader, ask);
+      return await holders.whileChanging(this.reader, ask);
     } finally {
       this.#tellHolding();
     }
@@ -156,16 +161,20 @@ export class RemoteSession implements CardSession {
     const calls = this.#calls;
     const call = () => this.#call("SCardDisconnect", Type.Disconnect, body);
     if (calls?.isLost !== false) return this.#finish(); // the loss closed the handle
+    if (this.#refused !== undefined) {
+      calls.tell(Type.Disconnect, body); // there is no handle, but the number is taken
+      return this.#finish();
+    }
     if (disposition !== Disposition.Leave || !options.pipelining) {
       try {
         if (disposition === Disposition.Leave) await call();
-        else await holders.whileChanging(this.#reader, call);
+        else await holders.whileChanging(this.reader, call);
       } catch (error) {
         if (!calls.isLost) throw error;
       }
     } else {
       const done = calls.call("SCardDisconnect", Type.Disconnect, body, { flags: Flag.Early });
-      table.expect({ reader: this.#reader, handles: -1 }, done);
+      table.expect({ reader: this.reader, handles: -1 }, done);
     }
     this.#finish();
   }
@@ -181,14 +190,15 @@ export class RemoteSession implements CardSession {
     const over = calls
       .call("SCardReleaseContext", Type.Abandon, body, { flags: Flag.Early })
       .catch(() => {}); // the link was lost, and the handle with it
-    table.expect({ reader: this.#reader, handles: -1, ...(held && { protocol: 0 }) }, over);
-    if (held) void holders.whileChanging(this.#reader, () => over);
+    table.expect({ reader: this.reader, handles: -1, ...(held && { protocol: 0 }) }, over);
+    if (held) void holders.whileChanging(this.reader, () => over);
     if (!options.pipelining) await over;
   }
 
   /** The connect that was foreseen to succeed did not. */
   refuse(rv: number): void {
     this.#refused = rv;
+    this.#host.ended(this.#card);
     this.#standing.goodAt = -1;
     this.#levels.forget();
     this.#tellHolding();
@@ -217,7 +227,7 @@ export class RemoteSession implements CardSession {
   }
 
   get #seen() {
-    return this.#host.table.find(this.#reader);
+    return this.#host.table.find(this.reader);
   }
 
   #endIsNoNews(): boolean {
@@ -230,7 +240,7 @@ export class RemoteSession implements CardSession {
   }
 
   #tellHolding(): void {
-    this.#host.holders.hold(this.#reader, this, this.#levels.holds);
+    this.#host.holders.hold(this.reader, this, this.#levels.holds);
   }
 
   /** @throws {ReturnCodeError} what the other end says, or what a handle says whose link was lost. */
@@ -253,7 +263,7 @@ export class RemoteSession implements CardSession {
       }
       if (isNotice(error)) {
         this.#standing.goodAt = -1;
-        this.#levels.end({ all: true });
+        this.#levels.noticed(error.rv);
         this.#tellHolding();
       }
       throw error;
@@ -281,7 +291,7 @@ export class RemoteSession implements CardSession {
     const { calls } = this.#host;
     if (!isBack || !calls || !this.#seen)
       throw new ReturnCodeError("SCardReconnect", Rv.ReaderUnavailable);
-    const opened = await open(this.#host, calls, { reader: this.#reader, ...how });
+    const opened = await open(this.#host, calls, { reader: this.reader, ...how });
     this.#hold(opened);
     return opened.activeProtocol;
   }
