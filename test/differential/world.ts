@@ -5,6 +5,7 @@ import type { CardHandle } from "../lab/card-handle.ts";
 import { type Pcscd, readerNames, startPcscd } from "../lab/pcscd.ts";
 import { type ReaderRecord, readerStates } from "../lab/reader-states.ts";
 import { startSshd } from "../lab/sshd.ts";
+import { Stack } from "../lab/stack.ts";
 import { Clients } from "./clients.ts";
 import { startSoftwareReaders } from "./software-readers.ts";
 import type { Slot } from "./step.ts";
@@ -207,18 +208,4 @@ async function open(
   const via = ["--via", carrier === "agent" ? "agent" : "forward"];
   const ssh = ["--ssh", `ssh -F ${sshd.clientConfig}`];
   return below.use(await attach(["cardhost", ...more, ...via, ...ssh])).socket;
-}
-
-/** What stands on something else, ended in the reverse order. Node.js has one of its own from release 24 on. */
-class Stack implements AsyncDisposable {
-  readonly #things: AsyncDisposable[] = [];
-
-  use<T extends AsyncDisposable>(thing: T): T {
-    this.#things.push(thing);
-    return thing;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const thing of this.#things.splice(0).toReversed()) await thing[Symbol.asyncDispose]();
-  }
 }

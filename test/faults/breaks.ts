@@ -34,3 +34,31 @@ export async function breakLine(
   line.resume();
   return "down for a while";
 }
+
+/** The same, and what lines do that are not quite broken. @returns its kind. */
+export async function breakLineSomehow(
+  random: () => number,
+  { line, sshd }: { line: DelayLine; sshd: Sshd },
+): Promise<string> {
+  const drawn = random();
+  if (drawn < 0.6) return await breakLine(random, { line, sshd });
+  if (drawn < 0.75) {
+    line.halfClose();
+    return "half-closed";
+  }
+  if (drawn < 0.87) {
+    line.become("throttle");
+    await delay(200 + random() * 800);
+    const isCut = random() < 0.5;
+    if (isCut) await line.cut();
+    line.resume();
+    return isCut ? "throttled, then cut" : "throttled";
+  }
+  const which = random() < 0.5 ? "client" : "server";
+  line.become(`deaf to ${which}`);
+  await delay(random() * 600);
+  const isCut = random() < 0.7;
+  if (isCut) await line.cut();
+  line.resume();
+  return `deaf to ${which}${isCut ? ", then cut" : ""}`;
+}

@@ -3,7 +3,7 @@ import { connect, Socket } from "node:net";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { parseArgs } from "node:util";
-import type { LineOrder, LineStats } from "./delay-line.ts";
+import type { LineOrder, LineState, LineStats } from "./delay-line.ts";
 
 // The program that delay-line.ts gives to ssh as its ProxyCommand: a line of a given length between
 // standard input and output and a TCP port. It obeys the controller on a Unix socket.
@@ -22,6 +22,9 @@ const { values } = parseArgs({
 /** What may be under way in one direction, bytes; beyond it, the source is not read. */
 const MAX_UNDER_WAY = 16 * 1024 * 1024;
 
+/** What a throttled line carries each way, bytes a second: a bad day of a mobile telephone. */
+const THROTTLED = 6_000;
+
 /** How long before its time a chunk's timer fires, ms: Node's timers may be as late as that. */
 const TIMER_SLACK_MS = 1.2;
 
@@ -29,6 +32,13 @@ interface Chunk {
   /** Undefined is the end of the stream, which takes as long as bytes do. */
   readonly bytes: Buffer | undefined;
   readonly due: number;
+}
+
+interface Manner {
+  /** How long bytes are under way, ms. */
+  readonly delayMs: number;
+  readonly stalled: boolean;
+  readonly throttled: boolean;
 }
 
 /** One direction: what goes in comes out in order, `delayMs` later. */
@@ -41,20 +51,20 @@ class Direction {
   #underWay = 0;
   #waiting = false;
   #stalled: boolean;
+  #throttled: boolean;
+  /** When the next chunk may be passed on, of a throttled line. */
+  #free = 0;
   bytes = 0;
 
   /** @param options.end passes the end of the stream on. */
-  constructor(
-    from: Readable,
-    to: Writable,
-    options: { readonly delayMs: number; readonly stalled: boolean; readonly end: () => void },
-  ) {
-    const { delayMs, stalled, end } = options;
+  constructor(from: Readable, to: Writable, options: Manner & { readonly end: () => void }) {
+    const { delayMs, stalled, throttled, end } = options;
     this.#end = end;
     this.#from = from;
     this.#to = to;
     this.#delayMs = delayMs;
     this.#stalled = stalled;
+    this.#throttled = throttled;
     from.on("data", (chunk: Buffer) => {
       this.bytes += chunk.length;
       this.#underWay += chunk.length;
@@ -64,8 +74,9 @@ class Direction {
     from.once("end", () => this.#take(undefined));
   }
 
-  stall(stalled: boolean): void {
+  become({ stalled, throttled }: Omit<Manner, "delayMs">): void {
     this.#stalled = stalled;
+    this.#throttled = throttled;
     this.#deliver();
   }
 
@@ -79,7 +90,8 @@ class Direction {
     for (;;) {
       const [next] = this.#queue;
       if (!next || this.#stalled) return;
-      const left = next.due - performance.now();
+      const now = performance.now();
+      const left = Math.max(next.due, this.#throttled ? this.#free : 0) - now;
       if (left > 0) {
         this.#waiting = true;
         const again = (): void => {
@@ -97,6 +109,7 @@ class Direction {
         continue;
       }
       this.#underWay -= next.bytes.length;
+      this.#free = now + (next.bytes.length / THROTTLED) * 1_000;
       if (this.#from.isPaused() && this.#underWay <= MAX_UNDER_WAY) this.#from.resume();
       if (!this.#to.write(next.bytes)) {
         this.#waiting = true;
@@ -112,6 +125,7 @@ class Direction {
 
 const control = connect(values.control ?? "");
 const orders = createInterface({ input: control });
+let halfClose: (() => void) | undefined;
 let directions: { readonly up: Direction; readonly down: Direction } | undefined;
 
 const stats = (): LineStats => ({
@@ -127,8 +141,15 @@ function finish(status: number): void {
   setTimeout(() => process.exit(status), 200);
 }
 
-function open(stalled: boolean): void {
-  const { host, port, delay } = values;
+/** What a direction is like on a line that is in `state`. */
+const manner = (state: LineState, direction: "up" | "down"): Manner => ({
+  delayMs: Number(values.delay),
+  stalled: state === "stall" || state === `deaf to ${direction === "up" ? "client" : "server"}`,
+  throttled: state === "throttle",
+});
+
+function open(state: LineState): void {
+  const { host, port } = values;
   const server = connect({ host, port: Number(port), noDelay: true, allowHalfOpen: true });
   // Either end may go at any time; the line then goes as well, like a broken one.
   server.once("error", () => finish(255));
@@ -136,11 +157,11 @@ function open(stalled: boolean): void {
   const output = new Socket({ fd: 1, readable: false, writable: true });
   output.once("error", () => finish(255));
   server.once("close", () => finish(0));
-  const delayMs = Number(delay);
+  halfClose = () => server.end();
   directions = {
-    up: new Direction(process.stdin, server, { delayMs, stalled, end: () => server.end() }),
+    up: new Direction(process.stdin, server, { ...manner(state, "up"), end: () => server.end() }),
     // Descriptor 1 is closed with the process only, and a server that hung up has nothing to hear either.
-    down: new Direction(server, output, { delayMs, stalled, end: () => finish(0) }),
+    down: new Direction(server, output, { ...manner(state, "down"), end: () => finish(0) }),
   };
 }
 
@@ -149,11 +170,17 @@ orders.on("line", (line) => {
   const order = JSON.parse(line) as LineOrder;
   switch (order) {
     case "run":
+    case "throttle":
     case "stall":
+    case "deaf to client":
+    case "deaf to server":
       if (directions) {
-        directions.up.stall(order === "stall");
-        directions.down.stall(order === "stall");
-      } else open(order === "stall");
+        directions.up.become(manner(order, "up"));
+        directions.down.become(manner(order, "down"));
+      } else open(order);
+      break;
+    case "half-close":
+      halfClose?.();
       break;
     case "cut":
       finish(255);

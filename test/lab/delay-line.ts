@@ -5,8 +5,11 @@ import { join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
 import { publicDirectory, typeScript } from "./processes.ts";
 
+/** What a connection may be like. "deaf to client": nothing comes from the client to the server, but back; and vice versa. */
+export type LineState = "run" | "throttle" | "stall" | "deaf to client" | "deaf to server";
+
 /** What the controller says to the process of one connection, as a line of JSON. */
-export type LineOrder = "run" | "stall" | "cut" | "stats";
+export type LineOrder = LineState | "cut" | "half-close" | "stats";
 
 /** Bytes that entered the line. */
 export interface LineStats {
@@ -36,7 +39,7 @@ export class DelayLine implements AsyncDisposable {
   readonly #server: Server;
   readonly #connections = new Set<Connection>();
   #past: LineStats = { toServer: 0, toClient: 0 };
-  #state: "run" | "stall" | "cut" = "run";
+  #state: LineState | "cut" = "run";
 
   /** Use `delayLine`. */
   constructor(directory: string, server: Server, proxyCommand: string) {
@@ -62,16 +65,25 @@ export class DelayLine implements AsyncDisposable {
     await Promise.all(gone);
   }
 
+  /** Ends the way to the server, as a program does that has nothing more to send; the other way stays. */
+  halfClose(): void {
+    this.#order("half-close");
+  }
+
   /** Nothing moves any more, and nobody is told, on this connection and on new ones. */
   stall(): void {
-    this.#state = "stall";
-    this.#order("stall");
+    this.become("stall");
   }
 
   /** Ends a stall, whose bytes then come at once, or a cut that stayed. */
   resume(): void {
-    this.#state = "run";
-    this.#order("run");
+    this.become("run");
+  }
+
+  /** What this connection, and new ones, are like from now on. */
+  become(state: LineState): void {
+    this.#state = state;
+    this.#order(state);
   }
 
   /** The bytes of all connections there have been. */

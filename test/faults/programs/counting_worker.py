@@ -1,8 +1,8 @@
 """Uses one card for as long as it may, as a good program does: a payload that the card may have taken is never
 sent again, and an error is met with RECONNECT, then a new handle, then a new context.
 
-Arguments: the reader's name, a byte in hex that begins each of its payloads, and "keep" to keep the handle or
-"again" to connect anew for each turn. Prints a line of JSON for each payload and each error, and a last one when its
+Arguments: the reader's name, a byte in hex that begins each of its payloads, "keep" to keep the handle or "again" to
+connect anew for each turn, and the longest pause between two turns in seconds, unless it is that of people. Prints a line of JSON for each payload and each error, and a last one when its
 input has ended."""
 
 import itertools
@@ -15,11 +15,11 @@ from collections import Counter
 
 from smartcard import scard
 
-READER, MARK, HANDLE = sys.argv[1:4]
+READER, MARK, HANDLE, *more = sys.argv[1:]
 # Between two attempts of somebody who finds no card: a person would not even notice.
 PAUSE = 0.05
 # Between two turns, at most: pcscd's lock goes to whoever asks in the right moment, and asks only ten times a second.
-BREATH = 0.2
+BREATH = float(more[0]) if more else 0.2
 
 stopping = threading.Event()
 codes = Counter()
