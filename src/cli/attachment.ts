@@ -9,12 +9,14 @@ import { attachmentSocket, runtimeDirectory } from "../host/paths.ts";
 import { peerCredentials } from "../host/peer-credentials.ts";
 import { letIn } from "../host/reach.ts";
 import { checkSocketPlace, type PublishedSocket, publishSocket } from "../host/unix-socket.ts";
+import { tellAt } from "../host/told-socket.ts";
 import { Holdings } from "./holdings.ts";
 import type { Io } from "./io.ts";
 import { type OpenOptions, type OpenReaders, openReaders } from "./open.ts";
 import type { FrontOptions } from "./options.ts";
 import { makeScratchDirectory } from "../host/scratch-directory.ts";
 import type { Source } from "./sources.ts";
+import { attachmentStatus } from "./status.ts";
 
 export interface AttachmentOptions extends Omit<OpenOptions, "directory">, FrontOptions {
   /** Under which others find it here; absent where nobody is to. */
@@ -61,6 +63,10 @@ export async function attach(
     const published: PublishedSocket = await publishSocket(server, { path: socket, mode, group });
     hold(published);
     hold(front);
+    if (options.name !== undefined) {
+      const tell = async () => JSON.stringify(await attachmentStatus(readers, front.applications));
+      hold(await tellAt(directory, tell));
+    }
     context.signal.throwIfAborted();
     return { socket, readers, [Symbol.asyncDispose]: release };
   } catch (error) {

@@ -50,6 +50,9 @@ export function openLate(
     get via() {
       return opened?.via;
     },
+    get figures() {
+      return opened?.figures;
+    },
     get remark() {
       return opened?.remark;
     },

@@ -1,7 +1,7 @@
 import type { CardService } from "../domain/card-service.ts";
 import type { CardwireError } from "../domain/errors.ts";
 import type { PcscdOptions } from "../services/pcscd/daemon.ts";
-import type { RemoteServiceOptions } from "../services/remote/service.ts";
+import type { LinkFigures, RemoteServiceOptions } from "../services/remote/service.ts";
 import type { Io } from "./io.ts";
 import { tellIfSlow } from "./patience.ts";
 import type { Source } from "./sources.ts";
@@ -49,6 +49,8 @@ export interface OpenSource extends AsyncDisposable {
   readonly remark?: string | undefined;
   /** What of the means was used; undefined where there is no choice. */
   readonly via?: Exclude<Via, "auto"> | undefined;
+  /** Of the link to another cardwire there; undefined where there is none. */
+  readonly figures?: LinkFigures | undefined;
   /** Why it cannot be reached now. */
   readonly absence: CardwireError | undefined;
   /** The shortest of a few round trips, ms; undefined where there is none to measure. */

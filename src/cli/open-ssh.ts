@@ -135,6 +135,9 @@ async function openAgent(
       return remarkOn(way, source.text);
     },
     via: "agent",
+    get figures() {
+      return service.figures;
+    },
     absence: undefined,
     roundTrip: (within) => service.roundTrip(within),
     async [Symbol.asyncDispose]() {

@@ -11,6 +11,7 @@ import { type ReadersDeps, readersCommand } from "./commands/readers.ts";
 import { runCommand } from "./commands/run.ts";
 import { serviceCommand } from "./commands/service.ts";
 import { shareCommand } from "./commands/share.ts";
+import { statusCommand } from "./commands/status.ts";
 import { uninstallCommand } from "./commands/uninstall.ts";
 import { addInGroups, CommandWithExamples, type Example, lineages } from "./help.ts";
 import type { Exit, Io } from "./io.ts";
@@ -45,6 +46,7 @@ export function program(
     shareCommand(io, options.setExit),
     cardCommand(io, options.setExit),
     envCommand(io),
+    statusCommand(io),
     readersCommand({ io, exit: options.setExit, withReaders: options.withReaders }),
     demoCommand(io, options.setExit),
     doctorCommand(io, options.setExit),

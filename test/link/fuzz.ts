@@ -87,7 +87,7 @@ function worker(hall: Hall) {
       turns += 1;
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
-    expect(remote.resumptions).toBe(0);
+    expect(remote.figures.resumptions).toBe(0);
     return turns;
   };
   const done = work();

@@ -50,7 +50,7 @@ test("a break is not noticed", async () => {
   const pci = { send: 2, receive: 2 };
   let turns = 0;
   // However fast the computer is: until the line has broken often enough.
-  while (turns < 200 || linked.remote.resumptions <= 10) {
+  while (turns < 200 || linked.remote.figures.resumptions <= 10) {
     turns += 1;
     await session.begin({ signal: AbortSignal.timeout(20_000) });
     if (turns % 10 === 0) setTimeout(() => linked.cut(), turns % 3);
@@ -160,7 +160,7 @@ test("breaks at any moment: each command runs once, in its program's order", asy
   const program = async (number: number): Promise<void> => {
     const { session } = await subject.connect();
     // However fast the computer is: until the line has broken often enough.
-    for (let turn = 0; turn < 40 || linked.remote.resumptions < 8; turn += 1) {
+    for (let turn = 0; turn < 40 || linked.remote.figures.resumptions < 8; turn += 1) {
       while (!(await began(session))) await new Promise((resolve) => setTimeout(resolve, 5));
       const command = Buffer.from([number, turn >> 8, turn & 0xff, 0]);
       sent.push(command.toString("hex"));

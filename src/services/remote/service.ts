@@ -28,6 +28,19 @@ export interface RemoteServiceOptions extends RemoteOptions {
   readonly about: string;
 }
 
+/** How a link is now. */
+export interface LinkFigures {
+  readonly state: LinkState;
+  /** The latest round trip, ms; undefined until one was measured. */
+  readonly roundTripMs: number | undefined;
+  /** How often a session went on after a break. */
+  readonly resumptions: number;
+  /** Calls without an answer so far. */
+  readonly waiting: number;
+  /** Frames that the other end may not have yet. */
+  readonly unacknowledged: number;
+}
+
 /** Opens the readers of a cardwire at the other end of `way`. @throws {CardwireError} why they cannot be. */
 export async function remoteService(
   way: Way,
@@ -78,22 +91,23 @@ export class RemoteService implements CardService, RemoteHost {
     return this.#presence.state;
   }
 
-  /** The latest round trip to the other cardwire, ms; undefined until one was measured. */
-  get roundTripMs(): number | undefined {
-    return this.#presence.link?.end.roundTripMs;
+  get figures(): LinkFigures {
+    const { state, link, calls } = this.#presence;
+    return {
+      state,
+      roundTripMs: link?.end.roundTripMs,
+      resumptions: link?.resumptions ?? 0,
+      waiting: calls?.waiting ?? 0,
+      unacknowledged: link?.end.unacknowledged ?? 0,
+    };
   }
 
-  /** The same, once it was measured. @returns undefined when that takes too long. */
+  /** The latest round trip, ms, once one was measured. @returns undefined when that takes too long. */
   async roundTrip({ signal }: { signal: AbortSignal }): Promise<number | undefined> {
     const end = performance.now() + ROUND_TRIP_MS;
-    while (this.roundTripMs === undefined && performance.now() < end)
+    while (this.figures.roundTripMs === undefined && performance.now() < end)
       await sleep(LOOK_MS, undefined, { signal });
-    return this.roundTripMs;
-  }
-
-  /** How often a session went on after a break. */
-  get resumptions(): number {
-    return this.#presence.link?.resumptions ?? 0;
+    return this.figures.roundTripMs;
   }
 
   /** Who is at the other end, in its own words. */
