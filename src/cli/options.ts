@@ -49,7 +49,8 @@ export const viaOption = () =>
     "what to use over there: an agent, which keeps cards through breaks of the line and saves round trips, a forward to pcscd, or the best that there is",
   )
     .choices(["auto", "agent", "forward"] as const)
-    .default("forward" as const);
+    .env("CARDWIRE_VIA")
+    .default("auto" as const);
 export const remoteNodeOption = () =>
   new Option("--remote-node <path>", "the Node.js over there that is to run the agent");
 export const prefetchOption = () =>

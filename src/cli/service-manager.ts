@@ -1,6 +1,6 @@
 import { Watchable } from "../domain/watchable.ts";
 import { isManaged, notifyReady, notifyStatus, notifyStopping } from "../host/systemd.ts";
-import { listen } from "../observe/events.ts";
+import { type Events, listen } from "../observe/events.ts";
 import type { Io } from "./io.ts";
 import type { OpenSource } from "./open-source.ts";
 
@@ -32,11 +32,12 @@ export async function tellServiceManager(
     else troubles.set(at, what);
     line.set(text());
   };
-  const listener = listen("cardwire:pcscd", ({ at, state, reason }) => {
+  const heard = ({ at, state, reason }: Events["cardwire:pcscd" | "cardwire:link"]) => {
     const isAway = state === "broken" || state === "gone";
     const what = reason === undefined ? state : `${state}: ${reason}`;
     trouble(texts.get(at) ?? at, isAway ? what : undefined);
-  });
+  };
+  const listeners = [listen("cardwire:pcscd", heard), listen("cardwire:link", heard)];
   const tell = complainingOnce(io);
   let said = line.value;
   await tell(notifyReady({ status: said }));
@@ -50,7 +51,7 @@ export async function tellServiceManager(
   return {
     trouble,
     async [Symbol.asyncDispose]() {
-      listener[Symbol.dispose]();
+      for (const one of listeners) one[Symbol.dispose]();
       stop.abort();
       await told;
       await tell(notifyStopping());

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { delayLine } from "../lab/delay-line.ts";
 import { readerNames, startPcscd } from "../lab/pcscd.ts";
 import { descendants, processes, until } from "../lab/processes.ts";
-import { start } from "../lab/programs.ts";
+import { everywhere, start } from "../lab/programs.ts";
 import { startSshd } from "../lab/sshd.ts";
 import {
   attach,
@@ -18,6 +18,9 @@ import {
 } from "./attached.ts";
 import { breakLine } from "./breaks.ts";
 import { Worker } from "./worker.ts";
+
+// A forward: what an agent makes different is in agent.test.ts and what it names.
+everywhere["CARDWIRE_VIA"] = "forward";
 
 const CUTS = 50;
 /** Change it to try other moments: FAULTS_SEED. */

@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { delayLine } from "../lab/delay-line.ts";
 import { type Pcscd, readerNames, startPcscd } from "../lab/pcscd.ts";
 import { descendants, processes, signal, until } from "../lab/processes.ts";
-import { type Finished, type Program, run, start } from "../lab/programs.ts";
+import { everywhere, type Finished, type Program, run, start } from "../lab/programs.ts";
 import { type Sshd, startSshd } from "../lab/sshd.ts";
 import { CARDS_GID, users } from "../lab/users.ts";
 import {
@@ -21,6 +21,9 @@ import {
 } from "./attached.ts";
 
 // However a cardwire ends: nothing is left, or the next one cleans it up.
+
+// A forward: what an agent makes different is in agent.test.ts and what it names.
+everywhere["CARDWIRE_VIA"] = "forward";
 
 const [READER] = readerNames;
 const NAME = "endings";

@@ -3,11 +3,14 @@ import { atrs } from "../lab/card.ts";
 import { type DelayLine, delayLine } from "../lab/delay-line.ts";
 import { type Pcscd, readerNames, startPcscd } from "../lab/pcscd.ts";
 import { descendants, signal, until } from "../lab/processes.ts";
-import { start } from "../lab/programs.ts";
+import { everywhere, start } from "../lab/programs.ts";
 import { type Sshd, startSshd } from "../lab/sshd.ts";
 import { type Attached, attach, CardProgram, connected, LIMIT_MS, upstream } from "./attached.ts";
 
 // What a program is told when the line or pcscd breaks under it, one break at a time (design: lines break).
+
+// A forward: what an agent makes different is in agent.test.ts and what it names.
+everywhere["CARDWIRE_VIA"] = "forward";
 
 const OK = "0x00000000";
 const RESET = "0x80100068";

@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { type Pcscd, startPcscd } from "../lab/pcscd.ts";
 import { publicDirectory } from "../lab/processes.ts";
-import { PATH, type RunOptions, run, start } from "../lab/programs.ts";
+import { everywhere, PATH, type RunOptions, run, start } from "../lab/programs.ts";
 import { mountAsSystemSocket, type Sshd, startSshd } from "../lab/sshd.ts";
 import { users } from "../lab/users.ts";
 import {
@@ -22,6 +22,9 @@ import {
 } from "./programs/cardwire.ts";
 
 // What a person sees of the commands, with a real ssh, sshd and pcscd behind them.
+
+// A forward: what an agent makes different is in agent.test.ts and what it names.
+everywhere["CARDWIRE_VIA"] = "forward";
 
 let pcscd: Pcscd;
 let sshd: Sshd;

@@ -1,13 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Pcscd, readerNames, startPcscd } from "../lab/pcscd.ts";
 import { until } from "../lab/processes.ts";
-import { run, start } from "../lab/programs.ts";
+import { everywhere, run, start } from "../lab/programs.ts";
 import { type Sshd, startSshd } from "../lab/sshd.ts";
 import { daemonOf, foreign, type Suite, suite } from "../lab/suites.ts";
 import { PcscClient } from "../pcsc/client.ts";
 import { attach, PATIENCE_MS, using } from "./programs/cardwire.ts";
 
 // Programs of other machines and other releases of Debian, unmodified, on one socket.
+
+// A forward: what an agent makes different is in agent.test.ts and what it names.
+everywhere["CARDWIRE_VIA"] = "forward";
 
 type Programs = Pick<Suite, "program">;
 

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { attach } from "../faults/attached.ts";
 import { readerNames, startPcscd } from "../lab/pcscd.ts";
 import { SUCCESS } from "../pcsc/client.ts";
-import { expectSound } from "../load/expectations.ts";
+import { expectSound, STEADY_MB } from "../load/expectations.ts";
 import { wakeUp, work } from "../load/load.ts";
 import { Waiters } from "../load/waiters.ts";
 
@@ -29,5 +29,6 @@ test("50 programs work at once, and some die; nothing of them is left", async ()
   await using attached = await attach([`unix:${pcscd.socketPath}`]);
   expectSound(
     await work({ pcscd, attached }, { count: 50, seconds: 10, seed: "short", everyMs: 1_000 }),
+    STEADY_MB.short,
   );
 });

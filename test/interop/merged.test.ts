@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { CardProgram, connected, python } from "../faults/attached.ts";
 import { type Pcscd, startPcscd } from "../lab/pcscd.ts";
 import { until } from "../lab/processes.ts";
-import { run, start } from "../lab/programs.ts";
+import { everywhere, run, start } from "../lab/programs.ts";
 import { mountAsSystemSocket, type Sshd, startSshd } from "../lab/sshd.ts";
 import { users } from "../lab/users.ts";
 import {
@@ -19,6 +19,9 @@ import {
 } from "./programs/cardwire.ts";
 
 // Two card hosts, each with an sshd and a pcscd of its own, and the pcscd of this computer, in one list.
+
+// A forward: what an agent makes different is in agent.test.ts and what it names.
+everywhere["CARDWIRE_VIA"] = "forward";
 
 const OK = "0x00000000";
 const RESET = "0x80100068";

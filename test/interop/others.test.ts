@@ -39,15 +39,25 @@ afterAll(async () => {
   await chmod(users.alice.home, 0o700);
 });
 
-/** Files that cardwire made, as root finds them. */
-async function made(): Promise<readonly string[]> {
-  const { stdout } = await run("find", [open, place, "/tmp", "/run/cardwire", "-mindepth", "1"]);
+/** Files that cardwire made for others than this user, as root finds them. */
+async function made(user: UserName): Promise<readonly string[]> {
+  const ours = ["(", "-not", "-path", "/tmp/*", "-o", "-path", "/tmp/*cardwire*", ")"];
+  const folders = [open, place, "/tmp", "/run/cardwire"];
+  const { stdout } = await run("find", [
+    ...folders,
+    "-mindepth",
+    "1",
+    "-not",
+    "-user",
+    `${users[user].uid}`,
+    ...ours,
+  ]);
   return stdout.split("\n").filter(Boolean);
 }
 
 /** What of it lets a user in, and how. */
 async function doors(user: UserName): Promise<readonly string[]> {
-  const paths = await made();
+  const paths = await made(user);
   expect(paths).not.toEqual([]);
   const input = `${paths.join("\n")}\n`;
   const tried = await run("/usr/bin/python3", [here("intruder.py")], { user, input, cwd: "/" });
@@ -106,6 +116,7 @@ test("who was asked in gets as far as the socket, and no further", async () => {
 test("a trap that was laid is not walked into", async () => {
   // The directory that alice's cardwire would make, made by bob.
   const trap = `/tmp/cardwire-${users.alice.uid}`;
+  await rm(trap, { recursive: true, force: true }); // an agent of hers may have been here
   mkdirSync(trap);
   await chown(trap, users.bob.uid, users.bob.gid);
   const argv = [MAIN, "attach", "cardhost"];

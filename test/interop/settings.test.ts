@@ -2,12 +2,15 @@ import { chmod, chown, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type Pcscd, startPcscd } from "../lab/pcscd.ts";
-import { type RunOptions, run } from "../lab/programs.ts";
+import { everywhere, type RunOptions, run } from "../lab/programs.ts";
 import { type Sshd, startSshd } from "../lab/sshd.ts";
 import { users } from "../lab/users.ts";
 import { attach, cardwire, leftIn, MAIN, RUNTIME, share, using } from "./programs/cardwire.ts";
 
 // alice's config.toml, with a real ssh, sshd and pcscd behind the names in it.
+
+// A forward: what an agent makes different is in agent.test.ts and what it names.
+everywhere["CARDWIRE_VIA"] = "forward";
 
 let pcscd: Pcscd;
 let sshd: Sshd;

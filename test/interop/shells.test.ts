@@ -7,12 +7,15 @@ import { type Shell, setVariable } from "../../src/cli/shell-syntax.ts";
 import { delayLine } from "../lab/delay-line.ts";
 import { type Pcscd, startPcscd } from "../lab/pcscd.ts";
 import { signal } from "../lab/processes.ts";
-import { PATH, run, start } from "../lab/programs.ts";
+import { everywhere, PATH, run, start } from "../lab/programs.ts";
 import { type Sshd, startSshd } from "../lab/sshd.ts";
 import { startInTerminal } from "../lab/terminal.ts";
 import { attach, leftIn, MAIN, PATIENCE_MS, RUNTIME } from "./programs/cardwire.ts";
 
 // What shells make of `cardwire env`, and what a terminal shows while somebody waits.
+
+// A forward: what an agent makes different is in agent.test.ts and what it names.
+everywhere["CARDWIRE_VIA"] = "forward";
 
 let pcscd: Pcscd;
 let sshd: Sshd;

@@ -11,6 +11,10 @@ import type { Carrier } from "../../src/carriers/carrier.ts";
 import { type SshCarrierOptions, sshCarrier } from "../../src/carriers/ssh/carrier.ts";
 import { signal as kill, processes, publicDirectory, until } from "../lab/processes.ts";
 import { type Sshd, startSshd } from "../lab/sshd.ts";
+import { everywhere } from "../lab/programs.ts";
+
+// A forward: what an agent makes different is in agent.test.ts and what it names.
+everywhere["CARDWIRE_VIA"] = "forward";
 
 let sshd: Sshd;
 /** Where the sockets of the card host are. */

@@ -2,15 +2,19 @@ import { chown, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises"
 import { dirname, join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { footprint } from "../../src/host/footprint.ts";
+import { keepers } from "../faults/keepers.ts";
 import { type Pcscd, startPcscd } from "../lab/pcscd.ts";
 import { until } from "../lab/processes.ts";
-import { type ProgramOptions, run, start } from "../lab/programs.ts";
+import { everywhere, type ProgramOptions, run, start } from "../lab/programs.ts";
 import { type Sshd, startSshd } from "../lab/sshd.ts";
 import { startSystemd } from "../lab/systemd.ts";
 import { type UserName, users } from "../lab/users.ts";
 import { attach, cardwire, MAIN, PATIENCE_MS, sshMasters } from "./programs/cardwire.ts";
 
 // After many commands, most of them killed, uninstall leaves the computer as it was before the first.
+
+// Agents outlive a kill for their grace time: one is enough.
+everywhere["CARDWIRE_VIA"] = "forward";
 
 let pcscd: Pcscd;
 let sshd: Sshd;
@@ -37,9 +41,13 @@ afterAll(async () => {
 
 /** Where cardwire makes anything, and more. */
 const PLACES = ["/run", "/tmp", "/etc", "/var/lib"];
-/** Not the lab's: vitest works in the first; others install programs in the others. */
+/**
+ * Not the lab's: vitest works in the first; others install programs in the others. Where an agent ran as bob, its empty
+ * folder is the other computer's.
+ */
 const isForeign = (path: string): boolean =>
   path.startsWith("/run/repository") ||
+  path === `/tmp/cardwire-${users.bob.uid}` ||
   (/^\/(etc|var)\//.test(path) && !/cardwire|pcscd/.test(path));
 
 async function tree(directory: string): Promise<readonly string[]> {
@@ -88,6 +96,8 @@ async function leaveTraces(user: UserName): Promise<void> {
   await killed(["attach", "cardhost", "--name", "moved", "--socket", join(own, `${user}-2`)], user);
   // So long a name that ssh's sockets have no room beside the record.
   await killed(["attach", "cardhost", "--name", "n".repeat(60)], user);
+  const agent = "--via agent --grace 1 --lock-time 1".split(" ");
+  await killed(["attach", "cardhost", "--name", "agent", ...agent], user);
   await killed(["run", "cardhost", "--", "sh", "-c", "echo runs; exec sleep 30"], user, {
     ready: /^runs$/,
   });
@@ -108,6 +118,7 @@ async function leaveTraces(user: UserName): Promise<void> {
     if (user !== "root") await chown(path, users[user].uid, users[user].gid);
   // The ssh of a killed cardwire ends by itself.
   await until("every ssh to end", async () => (await sshMasters()).length === 0, PATIENCE_MS);
+  await until("the agent to end", async () => (await keepers()).length === 0, PATIENCE_MS);
 }
 
 describe.each(["alice", "root"] as const)("after commands of %s that were killed", (user) => {
@@ -186,6 +197,7 @@ test("--json prints a line each", async () => {
     removed: true,
   });
   await until("every ssh to end", async () => (await sshMasters()).length === 0, PATIENCE_MS);
+  await until("the agent to end", async () => (await keepers()).length === 0, PATIENCE_MS);
 });
 
 const FIND = "/etc/systemd /run -path /run/repository -prune -o -name *cardwire* -print".split(" ");

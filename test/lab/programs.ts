@@ -13,6 +13,9 @@ export interface Place {
   readonly enter: readonly string[];
 }
 
+/** What all programs of a test file are given besides: it sets that before they start. */
+export const everywhere: Record<string, string> = {};
+
 export interface ProgramOptions {
   /** Who runs it: root unless told. HOME, USER and XDG_RUNTIME_DIR are that user's. */
   readonly user?: UserName;
@@ -80,6 +83,7 @@ function launch(
       LANG: "C.UTF-8",
       TMPDIR: on ? "/tmp" : "/run/tmp",
       XDG_RUNTIME_DIR: `/run/user/${uid}`,
+      ...everywhere,
       ...env,
     },
   });

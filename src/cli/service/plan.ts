@@ -32,6 +32,7 @@ export function planUnit(
   if (command.lacks("wait")) argv.push("--wait");
   const keys = [
     "CARDWIRE_SSH",
+    "CARDWIRE_VIA",
     "PCSCLITE_CSOCK_NAME",
     ...(scope === "user" ? ["XDG_CONFIG_HOME"] : []),
   ];
