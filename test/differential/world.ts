@@ -119,6 +119,8 @@ export class World implements AsyncDisposable {
    */
   async rest(): Promise<void> {
     await this.clients.rest();
+    // Where programs do not wait for the end of their handles, it may still come: a card that is pulled meanwhile hangs vpcd.
+    await soon(async () => (await this.sharing()).every((handles) => handles === 0), LIMIT_MS);
     for (const slot of [0, 1] as const) {
       if ((await this.#isUnchanged(slot)) && (await this.#becomesIdle(slot))) continue;
       await this.pull(slot);
