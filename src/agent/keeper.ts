@@ -18,6 +18,9 @@ export const GREETING = 0x2b;
 /** How long it waits for the first session, ms: the one that asked for it has its address already. */
 const FIRST_SESSION_MS = 30_000;
 
+/** How soon pcscd may rest when the other end let it, ms: that one has waited long enough. */
+const REST_AFTER_MS = 1_000;
+
 /** Owns the sessions of one attachment and their cards, whatever becomes of the line. */
 export interface Keeper extends AsyncDisposable {
   readonly socket: string;
@@ -49,7 +52,9 @@ export async function openKeeper(
   try {
     const carrier = unixCarrier(order.pcscd, { place: order.place });
     opened.push(() => carrier[Symbol.asyncDispose]());
-    const service = await pcscdService(carrier, order, { signal, keepTrying: order.keepTrying });
+    const { keepTrying } = order;
+    const options = { ...order, restAfterMs: REST_AFTER_MS };
+    const service = await pcscdService(carrier, options, { signal, keepTrying });
     opened.push(() => service[Symbol.asyncDispose]());
     const unneeded = deferred();
     const first = setTimeout(unneeded.resolve, FIRST_SESSION_MS);

@@ -18,6 +18,9 @@ import type { Source } from "./sources.ts";
  */
 const CONNECT_SECONDS = { asking: 30, unasked: 10 } as const;
 
+/** How long nobody may use the readers until an agent may let its pcscd rest, ms: as over a forward. */
+const REST_AFTER_MS = 600_000;
+
 type SshSource = Source & { readonly where: { readonly kind: "ssh" } };
 
 interface Context {
@@ -118,7 +121,8 @@ async function openAgent(
     return `There is no agent on ${source.text}: ${error.message}. A forward to its pcscd serves, more slowly, and programs notice when the line breaks.`;
   }
   const about = `${userInfo().username}@${hostname()}`;
-  const remote = { pipelining, prefetch, patience, about };
+  const restAfterMs = keepWarm ? undefined : REST_AFTER_MS;
+  const remote = { pipelining, prefetch, patience, about, restAfterMs };
   const service = await remoteService(way, remote, { signal });
   return {
     source,

@@ -20,6 +20,10 @@ const LOOK_MS = 1_000;
 const QUIET_MS = { wanted: 1_000, idle: 5_000 };
 /** How long such a sign may take, ms. A frame of 64 KiB must get through before it. */
 const SILENCE_MS = 5_000;
+/** A look that is late by so much says that this computer slept, ms: its network may be another one by now. */
+const SLEPT_MS = 3_000;
+/** How long a sign of life may take then, ms, or so many round trips. */
+const AWAKE = { silenceMs: 1_500, roundTrips: 4 };
 /** What may wait to be acknowledged, bytes: more says that the other end takes no notice. */
 const MAX_BACKLOG = 16 << 20;
 
@@ -44,7 +48,9 @@ export class LinkEnd {
   #stream: FrameStream | undefined;
   #untold = { frames: 0, bytes: 0 };
   #watch: NodeJS.Timeout | undefined;
-  #ping: { readonly token: number; readonly at: number } | undefined;
+  #ping: { readonly token: number; readonly at: number; readonly limitMs: number } | undefined;
+  /** When it was last looked, by the clock that goes on during sleep. */
+  #lookedAt = 0;
   #pings = 0;
   #roundTripMs: number | undefined;
   #isOver = false;
@@ -96,6 +102,7 @@ export class LinkEnd {
     this.#untold = { frames: 0, bytes: 0 };
     const again = Buffer.concat([...(first ? [first] : []), ...this.#backlog]);
     if (again.length > 0) stream.write(again);
+    this.#lookedAt = Date.now();
     this.#watch = setInterval(() => this.#look(stream), LOOK_MS);
     this.#watch.unref();
     stream.handTo({
@@ -194,8 +201,16 @@ export class LinkEnd {
 
   #look(stream: FrameStream): void {
     if (this.#untold.frames > 0) this.#acknowledge();
+    const hasSlept = Date.now() - this.#lookedAt > LOOK_MS + SLEPT_MS;
+    this.#lookedAt = Date.now();
+    if (hasSlept) {
+      const { silenceMs, roundTrips } = AWAKE;
+      this.#askForSign(stream, Math.max(silenceMs, roundTrips * (this.#roundTripMs ?? 0)));
+      return;
+    }
     const silent = performance.now() - stream.heardAt;
-    if (this.#ping && performance.now() - this.#ping.at > SILENCE_MS && silent > SILENCE_MS) {
+    const { at = 0, limitMs = 0 } = this.#ping ?? {};
+    if (this.#ping && performance.now() - at > limitMs && silent > limitMs) {
       stream.cut(
         new CardwireError("E_LINE_DOWN", `nothing came for ${Math.round(silent / 1_000)} s`),
       );
@@ -205,9 +220,9 @@ export class LinkEnd {
     if (!this.#ping && silent > quiet) this.#askForSign(stream);
   }
 
-  #askForSign(stream: FrameStream): void {
+  #askForSign(stream: FrameStream, limitMs = SILENCE_MS): void {
     this.#pings = (this.#pings + 1) >>> 0;
-    this.#ping = { token: this.#pings, at: performance.now() };
+    this.#ping = { token: this.#pings, at: performance.now(), limitMs };
     stream.write(encodeFrame(Type.Ping, { token: this.#pings }));
   }
 

@@ -70,9 +70,10 @@ export class DelayLine implements AsyncDisposable {
     this.#order("half-close");
   }
 
-  /** Nothing moves any more, and nobody is told, on this connection and on new ones. */
-  stall(): void {
-    this.become("stall");
+  /** Nothing moves any more, and nobody is told, on this connection and, unless they are spared, on new ones. */
+  stall({ spareNew = false } = {}): void {
+    if (spareNew) this.#order("stall");
+    else this.become("stall");
   }
 
   /** Ends a stall, whose bytes then come at once, or a cut that stayed. */

@@ -23,13 +23,14 @@ export interface LinkedOptions {
   readonly pipelining?: boolean;
   readonly prefetch?: boolean;
   readonly patience?: Patience;
+  readonly restAfterMs?: number;
 }
 
 const PATIENCE: Patience = { graceMs: 5_000, lockMs: 2_000 };
 
 /** Links to a service. Disposing ends the link, and not the service. */
 export async function linkTo(service: CardService, options: LinkedOptions = {}): Promise<Linked> {
-  const { pipelining = true, prefetch = true, patience = PATIENCE } = options;
+  const { pipelining = true, prefetch = true, patience = PATIENCE, restAfterMs } = options;
   const hall = new Hall({
     most: patience,
     features: 0,
@@ -81,7 +82,7 @@ export async function linkTo(service: CardService, options: LinkedOptions = {}):
         return near;
       },
     },
-    { pipelining, prefetch, patience, about: "a test" },
+    { pipelining, prefetch, patience, about: "a test", restAfterMs },
     { signal: AbortSignal.timeout(10_000) },
   );
   return {

@@ -13,6 +13,8 @@ export interface PcscdOptions {
   readonly rememberFeatures: boolean;
   /** Keeps watching, with a context in reserve, although nobody uses the readers; a pcscd that exits when idle then never does. */
   readonly keepWarm: boolean;
+  /** How long nobody may use the readers before the watcher and the reserve are given up, ms: 10 minutes unless told. */
+  readonly restAfterMs?: number;
 }
 
 /** Something that can be ended without asking anybody. */

@@ -19,7 +19,7 @@ import { roundTrip } from "./round-trip.ts";
 import { PcscdSession } from "./session.ts";
 import { Uplink } from "./uplink.ts";
 
-/** How long nobody may use the readers before the watcher and the reserve are given up, ms: an idle pcscd may end then. */
+/** An idle pcscd may end after that, ms; see PcscdOptions. */
 const REST_AFTER_MS = 600_000;
 
 export interface StartOptions {
@@ -254,8 +254,9 @@ export class PcscdService implements CardService, Daemon {
   #unuse(): void {
     this.#users -= 1;
     clearTimeout(this.#restTimer);
-    if (this.#users > 0 || this.options.keepWarm || this.#life.signal.aborted) return;
-    this.#restTimer = setTimeout(() => void this.#presence.rest(), REST_AFTER_MS); // never rejects
+    const { keepWarm, restAfterMs = REST_AFTER_MS } = this.options;
+    if (this.#users > 0 || keepWarm || this.#life.signal.aborted) return;
+    this.#restTimer = setTimeout(() => void this.#presence.rest(), restAfterMs); // never rejects
     this.#restTimer.unref();
   }
 

@@ -14,6 +14,7 @@ import { Holders } from "./holders.ts";
 import type { RemoteHost, RemoteOptions } from "./host.ts";
 import { open, openAhead } from "./open.ts";
 import { type LinkState, Presence, type Way } from "./presence.ts";
+import { Rest } from "./rest.ts";
 import { RemoteSession } from "./session.ts";
 import { ShownReaders } from "./shown-readers.ts";
 import { Told } from "./told.ts";
@@ -26,6 +27,8 @@ export interface RemoteServiceOptions extends RemoteOptions {
   readonly patience: Patience;
   /** Who we are, for people at the other end. */
   readonly about: string;
+  /** How long nobody may use the readers until the other end may rest, ms. Never, unless told. */
+  readonly restAfterMs?: number | undefined;
 }
 
 /** How a link is now. */
@@ -69,6 +72,7 @@ export class RemoteService implements CardService, RemoteHost {
   readonly told = new Told();
   readonly #life = new AbortController();
   readonly #presence: Presence;
+  readonly #rest: Rest;
   readonly #foresight = new Foresight();
   readonly #sessions = new Map<number, RemoteSession>();
   #number = 0;
@@ -77,7 +81,12 @@ export class RemoteService implements CardService, RemoteHost {
   constructor(way: Way, options: RemoteServiceOptions) {
     this.options = options;
     setMaxListeners(0, this.#life.signal);
-    const { patience, about } = options;
+    const { patience, about, restAfterMs } = options;
+    this.#rest = new Rest({
+      afterMs: restAfterMs,
+      isNeeded: () => this.#sessions.size > 0 || !this.calls,
+      tell: (isWanted) => this.calls?.watch(isWanted),
+    });
     const frame = (one: SessionFrame) => this.#take(one);
     const lost = () => this.#lost();
     this.#presence = new Presence({ way, patience, about, frame, lost }, this.#life.signal);
@@ -124,11 +133,17 @@ export class RemoteService implements CardService, RemoteHost {
   async start(signal: AbortSignal): Promise<void> {
     using either = firstSignal(signal, this.#life.signal);
     await this.#presence.open(either.signal);
+    this.#rest.renew();
   }
 
   async *watch({ signal }: { signal: AbortSignal }): AsyncGenerator<readonly Reader[]> {
     using either = firstSignal(signal, this.#life.signal);
-    yield* this.table.shown.follow(either);
+    try {
+      await this.#rest.use(either.signal);
+      yield* this.table.shown.follow(either);
+    } finally {
+      this.#rest.unuse();
+    }
   }
 
   async connect(
@@ -137,6 +152,20 @@ export class RemoteService implements CardService, RemoteHost {
     { signal }: { signal: AbortSignal },
   ): Promise<Connected> {
     signal.throwIfAborted();
+    try {
+      await this.#rest.use(signal);
+      signal.throwIfAborted();
+      return await this.#connect(reader, how, { signal });
+    } finally {
+      this.#rest.unuse();
+    }
+  }
+
+  async #connect(
+    reader: string,
+    how: ConnectOptions,
+    { signal }: { signal: AbortSignal },
+  ): Promise<Connected> {
     if (this.state === "gone" && !(await this.confirm()))
       throw new ReturnCodeError("SCardConnect", Rv.ReaderUnavailable);
     const calls = this.calls;
@@ -184,6 +213,7 @@ export class RemoteService implements CardService, RemoteHost {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#life.abort(new CardwireError("E_CLOSED", "the service was closed"));
+    this.#rest.close();
     await this.#presence.close();
   }
 
@@ -221,6 +251,7 @@ export class RemoteService implements CardService, RemoteHost {
         this.table.set(now);
         this.#foresight.keepOnly(now);
         this.told.keepOnly(now);
+        this.#rest.awake();
         return;
       }
     }
@@ -240,5 +271,6 @@ export class RemoteService implements CardService, RemoteHost {
     for (const session of this.#sessions.values()) session.lost();
     this.#sessions.clear();
     this.table.clear();
+    this.#rest.renew();
   }
 }
