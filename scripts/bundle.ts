@@ -5,6 +5,15 @@ import { buildSync } from "esbuild";
 /** Largest size of the single file, bytes: a slow line is to carry it in about a second. */
 const MOST = 250_000;
 
+/** What Node.js 18 does not have, or not before 18.18. */
+const OLDER_NODE = [
+  'Symbol.dispose??=Symbol("Symbol.dispose")',
+  'Symbol.asyncDispose??=Symbol("Symbol.asyncDispose")',
+  "Array.prototype.toSorted??=function(f){return[...this].sort(f)}",
+  "Array.prototype.toReversed??=function(){return[...this].reverse()}",
+  "",
+].join(";");
+
 /**
  * Makes the single file that attach sends to hosts without cardwire, and beside it its SHA-256.
  *
@@ -21,10 +30,7 @@ export function writeBundle(path: string): void {
     target: "node18",
     format: "cjs",
     define: { CARDWIRE_VERSION: JSON.stringify(version) },
-    // Node.js 18 before 18.18 has neither.
-    banner: {
-      js: 'Symbol.dispose??=Symbol("Symbol.dispose");Symbol.asyncDispose??=Symbol("Symbol.asyncDispose");',
-    },
+    banner: { js: OLDER_NODE },
     legalComments: "none",
     logLevel: "warning",
   });

@@ -36,7 +36,7 @@ export const exitCodes: Readonly<Record<keyof typeof ExitCode, string>> = {
 /** What the parser does not know. */
 export const environment: readonly (readonly string[])[] = [
   ["`CARDWIRE_SSH`", "The ssh program and its first arguments; `--ssh` goes before it."],
-  ["`CARDWIRE_VIA`", "What `attach` and `run` use over there; `--via` goes before it."],
+  ["`CARDWIRE_VIA`", "What `attach`, `run` and `share` use over there; `--via` goes before it."],
   [
     "`PCSCLITE_CSOCK_NAME`",
     "The socket that PC/SC programs use. `readers` without WHERE looks there; `run` sets it for its program; `env` prints the line that sets it.",

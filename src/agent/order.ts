@@ -8,25 +8,46 @@ import { SECRET_BYTES } from "../wire/link/layouts.ts";
 /** Longest line, bytes. */
 export const MAX_LINE = 65_536;
 
-/** Keep the readers of this computer ready for one attachment. */
-export interface KeepOrder {
-  readonly do: "keep";
+interface SessionOrder {
   /** What whoever opens a session must present, 64 hexadecimal digits. */
   readonly secret: string;
-  /** Where pcscd listens. */
-  readonly pcscd: string;
-  /** What the one who asks calls this computer, for messages. */
+  /** What the one who asks calls this computer, or himself, for messages. */
   readonly place: string;
   /** How long sessions outlive their connection, and transactions, ms. */
   readonly graceMs: number;
   readonly lockMs: number;
-  /** See PcscdOptions. */
+  /** See PcscdOptions and RemoteOptions. */
   readonly pipelining: boolean;
-  readonly rememberFeatures: boolean;
   readonly keepWarm: boolean;
+}
+
+/** Keep the readers of this computer ready for one attachment. */
+export interface KeepOrder extends SessionOrder {
+  readonly do: "keep";
+  /** Where pcscd listens. */
+  readonly pcscd: string;
+  readonly rememberFeatures: boolean;
   /** Starts although pcscd cannot be reached. */
   readonly keepTrying: boolean;
 }
+
+/** Make the readers of the one who asks usable by programs of this computer. */
+export interface LendOrder extends SessionOrder {
+  readonly do: "lend";
+  /** Of the attachment here. */
+  readonly name: string;
+  /** Where the socket goes; undefined: where an attachment of that name has it. */
+  readonly path?: string | undefined;
+  readonly mode: number;
+  readonly group?: string | undefined;
+  readonly prefetch: boolean;
+  /** See PcscliteServerOptions. */
+  readonly slots?: number | undefined;
+  readonly first: readonly string[];
+}
+
+/** What a keeper is told. */
+export type KeeperOrder = KeepOrder | LendOrder;
 
 /** Carry standard input and output to a keeper. */
 export interface RelayOrder {
@@ -34,7 +55,7 @@ export interface RelayOrder {
   readonly socket: string;
 }
 
-export type Order = KeepOrder | RelayOrder;
+export type Order = KeeperOrder | RelayOrder;
 
 /** A keeper runs, or is reached. */
 export interface Kept {
@@ -44,6 +65,8 @@ export interface Kept {
   readonly version: string;
   /** Whether its host ends what a login leaves running. */
   readonly endsWithLogin: boolean;
+  /** Of one that lends: the socket of programs there. */
+  readonly lent?: { readonly path: string; readonly closedDoor?: string | undefined } | undefined;
 }
 
 /** Why there is none. */
@@ -66,30 +89,46 @@ export function parseOrder(line: string): Order {
   if (!isRecord(order)) throw new ProtocolError("this is no order for an agent");
   if (order["do"] === "relay" && isPath(order["socket"]))
     return { do: "relay", socket: order["socket"] };
-  const { secret, pcscd, place, graceMs, lockMs } = order;
+  const common = parseSession(order);
+  const kept = order["do"] === "keep" ? parseKeep(order) : undefined;
+  if (common && kept) return { ...common, ...kept };
+  const lent = order["do"] === "lend" ? parseLend(order) : undefined;
+  if (common && lent) return { ...common, ...lent };
+  throw new ProtocolError("this agent does not understand its order");
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function parseSession(order: Fields): SessionOrder | undefined {
+  const { secret, place, graceMs, lockMs, pipelining, keepWarm } = order;
+  const isSecret =
+    typeof secret === "string" && /^[0-9a-f]+$/.test(secret) && secret.length === 2 * SECRET_BYTES;
+  if (!isSecret || typeof place !== "string" || !isDuration(graceMs) || !isDuration(lockMs))
+    return undefined;
+  const flags = { pipelining: pipelining !== false, keepWarm: keepWarm === true };
+  return { secret, place, graceMs, lockMs, ...flags };
+}
+
+function parseKeep(order: Fields): Omit<KeepOrder, keyof SessionOrder> | undefined {
+  const { pcscd, rememberFeatures, keepTrying } = order;
+  if (!isPath(pcscd)) return undefined;
+  const flags = { rememberFeatures: rememberFeatures !== false, keepTrying: keepTrying === true };
+  return { do: "keep", pcscd, ...flags };
+}
+
+function parseLend(order: Fields): Omit<LendOrder, keyof SessionOrder> | undefined {
+  const { name, path, mode, group, prefetch, slots, first } = order;
   if (
-    order["do"] !== "keep" ||
-    typeof secret !== "string" ||
-    !/^[0-9a-f]+$/.test(secret) ||
-    secret.length !== 2 * SECRET_BYTES ||
-    !isPath(pcscd) ||
-    typeof place !== "string" ||
-    !isDuration(graceMs) ||
-    !isDuration(lockMs)
+    typeof name !== "string" ||
+    (path !== undefined && !isPath(path)) ||
+    !isMode(mode) ||
+    (group !== undefined && typeof group !== "string") ||
+    (slots !== undefined && slots !== 16 && slots !== 48) ||
+    !Array.isArray(first) ||
+    !first.every((glob) => typeof glob === "string")
   )
-    throw new ProtocolError("this agent does not understand its order");
-  return {
-    do: "keep",
-    secret,
-    pcscd,
-    place,
-    graceMs,
-    lockMs,
-    pipelining: order["pipelining"] !== false,
-    rememberFeatures: order["rememberFeatures"] !== false,
-    keepWarm: order["keepWarm"] === true,
-    keepTrying: order["keepTrying"] === true,
-  };
+    return undefined;
+  return { do: "lend", name, path, mode, group, prefetch: prefetch === true, slots, first };
 }
 
 export const answerLine = (kept: Kept): string => `${ANSWER}${JSON.stringify(kept)}\n`;
@@ -118,7 +157,14 @@ export function parseAnswer(line: string): Kept {
   }
   if (!isPath(socket) || typeof version !== "string")
     throw new ProtocolError("the agent answers what this cardwire does not understand");
-  return { socket, version, endsWithLogin: answer["endsWithLogin"] === true };
+  const endsWithLogin = answer["endsWithLogin"] === true;
+  return { socket, version, endsWithLogin, lent: parseLent(answer["lent"]) };
+}
+
+function parseLent(lent: unknown): Kept["lent"] {
+  if (!isRecord(lent) || !isPath(lent["path"])) return undefined;
+  const { path, closedDoor } = lent;
+  return { path, ...(typeof closedDoor === "string" && { closedDoor }) };
 }
 
 function contentOf(line: string, mark: string): unknown {
@@ -130,11 +176,13 @@ function contentOf(line: string, mark: string): unknown {
   }
 }
 
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null;
+const isRecord = (value: unknown): value is Fields => typeof value === "object" && value !== null;
 
 const isPath = (value: unknown): value is string =>
   typeof value === "string" && isAbsolute(value) && !value.includes("\0");
+
+const isMode = (value: unknown): value is number =>
+  typeof value === "number" && Number.isSafeInteger(value) && value >= 0 && value <= 0o777;
 
 /** A day at most. */
 const isDuration = (value: unknown): value is number =>

@@ -3,13 +3,14 @@ import type { Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { CardwireError } from "../domain/errors.ts";
 import { dial } from "../host/dial.ts";
-import { openKeeper } from "./keeper.ts";
+import { type Keeper, openKeeper } from "./keeper.ts";
+import { openLender } from "./lender.ts";
 import { endsWithLogin } from "./leftovers.ts";
 import { readLine } from "./lines.ts";
 import {
   answerLine,
   failureLine,
-  type KeepOrder,
+  type KeeperOrder,
   orderLine,
   parseAnswer,
   parseOrder,
@@ -54,13 +55,18 @@ export async function runKeeper(
   { input, output }: Stdio,
   { version, signal }: { version: string; signal: AbortSignal },
 ): Promise<void> {
-  let keeper;
+  let keeper: Keeper | undefined;
   try {
     const order = await readOrder(input);
-    if (order.do !== "keep") throw new CardwireError("E_AGENT", "a keeper cannot relay");
-    keeper = await openKeeper(order, { version, signal });
-    const { socket } = keeper;
-    await write(output, answerLine({ socket, version, endsWithLogin: await endsWithLogin() }));
+    if (order.do === "relay") throw new CardwireError("E_AGENT", "a keeper cannot relay");
+    const open =
+      order.do === "keep"
+        ? openKeeper(order, { version, signal })
+        : openLender(order, { version, signal });
+    keeper = await open;
+    const { socket, lent } = keeper;
+    const kept = { socket, version, endsWithLogin: await endsWithLogin(), lent };
+    await write(output, answerLine(kept));
   } catch (error) {
     await keeper?.[Symbol.asyncDispose]();
     await write(output, failureLine(error));
@@ -81,7 +87,7 @@ async function readOrder(input: Readable) {
 }
 
 /** @returns the keeper's own answer, once it is one. */
-async function startKeeper(order: KeepOrder, child: ChildProcess): Promise<string> {
+async function startKeeper(order: KeeperOrder, child: ChildProcess): Promise<string> {
   const { stdin, stdout } = child;
   if (!stdin || !stdout) throw new TypeError("a keeper is spoken to by pipes");
   const failed = new Promise<never>((_resolve, reject) => {

@@ -10,7 +10,7 @@ import { peerCredentials } from "../host/peer-credentials.ts";
 import { letIn } from "../host/reach.ts";
 import { checkSocketPlace, type PublishedSocket, publishSocket } from "../host/unix-socket.ts";
 import { tellAt } from "../host/told-socket.ts";
-import { Holdings } from "./holdings.ts";
+import { Holdings } from "../domain/holdings.ts";
 import type { Io } from "./io.ts";
 import { type OpenOptions, type OpenReaders, openReaders } from "./open.ts";
 import type { FrontOptions } from "./options.ts";

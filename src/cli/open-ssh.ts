@@ -3,8 +3,8 @@ import { AgentWay, NoAgent } from "../agent/over-ssh/way.ts";
 import { PCSCD_SOCKET, sshCarrierOn } from "../carriers/ssh/carrier.ts";
 import { type SshLine, sshLine } from "../carriers/ssh/line.ts";
 import { splitCommand } from "../carriers/ssh/split-command.ts";
-import { CardwireError } from "../domain/errors.ts";
 import { remoteService } from "../services/remote/service.ts";
+import { agentRemark, noAgentError, noAgentRemark } from "./agent-remarks.ts";
 import type { Io } from "./io.ts";
 import { openLate } from "./open-late.ts";
 import { openPcscd } from "./open-pcscd.ts";
@@ -97,28 +97,24 @@ async function openAgent(
   const { via, remoteNode, patience, prefetch } = options.way;
   if (via === "forward") return undefined;
   const { pipelining, rememberFeatures, keepWarm, keepTrying } = options;
+  const common = { ...patience, pipelining, rememberFeatures, keepWarm };
   const way = new AgentWay(line, {
-    pcscd: PCSCD_SOCKET,
-    ...patience,
-    pipelining,
-    rememberFeatures,
-    keepWarm,
-    keepTrying,
     remoteNode,
+    order: ({ secret, isAgain }) => ({
+      do: "keep",
+      secret,
+      place: line.destination,
+      pcscd: PCSCD_SOCKET,
+      ...common,
+      keepTrying: keepTrying || isAgain, // once it was there, a pcscd that is away is waited for over there
+    }),
   });
   try {
     await way.start({ signal });
   } catch (error) {
     if (!(error instanceof NoAgent)) throw error;
-    if (via === "agent" || remoteNode !== undefined)
-      throw new CardwireError(
-        "E_AGENT",
-        `no agent can run on ${line.destination}: ${error.message}`,
-        {
-          hint: "Install cardwire or Node.js 18 there, say where its Node.js is with --remote-node PATH, or use --via forward.",
-        },
-      );
-    return `There is no agent on ${source.text}: ${error.message}. A forward to its pcscd serves, more slowly, and programs notice when the line breaks.`;
+    if (via === "agent" || remoteNode !== undefined) throw noAgentError(error, line.destination);
+    return noAgentRemark(error, source.text);
   }
   const about = `${userInfo().username}@${hostname()}`;
   const restAfterMs = keepWarm ? undefined : REST_AFTER_MS;
@@ -136,7 +132,7 @@ async function openAgent(
       return /protocol (4:\d+)/.exec(service.server)?.[1];
     },
     get remark() {
-      return remarkOn(way, source.text);
+      return agentRemark(way, source.text, "programs lose their cards");
     },
     via: "agent",
     get figures() {
@@ -149,12 +145,4 @@ async function openAgent(
       await line[Symbol.asyncDispose]();
     },
   };
-}
-
-function remarkOn(way: AgentWay, host: string): string | undefined {
-  if (way.keeper?.endsWithLogin)
-    return `${host} ends what a login leaves running (KillUserProcesses in its logind.conf): when the line breaks, programs lose their cards.`;
-  if (way.relays)
-    return `sshd on ${host} forbids forwards: a session carries everything, a little more slowly.`;
-  return undefined;
 }

@@ -1,3 +1,4 @@
+import { Watchable } from "../domain/watchable.ts";
 import type { Io } from "./io.ts";
 import { printable } from "./report.ts";
 import type { ServiceManager } from "./service-manager.ts";
@@ -6,7 +7,7 @@ import { lentJson, lentText, placeNotes } from "./share-screen.ts";
 
 /** Tells what was made over there, once it is, and then what happens to the line. Ends with its signal. */
 export async function shareNotices(
-  { remote, service }: Share,
+  { line: state, published: place, service, remark }: Share,
   {
     io,
     to,
@@ -27,8 +28,7 @@ export async function shareNotices(
   let path: string | undefined;
   let isAway = false;
   let reason = "";
-  for await (const line of remote.line.follow({ signal })) {
-    const published = remote.published.value;
+  for await (const [line, published] of together(state, place, { signal })) {
     if (!line.up || published === undefined) {
       const why = line.up ? "" : line.reason;
       if (why !== reason) io.err(`${to}: ${printable(why)}; trying again`);
@@ -48,7 +48,8 @@ export async function shareNotices(
         io.err("Programs that compete for a card get it by chance, as pcscd gives it.");
         io.err("Ctrl-C ends the share and removes the socket there.");
       }
-      for (const note of placeNotes(found)) io.err(note);
+      const said = remark();
+      for (const note of [...placeNotes(found), ...(said ? [said] : [])]) io.err(printable(note));
       if (!lendsAll && path === undefined && service.readers.length === 0)
         io.err("No reader here has such a name now; 'cardwire readers --local' lists them.");
     }
@@ -58,4 +59,19 @@ export async function shareNotices(
     isAway = false;
     reason = "";
   }
+}
+
+/** Both values, whenever one of them changes, until `signal` aborts. */
+async function* together<A, B>(
+  one: Watchable<A>,
+  other: Watchable<B>,
+  { signal }: { signal: AbortSignal },
+): AsyncGenerator<readonly [A, B]> {
+  const both = new Watchable<readonly [A, B]>([one.value, other.value]);
+  const tell = async (which: Watchable<A> | Watchable<B>): Promise<void> => {
+    for await (const _ of which.follow({ signal })) both.set([one.value, other.value]);
+  };
+  const told = Promise.all([tell(one), tell(other)]);
+  yield* both.follow({ signal });
+  await told;
 }

@@ -1,42 +1,27 @@
-import { hostname, userInfo } from "node:os";
-import { createServer } from "node:net";
-import { join } from "node:path";
-import { type RemoteSocket, remoteSocket } from "../carriers/ssh/remote-socket.ts";
+import type { Line } from "../carriers/carrier.ts";
+import { sshLine } from "../carriers/ssh/line.ts";
+import type { Published } from "../carriers/ssh/remote-socket.ts";
 import { splitCommand } from "../carriers/ssh/split-command.ts";
-import { unixCarrier } from "../carriers/unix.ts";
 import type { CardService } from "../domain/card-service.ts";
 import { globMatcher } from "../domain/glob.ts";
-import { PcscliteServer } from "../fronts/pcsclite/server.ts";
+import { Holdings } from "../domain/holdings.ts";
+import { Watchable } from "../domain/watchable.ts";
 import { runtimeDirectory } from "../host/paths.ts";
-import { canAsk } from "../host/terminal.ts";
-import { publishSocket } from "../host/unix-socket.ts";
-import { liveliness } from "../services/pcscd/answers.ts";
-import type { PcscdOptions } from "../services/pcscd/daemon.ts";
-import { lentReaders } from "../services/lent-readers.ts";
-import { Holdings } from "./holdings.ts";
-import type { Io } from "./io.ts";
-import { openReaders } from "./open.ts";
-import { tellIfSlow } from "./patience.ts";
 import { makeScratchDirectory } from "../host/scratch-directory.ts";
-import { type FrontOptions, PLAIN_WAY } from "./options.ts";
+import { canAsk } from "../host/terminal.ts";
+import { lentReaders } from "../services/lent-readers.ts";
+import type { Io } from "./io.ts";
+import { lend, type LendingOptions } from "./lend.ts";
+import { openReaders } from "./open.ts";
+import { PLAIN_WAY } from "./options.ts";
+import { tellIfSlow } from "./patience.ts";
 import type { Source } from "./sources.ts";
-import { wordOf } from "../domain/where.ts";
 
-/** How long a socket in our way over there may take to answer a VERSION request before it counts as dead, ms. */
-const ALIVE_MS = 3_000;
-
-export interface ShareOptions extends PcscdOptions, FrontOptions {
-  /** `[user@]host`, as for ssh. */
-  readonly destination: string;
+export interface ShareOptions extends Omit<LendingOptions, "directory" | "published"> {
   /** Whose readers: this computer's. */
   readonly from: readonly Source[];
   /** Names or globs of the readers to lend; none: all. */
   readonly readers: readonly string[];
-  /** How the socket's directory over there is called; undefined: as this computer. */
-  readonly name: string | undefined;
-  readonly socket: string | undefined;
-  readonly mode: number | undefined;
-  readonly group: string | undefined;
   readonly ssh: string | undefined;
   /** Starts although pcscd or the other computer cannot be reached yet. */
   readonly wait: boolean;
@@ -44,9 +29,13 @@ export interface ShareOptions extends PcscdOptions, FrontOptions {
 
 /** This computer's readers on another one. */
 export interface Share extends AsyncDisposable {
-  readonly remote: RemoteSocket;
+  readonly line: Watchable<Line>;
+  /** Another value for each connection; undefined until the first one. */
+  readonly published: Watchable<Published | undefined>;
   /** What is lent. */
   readonly service: CardService;
+  /** What people should know of the means, a sentence; undefined where there is nothing to tell. */
+  readonly remark: () => string | undefined;
 }
 
 /**
@@ -69,15 +58,10 @@ export async function share(
     const { service: all } = hold(await openReaders(options.from, open, { io, signal }));
     const { readers } = options;
     const service = readers.length === 0 ? all : lentReaders(all, isNamed(readers));
-    const server = createServer();
-    const { slots, first } = options;
-    const front = new PcscliteServer(server, service, { slots, first });
-    const local = hold(await publishSocket(server, { path: join(directory, "pcscd.comm") }));
-    hold(front);
     using _patience = tellIfSlow(io, `connecting to ${options.destination}`);
     const asks = canAsk(io.env);
-    const remote = hold(
-      await remoteSocket({
+    const line = hold(
+      await sshLine({
         destination: options.destination,
         ssh: splitCommand(options.ssh ?? io.env["CARDWIRE_SSH"] ?? "ssh"),
         directory,
@@ -86,18 +70,19 @@ export async function share(
         keepTrying: options.wait,
         notice: (text) => io.err(text.trimEnd()),
         signal,
-        localSocket: local.path,
-        name: options.name ?? (wordOf(hostname()) || "cardhost"),
-        path: options.socket,
-        mode: options.mode,
-        group: options.group,
-        owner: ownerRecord(),
-        isAlive: async (path, how) =>
-          (await liveliness(unixCarrier(path), { ...how, limitMs: ALIVE_MS })) === "answers",
       }),
     );
+    const published = new Watchable<Published | undefined>(undefined);
+    const lending = hold(lend(service, line, { ...options, directory, published }));
+    await lending.begun({ signal });
     signal.throwIfAborted();
-    return { remote, service, [Symbol.asyncDispose]: release };
+    return {
+      line: line.state,
+      published,
+      service,
+      remark: () => lending.remark,
+      [Symbol.asyncDispose]: release,
+    };
   } catch (error) {
     await release();
     throw error;
@@ -109,11 +94,3 @@ function isNamed(patterns: readonly string[]): (name: string) => boolean {
   const globs = patterns.map(globMatcher);
   return (name) => patterns.includes(name) || globs.some((matches) => matches(name));
 }
-
-/** One line of JSON that tells people over there whose socket it is. */
-const ownerRecord = (): string =>
-  JSON.stringify({
-    from: `${userInfo().username}@${hostname()}`,
-    pid: process.pid,
-    startedAt: new Date().toISOString(),
-  });

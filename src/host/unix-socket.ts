@@ -155,7 +155,7 @@ async function linked(from: string, to: string): Promise<boolean> {
 }
 
 /** Resolves with whether a stale socket is at `path`; false is nothing at all. */
-async function refuseOccupied(path: string): Promise<boolean> {
+export async function refuseOccupied(path: string): Promise<boolean> {
   const place = await lookAtSocket(path);
   if (place.state === "other") {
     throw new CardwireError("E_SOCKET_PATH", `${path} is there already and is not a socket`, {

@@ -28,8 +28,8 @@ test(`a line to an agent that breaks ${BREAKS} times: programs notice nothing`, 
   await using cardwire = attached.program;
   const { env } = attached;
   const [reader] = readerNames;
-  await using keeps = new Worker(env, "counting_worker", reader, "a1", "keep");
-  await using renews = new Worker(env, "counting_worker", reader, "b2", "again");
+  await using keeps = new Worker(env, "counting_worker", [reader, "a1", "keep"]);
+  await using renews = new Worker(env, "counting_worker", [reader, "b2", "again"]);
   const workers = [keeps, renews];
 
   /** Each has used the card after this call. */

@@ -50,9 +50,9 @@ test(`a line cut ${CUTS} times: nothing is run twice, nothing hangs, nothing is 
   await using cardwire = attached.program;
   const { env } = attached;
   const [reader] = readerNames;
-  await using keeper = new Worker(env, "counting_worker", reader, "a1", "keep");
-  await using renewer = new Worker(env, "counting_worker", reader, "b2", "again");
-  await using watcher = new Worker(env, "watcher", reader);
+  await using keeper = new Worker(env, "counting_worker", [reader, "a1", "keep"]);
+  await using renewer = new Worker(env, "counting_worker", [reader, "b2", "again"]);
+  await using watcher = new Worker(env, "watcher", [reader]);
   await using scan = start("pcsc_scan", ["-n"], { user: "alice", env });
   const workers = [keeper, renewer];
 

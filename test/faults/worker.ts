@@ -1,4 +1,5 @@
 import { type Program, start } from "../lab/programs.ts";
+import type { UserName } from "../lab/users.ts";
 import { type Attached, python, type Report, Reports } from "./attached.ts";
 
 /** A program that runs all the time, and what it reports. */
@@ -6,8 +7,13 @@ export class Worker implements AsyncDisposable {
   readonly program: Program;
   readonly #reports: Reports;
 
-  constructor(env: Attached["env"], name: string, ...args: readonly string[]) {
-    this.program = start(...python(name, ...args), { user: "alice", env });
+  constructor(
+    env: Attached["env"],
+    name: string,
+    args: readonly string[],
+    user: UserName = "alice",
+  ) {
+    this.program = start(...python(name, ...args), { user, env });
     this.#reports = new Reports(this.program);
   }
 

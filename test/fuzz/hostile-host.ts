@@ -1,7 +1,7 @@
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Holdings } from "../../src/cli/holdings.ts";
+import { Holdings } from "../../src/domain/holdings.ts";
 import { attach } from "../faults/attached.ts";
 import { startPcscd } from "../lab/pcscd.ts";
 import { until } from "../lab/processes.ts";

@@ -3,7 +3,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { unixCarrier } from "../../src/carriers/unix.ts";
-import { Holdings } from "../../src/cli/holdings.ts";
+import { Holdings } from "../../src/domain/holdings.ts";
 import { CardwireError } from "../../src/domain/errors.ts";
 import { PcscliteServer } from "../../src/fronts/pcsclite/server.ts";
 import { PcscdService } from "../../src/services/pcscd/service.ts";

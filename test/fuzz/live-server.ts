@@ -3,7 +3,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { unixCarrier } from "../../src/carriers/unix.ts";
-import { Holdings } from "../../src/cli/holdings.ts";
+import { Holdings } from "../../src/domain/holdings.ts";
 import { PcscliteServer } from "../../src/fronts/pcsclite/server.ts";
 import { pcscdService } from "../../src/services/pcscd/service.ts";
 import { readerNames, startPcscd } from "../lab/pcscd.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { Holdings } from "../../src/cli/holdings.ts";
+import { Holdings } from "../../src/domain/holdings.ts";
 import { seeded } from "../captures/random.ts";
 import { client, type Simulated, simulated } from "../defects/sockets.ts";
 import { suite } from "../lab/suites.ts";

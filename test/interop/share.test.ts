@@ -8,7 +8,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { delayLine } from "../lab/delay-line.ts";
 import { type Pcscd, readerNames, startPcscd } from "../lab/pcscd.ts";
 import { signal as kill, until } from "../lab/processes.ts";
-import { type ProgramOptions, run, start } from "../lab/programs.ts";
+import { everywhere, type ProgramOptions, run, start } from "../lab/programs.ts";
 import { type Sshd, startSshd } from "../lab/sshd.ts";
 import { users } from "../lab/users.ts";
 import {
@@ -24,6 +24,9 @@ import {
 
 // alice, at the card host, lends her readers to programs of bob's (or carol's) on the computer that ssh calls cardhost
 // here. Both computers are this one; the sockets over there are found in bob's directories.
+
+// By sshd's socket: through an agent, see share-agent.test.ts.
+everywhere["CARDWIRE_VIA"] = "forward";
 
 let pcscd: Pcscd;
 let sshd: Sshd;

@@ -46,7 +46,7 @@ async function scene(): Promise<Scene> {
     workers: (env) =>
       MARKS.map((mark, at) => {
         const handle = at % 2 === 0 ? "keep" : "again";
-        return below.use(new Worker(env, "counting_worker", READER, mark, handle, BREATH));
+        return below.use(new Worker(env, "counting_worker", [READER, mark, handle, BREATH]));
       }),
     [Symbol.asyncDispose]: async () => await below[Symbol.asyncDispose](),
   };

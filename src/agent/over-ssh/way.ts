@@ -9,9 +9,9 @@ import { firstSignal } from "../../domain/first-signal.ts";
 import { dial } from "../../host/dial.ts";
 import { SECRET_BYTES } from "../../wire/link/layouts.ts";
 import type { Way } from "../../services/remote/presence.ts";
-import { GREETING } from "../keeper.ts";
+import { GREETING } from "../doorway.ts";
 import { readByte } from "../lines.ts";
-import type { KeepOrder, Kept } from "../order.ts";
+import type { KeeperOrder, Kept } from "../order.ts";
 import { Dialogue } from "./dialogue.ts";
 import { type Findings, majorOf, OLDEST_NODE, run } from "./look.ts";
 import { readShipment, type Shipment } from "./shipment.ts";
@@ -24,9 +24,11 @@ const AGAIN_TIMES = 5;
 /** How long after its sessions a connection may seem to be there, ms. */
 const END_SHOWS_MS = 300;
 
-export interface AgentOptions extends Omit<KeepOrder, "do" | "secret" | "place"> {
+export interface AgentOptions {
   /** The Node.js to use over there, if somebody chose one. */
   readonly remoteNode: string | undefined;
+  /** What a keeper is told. @param isAgain whether one ran there before. */
+  readonly order: (told: { readonly secret: string; readonly isAgain: boolean }) => KeeperOrder;
 }
 
 /** How the agent over there was started. */
@@ -114,11 +116,9 @@ export class AgentWay implements Way {
    * @throws {NoAgent} when none can run there. @throws {CardwireError} what the agent says is wrong.
    */
   async #start(master: RunningMaster, signal: AbortSignal): Promise<Kept> {
-    const { remoteNode, ...wanted } = this.#options;
-    const secret = this.secret.toString("hex");
-    // Once it was there, a pcscd that is away is waited for over there.
-    const keepTrying = wanted.keepTrying || this.#runner !== undefined;
-    const order: KeepOrder = { ...wanted, keepTrying, do: "keep", secret, place: this.name };
+    const { remoteNode } = this.#options;
+    const isAgain = this.#runner !== undefined;
+    const order = this.#options.order({ secret: this.secret.toString("hex"), isAgain });
     const tried: Runner[] = [];
     for (;;) {
       const dialogue = new Dialogue(master.session());

@@ -1,10 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { CardwireError } from "../../domain/errors.ts";
-import { Watchable } from "../../domain/watchable.ts";
+import type { Watchable } from "../../domain/watchable.ts";
 import { checkSocketPath } from "../../host/socket-path.ts";
-import type { Line } from "../carrier.ts";
 import { type Keeper, startKeeper } from "./keeper.ts";
-import { type SshLine, type SshLineOptions, sshLine } from "./line.ts";
+import type { SshLine } from "./line.ts";
 import type { RunningMaster } from "./master.ts";
 import {
   explainProblem,
@@ -16,7 +15,8 @@ import {
 } from "./remote-socket-problems.ts";
 import { type Look, lookIn, problemIn, remoteSocketScript } from "./remote-socket-script.ts";
 
-export interface RemoteSocketOptions extends SshLineOptions {
+export interface RemoteSocketOptions {
+  readonly destination: string;
   /** Ours, to which connections over there lead. */
   readonly localSocket: string;
   /** Of the directory for the socket over there, where no path is asked for. */
@@ -30,6 +30,8 @@ export interface RemoteSocketOptions extends SshLineOptions {
   readonly owner: string;
   /** Whether somebody alive speaks at a socket here: asked for one that leads to the socket that is in our way. */
   readonly isAlive: (socketPath: string, options: { signal: AbortSignal }) => Promise<boolean>;
+  /** Another value for each connection; undefined until the first one. */
+  readonly published: Watchable<Published | undefined>;
 }
 
 /** Where the socket is now, and whether people can reach it. */
@@ -39,13 +41,6 @@ export interface Published {
   readonly hasShell: boolean;
   /** The uppermost directory on the way that does not let those in whom the socket admits. */
   readonly closedDoor: string | undefined;
-}
-
-/** A socket on another computer that leads to one here. Disposing removes it. */
-export interface RemoteSocket extends AsyncDisposable {
-  readonly line: Watchable<Line>;
-  /** Another value for each connection; undefined until the first one. */
-  readonly published: Watchable<Published | undefined>;
 }
 
 /** Characters that make up a run's token: as many as make two runs differ. */
@@ -64,27 +59,28 @@ const CHECK_MS = 10_000;
 const REFUSED_TO_LISTEN = /remote port forwarding failed|forwarding request failed/i;
 
 /**
- * Makes a Unix socket on the computer that ssh connects to, with the rights that are wanted, and keeps it there for as
- * long as it is not disposed, over breaks of the line too.
+ * Makes a Unix socket on the computer that a line leads to, with the rights that are wanted, which leads to one here, and
+ * keeps it there, over breaks of the line too. Disposing removes it, and leaves the line to be closed.
  *
  * sshd listens at a fresh name in a private directory each time, since it refuses a name that is there already, and the
  * old sshd of a broken line listens on for minutes; the fresh one then takes the public name. What a run of ours left
  * there is replaced, a living socket never.
  *
- * @throws {CardwireError} as {@link sshLine}; `E_SOCKET_IN_USE` with who has it; `E_SOCKET_PATH`, `E_SOCKET_DENIED`,
+ * @throws {CardwireError} `E_SOCKET_IN_USE` with who has it; `E_SOCKET_PATH`, `E_SOCKET_DENIED`,
  *   `E_RUNTIME_DIR`, `E_GROUP`, `E_DISK_FULL` over there; `E_SSH_FORWARDING`; `E_NO_SHELL`.
  */
-export async function remoteSocket(options: RemoteSocketOptions): Promise<RemoteSocket> {
+export async function remoteSocket(
+  line: SshLine,
+  options: RemoteSocketOptions,
+  { signal }: { signal: AbortSignal },
+): Promise<AsyncDisposable> {
   if (options.path !== undefined) checkRemotePath(options.path);
   const publisher = new Publisher(options);
-  const line = await sshLine(options, (master, { signal }) => publisher.publish(master, signal));
+  await line.adopt((master, within) => publisher.publish(master, within.signal), { signal });
   return {
-    line: line.state,
-    published: publisher.published,
     [Symbol.asyncDispose]: async () => {
       await reachOnceMore(line);
       await publisher.remove();
-      await line[Symbol.asyncDispose]();
     },
   };
 }
@@ -109,7 +105,7 @@ function checkRemotePath(path: string): void {
 }
 
 class Publisher {
-  readonly published = new Watchable<Published | undefined>(undefined);
+  readonly published: Watchable<Published | undefined>;
   readonly #options: RemoteSocketOptions;
   readonly #run = randomBytes(RUN_BYTES).toString("hex");
   #serial = 0;
@@ -118,6 +114,7 @@ class Publisher {
 
   constructor(options: RemoteSocketOptions) {
     this.#options = options;
+    this.published = options.published;
   }
 
   async publish(master: RunningMaster, signal: AbortSignal): Promise<void> {

@@ -3,17 +3,23 @@ import type { Exit, Io } from "../io.ts";
 import {
   firstOption,
   frontOptions,
+  graceOption,
   groupOption,
   keepWarmOption,
+  lockTimeOption,
   modeOption,
   noPipeliningOption,
   pcscdOptions,
+  prefetchOption,
+  remoteNodeOption,
   repeatable,
   slotsOption,
   sshOption,
   strictOption,
   subcommand,
+  viaOption,
   waitOption,
+  wayOptions,
   wrongUsage,
 } from "../options.ts";
 import { parseSources, whereHere } from "../sources.ts";
@@ -38,6 +44,11 @@ export const shareCommand = (io: Io, exit: Exit) =>
     .addOption(strictOption())
     .addOption(noPipeliningOption())
     .addOption(keepWarmOption())
+    .addOption(viaOption())
+    .addOption(remoteNodeOption())
+    .addOption(prefetchOption())
+    .addOption(graceOption())
+    .addOption(lockTimeOption())
     .option("--json", "one JSON object when the socket is there, for scripts")
     .option("-v, --verbose", "tell more")
     .action(async (to, flags) => {
@@ -54,6 +65,7 @@ export const shareCommand = (io: Io, exit: Exit) =>
       await untilInterrupted(exit, async (signal) => {
         const options = {
           ...pcscdOptions(flags),
+          ...wayOptions(flags),
           ...frontOptions(flags),
           destination: where.destination,
           from: parseSources([whereHere(io.env)]),

@@ -3,7 +3,7 @@ import { CardwireError } from "../../domain/errors.ts";
 import { runtimeDirectory } from "../../host/paths.ts";
 import { makeScratchDirectory } from "../../host/scratch-directory.ts";
 import { type Attachment, type AttachmentOptions, attach } from "../attachment.ts";
-import { Holdings } from "../holdings.ts";
+import { Holdings } from "../../domain/holdings.ts";
 import type { Io } from "../io.ts";
 import { PLAIN_WAY } from "../options.ts";
 import { parseSources } from "../sources.ts";

@@ -123,6 +123,11 @@ export class Presence {
     }
   }
 
+  /** Resolves when it is in that state, or `signal` aborts. */
+  async until(wanted: LinkState, { signal }: { signal: AbortSignal }): Promise<void> {
+    for await (const state of this.#state.follow({ signal })) if (state === wanted) return;
+  }
+
   /** Waits until the other end is there. @returns false when it stays away for longer than anybody waits. */
   async confirm(): Promise<boolean> {
     const late = new AbortController();

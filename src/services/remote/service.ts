@@ -119,6 +119,11 @@ export class RemoteService implements CardService, RemoteHost {
     return this.figures.roundTripMs;
   }
 
+  /** Resolves when the link is lost for good, or was ended by the other end: handles are gone then. */
+  async lost({ signal }: { signal: AbortSignal }): Promise<void> {
+    await this.#presence.until("gone", { signal });
+  }
+
   /** Who is at the other end, in its own words. */
   get server(): string {
     return this.#presence.link?.granted.server ?? "";

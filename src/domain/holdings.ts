@@ -8,6 +8,6 @@ export class Holdings implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const one of this.#held.splice(0).toReversed()) await one[Symbol.asyncDispose]();
+    for (let one = this.#held.pop(); one; one = this.#held.pop()) await one[Symbol.asyncDispose]();
   }
 }

@@ -1,0 +1,58 @@
+import { rm } from "node:fs/promises";
+import { createServer, type Server, type Socket } from "node:net";
+import { join } from "node:path";
+import { explainFileError } from "../host/file-errors.ts";
+import { makeOwnedDirectory, sweepOwnedDirectories } from "../host/owned-directory.ts";
+import { runtimeDirectory } from "../host/paths.ts";
+
+/** What a keeper says first to whoever connects: he learns that it is one, and that it is alive. */
+export const GREETING = 0x2b;
+
+/** Where the other cardwire comes in. */
+export interface Doorway extends AsyncDisposable {
+  readonly socket: string;
+}
+
+/**
+ * Listens in a directory that only this user can enter.
+ *
+ * @param welcome gets each stream, which was greeted.
+ * @throws {CardwireError} why the directory cannot be made.
+ */
+export async function openDoorway(welcome: (stream: Socket) => void): Promise<Doorway> {
+  const runtime = await runtimeDirectory();
+  await sweepOwnedDirectories(runtime, "agent");
+  const directory = await makeOwnedDirectory(runtime, "agent").catch((cause: unknown) => {
+    throw explainFileError(cause, "the agent's directory", runtime);
+  });
+  const remove = () => rm(directory, { recursive: true, force: true });
+  const server = createServer((stream) => {
+    stream.on("error", () => {}); // "close" follows
+    stream.write(Uint8Array.of(GREETING));
+    welcome(stream);
+  });
+  const socket = join(directory, "link");
+  try {
+    await listen(server, socket);
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+  return {
+    socket,
+    async [Symbol.asyncDispose]() {
+      server.close();
+      await remove();
+    },
+  };
+}
+
+function listen(server: Server, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(path, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+}
