@@ -1,4 +1,4 @@
-import { rm } from "node:fs/promises";
+import { rm, utimes } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { explainFileError } from "../host/file-errors.ts";
@@ -7,6 +7,9 @@ import { runtimeDirectory } from "../host/paths.ts";
 
 /** What a keeper says first to whoever connects: he learns that it is one, and that it is alive. */
 export const GREETING = 0x2b;
+
+/** How often the socket is touched, ms: what is old in /tmp is cleaned away (tmpfiles.d(5): after ten days). */
+const TOUCH_MS = 3_600_000;
 
 /** Where the other cardwire comes in. */
 export interface Doorway extends AsyncDisposable {
@@ -38,9 +41,15 @@ export async function openDoorway(welcome: (stream: Socket) => void): Promise<Do
     await remove();
     throw error;
   }
+  const touching = setInterval(() => {
+    const now = new Date();
+    for (const path of [directory, socket]) void utimes(path, now, now).catch(() => {}); // gone: nobody comes any more
+  }, TOUCH_MS);
+  touching.unref();
   return {
     socket,
     async [Symbol.asyncDispose]() {
+      clearInterval(touching);
       server.close();
       await remove();
     },

@@ -1,10 +1,11 @@
+import { readerJson } from "../domain/reader-json.ts";
 import type { Reader } from "../domain/card-service.ts";
 import type { CardwireError } from "../domain/errors.ts";
 import { SYSTEM_SOCKET } from "../host/system-socket.ts";
 import { closedDoor } from "../host/reach.ts";
 import type { Io } from "./io.ts";
 import { type OpenReaders, readersOf } from "./open.ts";
-import { absenceLines, exportLine, printable, readerJson, readersTable } from "./report.ts";
+import { absenceLines, exportLine, printable, readersTable } from "./report.ts";
 import type { Source } from "./sources.ts";
 
 /** What `attach` found at one place. */

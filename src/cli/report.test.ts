@@ -1,8 +1,9 @@
+import { readerJson } from "../domain/reader-json.ts";
 import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";
 import type { Reader } from "../domain/card-service.ts";
 import { ReaderStateBit } from "../domain/pcsc.ts";
-import { exportLine, printableLines, readerJson, readersTable } from "./report.ts";
+import { exportLine, printableLines, readersTable } from "./report.ts";
 
 const reader = (name: string, more: Partial<Reader> = {}): Reader => ({
   name,

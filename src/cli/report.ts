@@ -1,6 +1,6 @@
 import type { Reader } from "../domain/card-service.ts";
 import type { CardwireError } from "../domain/errors.ts";
-import { ReaderStateBit } from "../domain/pcsc.ts";
+import { stateText } from "../domain/reader-json.ts";
 import { setVariable } from "./shell-syntax.ts";
 import { table } from "./table.ts";
 
@@ -12,14 +12,6 @@ const atrText = (atr: Uint8Array): string =>
     .toString("hex")
     .toUpperCase()
     .replaceAll(/(..)(?!$)/g, "$1 ");
-
-/** In which state a reader is, in a word. */
-function stateText({ atr, stateBits }: Reader): string {
-  if (atr) return "card";
-  if ((stateBits & ReaderStateBit.Swallowed) !== 0) return "card that does not answer";
-  if ((stateBits & ReaderStateBit.Unknown) !== 0) return "not available";
-  return "empty";
-}
 
 function useText({ sharing }: Reader): string {
   if (sharing < 0) return "held by one program";
@@ -52,13 +44,3 @@ export const readersTable = (readers: readonly Reader[], head: readonly string[]
       reader.atr ? atrText(reader.atr) : "",
     ]),
   );
-
-/** A reader in `--json`. The meaning of a field never changes. */
-export const readerJson = (reader: Reader) => ({
-  reader: reader.name,
-  state: stateText(reader),
-  ...(reader.atr && { atr: Buffer.from(reader.atr).toString("hex") }),
-  inUse: reader.sharing !== 0,
-  exclusive: reader.sharing < 0,
-  eventCounter: reader.eventCounter,
-});

@@ -1,6 +1,7 @@
+import { readerJson } from "../domain/reader-json.ts";
 import type { Published } from "../carriers/ssh/remote-socket.ts";
 import type { Reader } from "../domain/card-service.ts";
-import { exportLine, printable, readerJson, readersTable } from "./report.ts";
+import { exportLine, printable, readersTable } from "./report.ts";
 
 /** What `share` made over there, and what it lends. */
 export interface Lent {

@@ -1,6 +1,6 @@
 import type { AttachmentRecord } from "../host/attachments.ts";
 import { printable } from "./report.ts";
-import type { AttachmentStatus, SourceStatus } from "./status.ts";
+import type { AttachmentStatus, SourceStatus } from "../domain/attachment-status.ts";
 
 /** An attachment, and what it tells; undefined where it does not answer. */
 export interface Told {
@@ -44,8 +44,9 @@ const STATES: Readonly<Record<string, string>> = {
 const stateOf = ({ state }: SourceStatus): string => STATES[state] ?? "";
 
 const viaOf = ({ via, server }: SourceStatus): string => {
-  const means = via === undefined ? "" : via === "agent" ? "through an agent" : "through a forward";
-  return [means, server && `(${printable(server)})`].filter(Boolean).join(" ");
+  const who = printable(server);
+  if (via === undefined) return who;
+  return `through ${via === "agent" ? "an agent" : "a forward"}${who && ` (${who})`}`;
 };
 
 const tripOf = ({ roundTripMs }: SourceStatus): string =>

@@ -37,3 +37,11 @@ test("whoever watches is done when it is closed", async () => {
   await late[Symbol.asyncDispose]();
   await watching;
 });
+
+test("whoever watches what comes soon waits for it", async () => {
+  await using late = new LateService({ isSoon: true });
+  const first = late.watch({ signal }).next();
+  await using service = new SoftwareReaders(["A 00 00"]);
+  late.arrive(service);
+  expect(await first).toMatchObject({ value: [{ name: "A 00 00" }] });
+});

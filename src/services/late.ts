@@ -9,10 +9,13 @@ const NONE: readonly Reader[] = [];
 
 /** A service that is still being opened: it has no readers until then. Disposing it leaves that other one alone. */
 export class LateService implements CardService {
+  readonly #isSoon: boolean;
   readonly #arrived = new Watchable<CardService | undefined>(undefined);
   readonly #life = new AbortController();
 
-  constructor() {
+  /** @param options.isSoon whoever follows the readers waits until it is there, and is not told that there are none. */
+  constructor({ isSoon = false } = {}) {
+    this.#isSoon = isSoon;
     setMaxListeners(0, this.#life.signal); // each follower listens
   }
 
@@ -32,7 +35,7 @@ export class LateService implements CardService {
         yield* service.watch(either);
         return;
       }
-      yield NONE;
+      if (!this.#isSoon) yield NONE;
     }
   }
 

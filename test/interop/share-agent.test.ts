@@ -58,6 +58,8 @@ test("programs there use the readers, and nothing is left at the end", async () 
     const env = { XDG_RUNTIME_DIR: "" };
     const told = await cardwire(["env"], { user: "bob", env });
     expect(told.stdout).toContain(SOCKET);
+    const { stdout } = await cardwire(["status"], { user: "bob", env });
+    expect(stdout).toMatch(/^ {2}the readers of alice@\S+: up, .*2 readers, 1 card$/m);
   }
   await until("the socket to be gone", async () => !existsSync(SOCKET), 5_000);
 });
@@ -98,7 +100,9 @@ test("--group and --socket say who and where; what is in the way is named", asyn
   const args = ["share", "cardhost", "--ssh", `ssh -F ${sshd.clientConfig}`, "--socket", path];
   const taken = await cardwire([...args, "--name", "other"], { env: using(pcscd.socketPath) });
   expect(taken.status).toBe(1);
-  expect(taken.stderr).toMatch(/on cardhost: \/run\/tmp\/lent\.comm is in use/);
+  expect(taken.stderr).toMatch(
+    /on cardhost: \/run\/tmp\/lent\.comm is in use by the readers of alice@\S+ \(process \d+, since /,
+  );
 });
 
 test("somebody kills the agent: there is another one", async () => {
@@ -115,6 +119,13 @@ test("somebody kills the agent: there is another one", async () => {
     ),
   );
 });
+
+test("somebody removes the socket there: it is made anew", async () => {
+  await using shared = await lending();
+  await rm(shared.socket);
+  await until("the socket to be back", async () => existsSync(shared.socket), 30_000);
+  await worksAt(SOCKET);
+}, 60_000);
 
 test("somebody kills the share: the socket goes after the grace time", async () => {
   const shared = await lending("--grace", "2", "--lock-time", "1");

@@ -1,7 +1,8 @@
+import { readerJson } from "../../domain/reader-json.ts";
 import { type Exit, ExitCode, type Io } from "../io.ts";
 import type { OpenReaders } from "../open.ts";
 import { localOption, sshOption, subcommand, WHERE } from "../options.ts";
-import { absenceLines, readerJson, readersTable } from "../report.ts";
+import { absenceLines, readersTable } from "../report.ts";
 import { parseSources, type Source, whereHere } from "../sources.ts";
 
 export interface ReadersDeps {

@@ -5,7 +5,7 @@ import { askAt } from "../../host/told-socket.ts";
 import type { Io } from "../io.ts";
 import { subcommand } from "../options.ts";
 import { statusJson, statusText, type Told } from "../status-screen.ts";
-import type { AttachmentStatus } from "../status.ts";
+import type { AttachmentStatus } from "../../domain/attachment-status.ts";
 
 /** How long an attachment may take to answer, ms. It measures a round trip meanwhile. */
 const ANSWER_MS = 5_000;
