@@ -83,7 +83,7 @@ describe("a user on computer1 is able to connect to computer2 using ssh (-R)", (
     expect(refused).toMatchObject({
       status: 1,
       stderr: expect.stringMatching(
-        /^cardwire: no right to make a socket in \/run\/pcscd on computer2\nhint: .*--socket/,
+        /^cardwire: on computer2: no right to make the socket \/run\/pcscd\/pcscd\.comm\nhint: .*--socket/,
       ),
     });
   });

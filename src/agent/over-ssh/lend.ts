@@ -123,11 +123,24 @@ function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-/** What an agent says of a socket is meant for people here. */
+/** What an agent may say of the place of its socket. */
+const OF_PLACES = new Set([
+  "E_SOCKET_DENIED",
+  "E_SOCKET_IN_USE",
+  "E_SOCKET_PATH",
+  "E_NAME_IN_USE",
+  "E_RUNTIME_DIR",
+  "E_DISK_FULL",
+  "E_GROUP",
+  "E_LOCKED",
+]);
+
+/** It is meant for people here. */
 function explained(error: unknown, host: string): unknown {
-  if (!CardwireError.is(error) || !error.code.startsWith("E_SOCKET")) return error;
-  return new CardwireError(error.code, `on ${host}: ${error.message}`, {
-    cause: error,
-    ...(error.hint !== undefined && { hint: error.hint }),
-  });
+  if (!CardwireError.is(error) || !OF_PLACES.has(error.code)) return error;
+  const { code, message, hint = "" } = error;
+  const isPlain = code === "E_SOCKET_DENIED" || code === "E_SOCKET_PATH";
+  const told = isPlain ? `${hint} --socket says where.`.trim() : hint;
+  const more = told === "" ? {} : { hint: told };
+  return new CardwireError(code, `on ${host}: ${message}`, { cause: error, ...more });
 }
