@@ -44,7 +44,7 @@ export async function plainForward(
   return attached(ssh, socket);
 }
 
-/** The built `cardwire attach`, as alice. */
+/** The built `cardwire attach`, as alice: with a forward, unless the flags say otherwise. */
 export async function cardwireAttach(
   where: string,
   options: {
@@ -57,7 +57,8 @@ export async function cardwireAttach(
   const { config, launch = asAlice, flags = [] } = options;
   serial += 1;
   const ssh = config === undefined ? [] : ["--ssh", `ssh -F ${config}`];
-  const args = ["attach", "--json", "--name", `bench-${serial}`, ...ssh, ...flags, where];
+  const via = flags.includes("--via") ? [] : ["--via", "forward"];
+  const args = ["attach", "--json", "--name", `bench-${serial}`, ...ssh, ...via, ...flags, where];
   const program = launch("node", [CARDWIRE, ...args]);
   const line = await program.waitForLine(/^\{/, { timeoutMs: OPENING_MS });
   const { socket } = JSON.parse(line) as { socket: string };

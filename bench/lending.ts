@@ -32,7 +32,8 @@ async function open(
     [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),
   });
   if (way === "share") {
-    const args = [CARDWIRE, "share", "cardhost", "--json", "--ssh", `ssh -F ${config}`];
+    const via = ["--via", "forward"];
+    const args = [CARDWIRE, "share", "cardhost", "--json", ...via, "--ssh", `ssh -F ${config}`];
     const env = { PCSCLITE_CSOCK_NAME: pcscd };
     const program = start("node", args, { user: "alice", env });
     const line = await program.waitForLine(/^\{/);
