@@ -153,12 +153,16 @@ export function parseAnswer(line: string): Kept {
   if (isRecord(error)) {
     const { code, message, hint } = error;
     if (typeof code === "string" && typeof message === "string")
-      throw new CardwireError(code, message, typeof hint === "string" ? { hint } : {});
+      throw new CardwireError(
+        code,
+        shown(message),
+        typeof hint === "string" ? { hint: shown(hint) } : {},
+      );
   }
   if (!isPath(socket) || typeof version !== "string")
     throw new ProtocolError("the agent answers what this cardwire does not understand");
   const endsWithLogin = answer["endsWithLogin"] === true;
-  return { socket, version, endsWithLogin, lent: parseLent(answer["lent"]) };
+  return { socket, version: shown(version), endsWithLogin, lent: parseLent(answer["lent"]) };
 }
 
 function parseLent(lent: unknown): Kept["lent"] {
@@ -166,6 +170,9 @@ function parseLent(lent: unknown): Kept["lent"] {
   const { path, closedDoor } = lent;
   return { path, ...(typeof closedDoor === "string" && { closedDoor }) };
 }
+
+/** Words of another computer's, for a terminal here. */
+const shown = (text: string): string => text.replaceAll(/\p{C}/gu, "?");
 
 function contentOf(line: string, mark: string): unknown {
   if (!line.startsWith(mark)) return undefined;

@@ -38,6 +38,8 @@ export interface LendingOptions extends PcscdOptions, FrontOptions {
   /** Ours, for a socket. */
   readonly directory: string;
   readonly published: Watchable<Published | undefined>;
+  /** Gets what went wrong while nobody waited, a sentence; it is tried again. */
+  readonly notice: (text: string) => void;
 }
 
 /** Readers that are being lent. Disposing ends that, and leaves the line alone. */
@@ -54,17 +56,27 @@ export function lend(service: CardService, line: SshLine, options: LendingOption
   let remark: (() => string | undefined) | undefined;
   const begin = async (signal: AbortSignal): Promise<void> => {
     using either = firstSignal(signal, life.signal);
-    const found = await lendSomehow(service, line, options, { ...either, holdings });
-    remark = found;
+    const attempt = new Holdings();
+    try {
+      remark = await lendSomehow(service, line, options, { ...either, holdings: attempt });
+    } catch (error) {
+      await attempt[Symbol.asyncDispose]();
+      throw error;
+    }
+    holdings.hold(attempt);
   };
   let later: Promise<void> = Promise.resolve();
   const beginLater = async (): Promise<void> => {
+    let said = "";
     while (!life.signal.aborted) {
       try {
         await line.up(life.signal);
         await begin(life.signal);
         return;
-      } catch {
+      } catch (error) {
+        const why = CardwireError.is(error) ? error.message : String(error);
+        if (why !== said && !life.signal.aborted) options.notice(`${why}; trying again`);
+        said = why;
         await sleep(AGAIN_MS, undefined, { signal: life.signal, ref: false }).catch(() => {}); // the loop sees it
       }
     }

@@ -10,6 +10,7 @@ import { openLate } from "./open-late.ts";
 import { openPcscd } from "./open-pcscd.ts";
 import type { OpenSource, OpenSourceOptions } from "./open-source.ts";
 import { tellIfSlow } from "./patience.ts";
+import { printable } from "./report.ts";
 import type { Source } from "./sources.ts";
 
 /**
@@ -125,7 +126,7 @@ async function openAgent(
     name: way.name,
     service,
     get server() {
-      const { server } = service;
+      const server = printable(service.server); // its own words
       return way.runner === "node" ? `${server}, sent from here` : server;
     },
     get protocol() {

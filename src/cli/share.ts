@@ -15,9 +15,10 @@ import { lend, type LendingOptions } from "./lend.ts";
 import { openReaders } from "./open.ts";
 import { PLAIN_WAY } from "./options.ts";
 import { tellIfSlow } from "./patience.ts";
+import { printable } from "./report.ts";
 import type { Source } from "./sources.ts";
 
-export interface ShareOptions extends Omit<LendingOptions, "directory" | "published"> {
+export interface ShareOptions extends Omit<LendingOptions, "directory" | "published" | "notice"> {
   /** Whose readers: this computer's. */
   readonly from: readonly Source[];
   /** Names or globs of the readers to lend; none: all. */
@@ -73,7 +74,14 @@ export async function share(
       }),
     );
     const published = new Watchable<Published | undefined>(undefined);
-    const lending = hold(lend(service, line, { ...options, directory, published }));
+    const lending = hold(
+      lend(service, line, {
+        ...options,
+        directory,
+        published,
+        notice: (text) => io.err(printable(text)),
+      }),
+    );
     await lending.begun({ signal });
     signal.throwIfAborted();
     return {

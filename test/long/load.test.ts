@@ -22,7 +22,7 @@ async function reach(way: (typeof ways)[number], pcscd: Pcscd) {
   if (way === "unix") return await attach([`unix:${pcscd.socketPath}`]);
   const sshd = await startSshd({ pcscdDirectory: pcscd.directory });
   const installed = await sshd.installFor("alice");
-  const attached = await attach(["cardhost"]);
+  const attached = await attach(["cardhost", "--via", "forward"]);
   return {
     ...attached,
     async [Symbol.asyncDispose]() {

@@ -130,7 +130,10 @@ export class AgentWay implements Way {
         }
         const runner = this.#choose(findings, tried);
         await this.#become(dialogue, runner);
-        const kept = await dialogue.ask(order, { signal });
+        const kept = await dialogue.ask(order, { signal }).catch((error: unknown) => {
+          if (!CardwireError.is(error) || error.code !== "E_PROTOCOL") throw error;
+          return undefined; // a cardwire of another time, which does not know such orders
+        });
         if (kept) {
           this.#runner = runner;
           return kept;
