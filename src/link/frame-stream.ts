@@ -25,8 +25,9 @@ export class FrameStream {
   readonly #stream: Duplex;
   readonly #decoder = new FrameDecoder();
   #owner: FrameStreamOwner | undefined;
-  /** What {@link writeSoon} holds back. */
+  /** What {@link writeSoon} holds back, and since when, as performance.now() counts. */
   #held: Uint8Array[] = [];
+  #heldSince = 0;
   #isFlushing = false;
   #end: { readonly reason: unknown } | undefined;
   /** When bytes last came, as performance.now() counts. */
@@ -71,12 +72,19 @@ export class FrameStream {
   /** The same for what nobody waits for: in one write with the next frame, or a moment later. */
   writeSoon(frame: Uint8Array): void {
     if (this.#end) return;
+    if (this.#held.length === 0) this.#heldSince = performance.now();
     this.#held.push(frame);
-    if (this.#isFlushing) return;
+    if (!this.#isFlushing) this.#flushLater();
+  }
+
+  /** A timer that is running already may be too early for what is held now: then there is another. */
+  #flushLater(): void {
     this.#isFlushing = true;
     setTimeout(() => {
       this.#isFlushing = false;
-      if (this.#held.length > 0) this.write(NOTHING);
+      if (this.#held.length === 0) return;
+      if (performance.now() - this.#heldSince < SOON_MS / 2) this.#flushLater();
+      else this.write(NOTHING);
     }, SOON_MS);
   }
 

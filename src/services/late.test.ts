@@ -38,10 +38,13 @@ test("whoever watches is done when it is closed", async () => {
   await watching;
 });
 
-test("whoever watches what comes soon waits for it", async () => {
+test("whoever watches what comes soon, or connects to it, waits for it", async () => {
   await using late = new LateService({ isSoon: true });
   const first = late.watch({ signal }).next();
+  const connecting = late.connect("A 00 00", how, { signal });
   await using service = new SoftwareReaders(["A 00 00"]);
   late.arrive(service);
   expect(await first).toMatchObject({ value: [{ name: "A 00 00" }] });
+  const { session } = await connecting;
+  await session.disconnect(0);
 });

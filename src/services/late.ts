@@ -39,15 +39,25 @@ export class LateService implements CardService {
     }
   }
 
-  /** @throws {ReturnCodeError} `SCARD_E_UNKNOWN_READER` until the service is there; what it throws, from then on. */
+  /**
+   * @throws {ReturnCodeError} `SCARD_E_UNKNOWN_READER` until the service is there, unless it is there soon; what it
+   *   throws, from then on.
+   */
   async connect(
     reader: string,
     how: ConnectOptions,
     options: { signal: AbortSignal },
   ): Promise<Connected> {
+    if (this.#isSoon) await this.#come(options.signal);
     const service = this.#arrived.value;
     if (!service) throw new ReturnCodeError("SCardConnect", Rv.UnknownReader);
     return await service.connect(reader, how, options);
+  }
+
+  /** Resolves when it is there, or nobody waits for it any more. */
+  async #come(signal: AbortSignal): Promise<void> {
+    using either = firstSignal(signal, this.#life.signal);
+    for await (const service of this.#arrived.follow(either)) if (service) return;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -497,7 +497,8 @@ describe("a socket that another computer shares here", () => {
   test("answers, and the line that uses it is given; or its line is dead", async () => {
     // Alice lends to herself: bob's account over there is hers here.
     const config = await sshd.configWith(["User alice"]);
-    const argv = [MAIN, "share", "cardhost", "--ssh", `ssh -F ${config}`, "--name", "lent"];
+    const ssh = ["--ssh", `ssh -F ${config}`, "--via", "forward"];
+    const argv = [MAIN, "share", "cardhost", ...ssh, "--name", "lent"];
     const env = using(pcscd.socketPath);
     await using lending = start("node", argv, { user: "carol", env });
     const [, socket = ""] =

@@ -140,7 +140,7 @@ test("an account without a shell gets a socket of sshd's, and share says why", a
   await using bare = await startSshd({ config: ["ForceCommand /bin/false"] });
   const args = ["cardhost", "--ssh", `ssh -F ${bare.clientConfig}`];
   const shared = await share(args, { env: using(pcscd.socketPath) });
-  expect(shared.program.output).toMatch(/There is no agent on cardhost: no shell answers there/);
+  await shared.program.waitForLine(/There is no agent on cardhost: no shell answers there/);
   await worksAt(shared.socket);
   await shared[Symbol.asyncDispose]();
   await rm(shared.socket);
