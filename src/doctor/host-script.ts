@@ -88,7 +88,9 @@ ss -xpnH state connected 2>/dev/null | awk -v s="$s" '
         print substr(f[k], RSTART + 4, RLENGTH - 4)
     }
   }' | sort -un | head -n 20 | while read -r pid; do
-    read -r c <"/proc/$pid/comm" && echo "client=$pid $(stat -c %U "/proc/$pid" 2>/dev/null) $c"
+    read -r c <"/proc/$pid/comm" || continue
+    ! grep -q "^cardwire " "/proc/$pid/cmdline" || c=cardwire
+    echo "client=$pid $(stat -c %U "/proc/$pid" 2>/dev/null) $c"
 done 2>/dev/null
 `;
 

@@ -69,7 +69,7 @@ function mute({ place }: ReadersCase, { name }: Reader): Finding {
 }
 
 /** Programs that stand between pcscd and others, and so hold nothing themselves. */
-const between = new Set(["sshd", "sshd-session", "ssh"]);
+const between = new Set(["sshd", "sshd-session", "ssh", "cardwire"]);
 
 function exclusive({ place, host }: ReadersCase, { name }: Reader): Finding {
   const suspects = (host?.clients ?? []).filter(({ program }) => !between.has(program));
