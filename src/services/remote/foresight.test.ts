@@ -12,7 +12,7 @@ const reader = (protocol: number, eventCounter = 1, sharing = 0): Reader => ({
   sharing,
   protocol,
   eventCounter,
-  atr: Uint8Array.of(0x3b, 0x80),
+  atr: Uint8Array.of(0x3b, 0x80, 0x80, 0x01, 0x01), // offers both
 });
 
 const idle = reader(Protocol.Undefined);
@@ -32,7 +32,14 @@ test("a card that spoke a protocol does so for who wants no other", () => {
   foresight.learn(reader(Protocol.T1), EITHER, Protocol.T1);
   expect(shared(foresight, Protocol.T1)).toBe(Protocol.T1);
   expect(shared(foresight, Protocol.T0)).toBeUndefined();
-  expect(shared(foresight, EITHER)).toBeUndefined(); // it was not negotiated
+  expect(shared(foresight, EITHER)).toBe(Protocol.T1); // which its ATR makes the first choice
+});
+
+test("one that offers what nobody spoke with it yet may refuse that", () => {
+  const foresight = new Foresight();
+  foresight.learn(reader(Protocol.T0), Protocol.T0, Protocol.T0);
+  expect(shared(foresight, Protocol.T0)).toBe(Protocol.T0);
+  expect(shared(foresight, EITHER)).toBeUndefined();
 });
 
 test("another card has to show for itself", () => {

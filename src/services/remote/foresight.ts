@@ -1,5 +1,6 @@
 import type { Reader } from "../../domain/card-service.ts";
 import { Protocol, ReaderStateBit, ShareMode } from "../../domain/pcsc.ts";
+import { negotiate } from "../negotiate.ts";
 
 /** What is remembered of one reader's card, until it is another. */
 interface Card {
@@ -43,11 +44,14 @@ export class Foresight {
     this.#cards.set(reader.name, card);
   }
 
-  /** What a card without a protocol comes to, as far as it showed. */
+  /** What a card without a protocol comes to: what it did before, or what its ATR says, if it spoke that already. */
   #negotiated(reader: Reader, protocols: number): number | undefined {
     const card = this.#cards.get(reader.name);
     if (!card || !isSame(card, reader)) return undefined;
-    return card.spoken.has(protocols) ? protocols : card.negotiated.get(protocols);
+    const before = card.negotiated.get(protocols);
+    if (before !== undefined) return before;
+    const offered = negotiate(protocols, Protocol.Undefined, reader.atr ?? new Uint8Array(0));
+    return offered !== undefined && card.spoken.has(offered) ? offered : undefined;
   }
 
   /** Forgets readers that are gone. */

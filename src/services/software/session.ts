@@ -3,7 +3,7 @@ import { ReturnCodeError } from "../../domain/errors.ts";
 import { Disposition, Protocol, ReaderStateBit, ShareMode } from "../../domain/pcsc.ts";
 import { Rv } from "../../domain/return-codes.ts";
 import { attribute } from "./attributes.ts";
-import { namesProtocol, negotiate } from "./negotiate.ts";
+import { namesProtocol, negotiate } from "../negotiate.ts";
 import type { Handle, Slot } from "./slot.ts";
 
 /** How long SCardBeginTransaction waits for its turn before the program is told to ask again, ms; as pcscd. */

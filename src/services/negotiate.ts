@@ -1,5 +1,5 @@
-import { Protocol } from "../../domain/pcsc.ts";
-import { parseAtr } from "../../wire/iso7816/atr.ts";
+import { Protocol } from "../domain/pcsc.ts";
+import { parseAtr } from "../wire/iso7816/atr.ts";
 
 /**
  * Which protocol a connect or reconnect leaves active (protocol reference, section 5.6): the first program decides for
