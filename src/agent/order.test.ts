@@ -70,8 +70,14 @@ test("an answer tells where the agent is, and the socket of those that lend", ()
 });
 
 test("what went wrong over there is told here, fit for a terminal", () => {
-  const error = new CardwireError("E_NO_PCSCD", "no\u001b[31m pcscd", { hint: "start\u0007 it" });
+  const error = new CardwireError("E_NO_PCSCD", "no\u001b[31m pcscd", {
+    hint: "start\u0007 it:\n  systemctl start pcscd",
+  });
   expect(() => parseAnswer(failureLine(error).trimEnd())).toThrow(
-    expect.objectContaining({ code: "E_NO_PCSCD", message: "no?[31m pcscd", hint: "start? it" }),
+    expect.objectContaining({
+      code: "E_NO_PCSCD",
+      message: "no?[31m pcscd",
+      hint: "start? it:\n  systemctl start pcscd",
+    }),
   );
 });

@@ -171,8 +171,8 @@ function parseLent(lent: unknown): Kept["lent"] {
   return { path, ...(typeof closedDoor === "string" && { closedDoor }) };
 }
 
-/** Words of another computer's, for a terminal here. */
-const shown = (text: string): string => text.replaceAll(/\p{C}/gu, "?");
+/** Words of another computer's, for a terminal here: hints have several lines. */
+const shown = (text: string): string => text.replaceAll(/[^\P{C}\n]/gu, "?");
 
 function contentOf(line: string, mark: string): unknown {
   if (!line.startsWith(mark)) return undefined;
