@@ -18,6 +18,16 @@ const reconnect = (client: number, how: Call["with"] = {}) =>
 const on = (client: number, name: string, args: Call["with"] = {}) =>
   call(client, name, { card: "a0", ...args });
 
+/** Whether the protocol of a reader whose card was pulled outlives this disposition. */
+const emptyReaderAfter = (disposition: number): readonly Step[] => [
+  establish(0),
+  { do: "pull", slot: 0 },
+  connect(0, { share: 3, protocols: 4 }),
+  on(0, "disconnect", { disposition }),
+  connect(0, { share: 3, protocols: 0 }),
+  on(0, "status"),
+];
+
 export const found: Readonly<Record<string, readonly Step[]>> = {
   "a direct connect gives a card without power none": [
     establish(0),
@@ -225,22 +235,8 @@ export const foundInSoftware: Readonly<Record<string, readonly Step[]>> = {
     on(1, "disconnect", { disposition: 0 }),
     connect(2, { share: 1 }),
   ],
-  "a reset of an empty reader ends its protocol": [
-    establish(0),
-    { do: "pull", slot: 0 },
-    connect(0, { share: 3, protocols: 4 }),
-    on(0, "disconnect", { disposition: 1 }),
-    connect(0, { share: 3, protocols: 0 }),
-    on(0, "status"),
-  ],
-  "so does taking its power away": [
-    establish(0),
-    { do: "pull", slot: 0 },
-    connect(0, { share: 3, protocols: 4 }),
-    on(0, "disconnect", { disposition: 2 }),
-    connect(0, { share: 3, protocols: 0 }),
-    on(0, "status"),
-  ],
+  "a reset of an empty reader ends its protocol": emptyReaderAfter(1),
+  "so does taking its power away": emptyReaderAfter(2),
 };
 
 /** The same for a cardwire at both ends. */

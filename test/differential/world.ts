@@ -1,11 +1,11 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { Holdings } from "../../src/domain/holdings.ts";
 import { attach } from "../interop/programs/cardwire.ts";
 import { atrs } from "../lab/card.ts";
 import type { CardHandle } from "../lab/card-handle.ts";
 import { type Pcscd, readerNames, startPcscd } from "../lab/pcscd.ts";
 import { type ReaderRecord, readerStates } from "../lab/reader-states.ts";
 import { startSshd } from "../lab/sshd.ts";
-import { Stack } from "../lab/stack.ts";
 import { Clients } from "./clients.ts";
 import { startSoftwareReaders } from "./software-readers.ts";
 import type { Slot } from "./step.ts";
@@ -48,7 +48,7 @@ export class World implements AsyncDisposable {
   readonly #pcscd: Daemon;
   /** Where clients find the readers. */
   readonly #socket: string;
-  readonly #below: Stack;
+  readonly #below: Holdings;
   #atrs: [string, string] = [atrs.both, atrs.both];
   #counters: readonly number[] = [0, 0];
   #commands: readonly number[] = [0, 0];
@@ -56,12 +56,12 @@ export class World implements AsyncDisposable {
   /** Use `makeWorld`. */
   constructor(
     pcscd: Daemon,
-    { socket, below, clients }: { socket: string; below: Stack; clients: number | undefined },
+    { socket, below, clients }: { socket: string; below: Holdings; clients: number | undefined },
   ) {
     this.#pcscd = pcscd;
     this.#socket = socket;
     this.#below = below;
-    this.clients = below.use(new Clients(socket, clients));
+    this.clients = below.hold(new Clients(socket, clients));
   }
 
   /** The event counters of both readers when the world was last at rest. */
@@ -183,14 +183,14 @@ async function soon(ask: () => Promise<boolean>, limitMs: number): Promise<boole
 
 /** Starts a pcscd, and what is between it and the clients. @throws {Error} when something does not start. */
 export async function makeWorld(way: Way, name: string): Promise<World> {
-  const below = new Stack();
+  const below = new Holdings();
   const { clients } = way;
   try {
     if (way.carrier === "software") {
-      const readers = below.use(await startSoftwareReaders());
+      const readers = below.hold(await startSoftwareReaders());
       return new World(readers, { socket: readers.socketPath, below, clients });
     }
-    const pcscd = below.use(await startPcscd({ cards: [{}, {}] }));
+    const pcscd = below.hold(await startPcscd({ cards: [{}, {}] }));
     return new World(pcscd, { socket: await open(way, { name, pcscd, below }), below, clients });
   } catch (error) {
     await below[Symbol.asyncDispose]();
@@ -200,14 +200,14 @@ export async function makeWorld(way: Way, name: string): Promise<World> {
 
 async function open(
   { carrier, options }: Way,
-  { name, pcscd, below }: { name: string; pcscd: Pcscd; below: Stack },
+  { name, pcscd, below }: { name: string; pcscd: Pcscd; below: Holdings },
 ): Promise<string> {
   if (carrier === "none") return pcscd.socketPath;
   const more = ["--name", name, ...options];
   if (carrier === "unix")
-    return below.use(await attach([`unix:${pcscd.socketPath}`, ...more])).socket;
-  const sshd = below.use(await startSshd({ pcscdDirectory: pcscd.directory }));
+    return below.hold(await attach([`unix:${pcscd.socketPath}`, ...more])).socket;
+  const sshd = below.hold(await startSshd({ pcscdDirectory: pcscd.directory }));
   const via = ["--via", carrier === "agent" ? "agent" : "forward"];
   const ssh = ["--ssh", `ssh -F ${sshd.clientConfig}`];
-  return below.use(await attach(["cardhost", ...more, ...via, ...ssh])).socket;
+  return below.hold(await attach(["cardhost", ...more, ...via, ...ssh])).socket;
 }

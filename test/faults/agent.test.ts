@@ -4,10 +4,10 @@ import { delayLine } from "../lab/delay-line.ts";
 import { readerNames, startPcscd } from "../lab/pcscd.ts";
 import { descendants, signal, until } from "../lab/processes.ts";
 import { startSshd } from "../lab/sshd.ts";
-import { attach, connected, files, LIMIT_MS, masters, randomOf } from "./attached.ts";
+import { attach, connected, files, masters, randomOf } from "./attached.ts";
 import { breakLine } from "./breaks.ts";
 import { keepers } from "./keepers.ts";
-import { Worker } from "./worker.ts";
+import { CountingWorker, end, mustHaveNoticedNothing, working } from "./workers.ts";
 
 // The line to an agent breaks: within its patience no program notices, and no command is run twice.
 
@@ -28,40 +28,19 @@ test(`a line to an agent that breaks ${BREAKS} times: programs notice nothing`, 
   await using cardwire = attached.program;
   const { env } = attached;
   const [reader] = readerNames;
-  await using keeps = new Worker(env, "counting_worker", [reader, "a1", "keep"]);
-  await using renews = new Worker(env, "counting_worker", [reader, "b2", "again"]);
+  await using keeps = new CountingWorker(env, { reader, mark: "a1", handle: "keep" });
+  await using renews = new CountingWorker(env, { reader, mark: "b2", handle: "again" });
   const workers = [keeps, renews];
 
-  /** Each has used the card after this call. */
-  const working = async (): Promise<void> => {
-    const counts = workers.map((worker) => worker.done.length);
-    const worked = () => workers.every((worker, i) => worker.done.length > (counts[i] ?? 0));
-    await until("the programs to work", worked, LIMIT_MS).catch((cause: unknown) => {
-      const outputs = [cardwire, ...workers.map(({ program }) => program)].map(({ output }) =>
-        output.slice(-2_000),
-      );
-      throw new Error(`nobody works; they said:\n${outputs.join("\n")}`, { cause });
-    });
-  };
-  await working();
+  await working(workers);
   for (let broken = 0; broken < BREAKS; broken += 1) {
-    if (random() < 0.75) await working();
+    if (random() < 0.75) await working(workers);
     await delay(random() * 300);
     await breakLine(random, { line, sshd });
   }
-  await working();
-  for (const { program } of workers) program.closeInput();
-  for (const { program } of workers)
-    expect(await program.exited).toMatchObject({ status: 0, signal: undefined });
-
-  const log = await pcscd.cards[0].log();
-  expect(new Set(log).size).toBe(log.length);
-  for (const { done, summary } of workers) {
-    expect(summary.codes).toEqual([]);
-    // Each command was run once, and in the program's order.
-    const mine = log.filter((payload) => payload.startsWith(done[0]?.slice(0, 2) ?? ""));
-    expect(mine).toEqual(done);
-  }
+  await working(workers);
+  await end(workers);
+  mustHaveNoticedNothing(await pcscd.cards[0].log(), workers);
 
   cardwire.kill("SIGINT");
   expect(await cardwire.exited).toEqual({ status: 0, signal: undefined });

@@ -18,6 +18,7 @@ import {
 } from "./attached.ts";
 import { breakLine } from "./breaks.ts";
 import { Worker } from "./worker.ts";
+import { CountingWorker, end, working } from "./workers.ts";
 
 // A forward: what an agent makes different is in agent.test.ts and what it names.
 everywhere["CARDWIRE_VIA"] = "forward";
@@ -50,43 +51,29 @@ test(`a line cut ${CUTS} times: nothing is run twice, nothing hangs, nothing is 
   await using cardwire = attached.program;
   const { env } = attached;
   const [reader] = readerNames;
-  await using keeper = new Worker(env, "counting_worker", [reader, "a1", "keep"]);
-  await using renewer = new Worker(env, "counting_worker", [reader, "b2", "again"]);
+  await using keeper = new CountingWorker(env, { reader, mark: "a1", handle: "keep" });
+  await using renewer = new CountingWorker(env, { reader, mark: "b2", handle: "again" });
   await using watcher = new Worker(env, "watcher", [reader]);
   await using scan = start("pcsc_scan", ["-n"], { user: "alice", env });
   const workers = [keeper, renewer];
 
-  /** Both have used the card again after this call. */
-  const working = async (): Promise<void> => {
-    const counts = workers.map((worker) => worker.done.length);
-    const worked = () => workers.every((worker, i) => worker.done.length > (counts[i] ?? 0));
-    await until("the programs to work again", worked, 2 * LIMIT_MS).catch((cause: unknown) => {
-      const outputs = [cardwire, ...workers.map(({ program }) => program)].map(({ output }) =>
-        output.slice(-2_000),
-      );
-      throw new Error(`nobody works; they said:\n${outputs.join("\n")}`, { cause });
-    });
-  };
-  await working();
+  await working(workers, 2 * LIMIT_MS);
   await scan.waitForLine(/Card inserted/);
   const descriptors = await descriptorsOf(cardwire.pid);
 
   const kinds = new Map<string, number>();
   for (let cut = 0; cut < CUTS; cut += 1) {
     // Most fall into busy programs, the others into whatever the last one left: a new line half-way up.
-    if (random() < 0.75) await working();
+    if (random() < 0.75) await working(workers, 2 * LIMIT_MS);
     await delay(random() * 300);
     const kind = await breakLine(random, { line, sshd });
     kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
   }
   line.resume();
-  await working();
+  await working(workers, 2 * LIMIT_MS);
   expect(kinds.size).toBe(5);
 
-  for (const { program } of workers) program.closeInput();
-  for (const { program } of workers) {
-    expect(await program.exited).toMatchObject({ status: 0, signal: undefined });
-  }
+  await end(workers);
 
   // Those who watch still do, and know of this card.
   const seen = watcher.reports.length;

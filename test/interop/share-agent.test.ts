@@ -3,7 +3,7 @@ import { rm, stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { keepers } from "../faults/keepers.ts";
-import { Worker } from "../faults/worker.ts";
+import { CountingWorker, end, mustHaveNoticedNothing, working } from "../faults/workers.ts";
 import { delayLine } from "../lab/delay-line.ts";
 import { type Pcscd, readerNames, startPcscd } from "../lab/pcscd.ts";
 import { signal, until } from "../lab/processes.ts";
@@ -71,25 +71,16 @@ test("a line that breaks is noticed by no program there", async () => {
     env: using(pcscd.socketPath),
   });
   const env = using(shared.socket);
-  await using keeps = new Worker(env, "counting_worker", [readerNames[0], "a1", "keep"], "bob");
-  await using renews = new Worker(env, "counting_worker", [readerNames[0], "b2", "again"], "bob");
+  const [reader] = readerNames;
+  await using keeps = new CountingWorker(env, { reader, mark: "a1", handle: "keep" }, "bob");
+  await using renews = new CountingWorker(env, { reader, mark: "b2", handle: "again" }, "bob");
   const workers = [keeps, renews];
   for (let broken = 0; broken < 6; broken += 1) {
-    const counts = workers.map(({ done }) => done.length);
-    await until("the programs to work", async () =>
-      workers.every(({ done }, at) => done.length > (counts[at] ?? 0)),
-    );
+    await working(workers);
     await line.cut();
   }
-  for (const { program } of workers) program.closeInput();
-  for (const { program } of workers)
-    expect(await program.exited).toMatchObject({ status: 0, signal: undefined });
-  const log = await pcscd.cards[0].log();
-  expect(new Set(log).size).toBe(log.length);
-  for (const { done, summary } of workers) {
-    expect(summary.codes).toEqual([]);
-    expect(done.filter((payload) => !log.includes(payload))).toEqual([]);
-  }
+  await end(workers);
+  mustHaveNoticedNothing(await pcscd.cards[0].log(), workers);
 }, 120_000);
 
 test("--group and --socket say who and where; what is in the way is named", async () => {

@@ -1,14 +1,20 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { attach, type Attached, files, LIMIT_MS, masters, randomOf } from "../faults/attached.ts";
+import { Holdings } from "../../src/domain/holdings.ts";
+import { type Attached, attach, files, masters, randomOf } from "../faults/attached.ts";
 import { breakLineSomehow } from "../faults/breaks.ts";
 import { keepers } from "../faults/keepers.ts";
-import { Worker } from "../faults/worker.ts";
+import {
+  CountingWorker,
+  end,
+  mustBeOnceAndInOrder,
+  mustHaveNoticedNothing,
+  working,
+} from "../faults/workers.ts";
 import { type DelayLine, delayLine } from "../lab/delay-line.ts";
 import { type Pcscd, readerNames, startPcscd } from "../lab/pcscd.ts";
 import { descendants, signal, until } from "../lab/processes.ts";
 import { type Sshd, startSshd } from "../lab/sshd.ts";
-import { Stack } from "../lab/stack.ts";
 
 // What befalls a line, a long time: four programs count commands on one card while it is cut, stalled, throttled, deaf
 // and half-closed, and while the processes at either end are killed.
@@ -27,15 +33,15 @@ interface Scene extends AsyncDisposable {
   readonly sshd: Sshd;
   readonly line: DelayLine;
   attach(...options: readonly string[]): Promise<Attached>;
-  workers(env: Attached["env"]): readonly Worker[];
+  workers(env: Attached["env"]): readonly CountingWorker[];
 }
 
 /** A card behind a line, and nobody there yet. */
 async function scene(): Promise<Scene> {
-  const below = new Stack();
-  const pcscd = below.use(await startPcscd());
-  const sshd = below.use(await startSshd({ pcscdDirectory: pcscd.directory }));
-  const line = below.use(await delayLine({ port: sshd.port, delayMs: 3 }));
+  const below = new Holdings();
+  const pcscd = below.hold(await startPcscd());
+  const sshd = below.hold(await startSshd({ pcscdDirectory: pcscd.directory }));
+  const line = below.hold(await delayLine({ port: sshd.port, delayMs: 3 }));
   const config = await sshd.configWith([`ProxyCommand ${line.proxyCommand}`]);
   const far = ["cardhost", "--name", "chaos", "--ssh", `ssh -F ${config}`, "--via", "agent"];
   return {
@@ -46,39 +52,12 @@ async function scene(): Promise<Scene> {
     workers: (env) =>
       MARKS.map((mark, at) => {
         const handle = at % 2 === 0 ? "keep" : "again";
-        return below.use(new Worker(env, "counting_worker", [READER, mark, handle, BREATH]));
+        return below.hold(
+          new CountingWorker(env, { reader: READER, mark, handle, breath: BREATH }),
+        );
       }),
     [Symbol.asyncDispose]: async () => await below[Symbol.asyncDispose](),
   };
-}
-
-/** Resolves when each has used the card after this call. */
-async function working(workers: readonly Worker[], limitMs = LIMIT_MS): Promise<void> {
-  const counts = workers.map((worker) => worker.done.length);
-  const worked = () => workers.every((worker, at) => worker.done.length > (counts[at] ?? 0));
-  await until("the programs to work", worked, limitMs).catch((cause: unknown) => {
-    const outputs = workers.map(({ program }) => program.output.slice(-500)).join("\n");
-    throw new Error(`somebody does not work; they said last:\n${outputs}`, { cause });
-  });
-}
-
-async function end(workers: readonly Worker[]): Promise<void> {
-  for (const { program } of workers) program.closeInput();
-  for (const { program } of workers)
-    expect(await program.exited).toMatchObject({ status: 0, signal: undefined });
-}
-
-/** The card ran no command twice, and each program's in its order; what a program was answered, it ran. */
-async function mustBeOnceAndInOrder(pcscd: Pcscd, workers: readonly Worker[]): Promise<number> {
-  const log = await pcscd.cards[0].log();
-  expect(new Set(log).size).toBe(log.length);
-  for (const [at, { done }] of workers.entries()) {
-    const mine = log.filter((payload) => payload.startsWith(MARKS[at] ?? ""));
-    expect(mine).toEqual(mine.toSorted());
-    const ran = new Set(mine);
-    expect(done.filter((payload) => !ran.has(payload))).toEqual([]);
-  }
-  return log.length;
 }
 
 async function nothingIsLeft(sshd: Sshd): Promise<void> {
@@ -110,18 +89,12 @@ test(`${COMMANDS} commands over a line with ${BREAKS} breaks or more: each once,
   }
   await working(workers);
   await end(workers);
-  const ran = await mustBeOnceAndInOrder(pcscd, workers);
+  const log = await pcscd.cards[0].log();
   const longest = Math.max(...workers.map(({ summary }) => summary.longest));
   print(
-    `chaos: seed ${SEED}, ${ran} commands, ${kinds.length} breaks (${tally(kinds)}), longest call ${longest} ms`,
+    `chaos: seed ${SEED}, ${log.length} commands, ${kinds.length} breaks (${tally(kinds)}), longest call ${longest} ms`,
   );
-  for (const { done, summary } of workers) {
-    expect(summary.codes).toEqual([]);
-    const mine = (await pcscd.cards[0].log()).filter((one) =>
-      one.startsWith(done[0]?.slice(0, 2) ?? ""),
-    );
-    expect(mine).toEqual(done);
-  }
+  mustHaveNoticedNothing(log, workers);
   attached.program.kill("SIGINT");
   expect(await attached.program.exited).toEqual({ status: 0, signal: undefined });
   await nothingIsLeft(sshd);
@@ -140,7 +113,7 @@ test("breaks longer than the lock time, and than the grace time: a clean error, 
     await working(workers, 60_000);
   }
   await end(workers);
-  await mustBeOnceAndInOrder(pcscd, workers);
+  mustBeOnceAndInOrder(await pcscd.cards[0].log(), workers);
   const codes = new Set(workers.flatMap(({ summary }) => summary.codes));
   // Reset, removed, no readers, and a command of unknown fate.
   const clean = /0x(80100068|80100069|80100017|80100009|8010002E|80100016)$/;
@@ -171,7 +144,7 @@ test("kill -9 of the agent, and of cardwire: no command twice, locks freed, noth
       await working(workers, 60_000);
     }
     await end(workers);
-    await mustBeOnceAndInOrder(pcscd, workers);
+    mustBeOnceAndInOrder(await pcscd.cards[0].log(), workers);
     attached.program.kill("SIGINT");
     expect(await attached.program.exited).toEqual({ status: 0, signal: undefined });
     // That of a killed cardwire holds on for a while.
