@@ -1,5 +1,8 @@
 /** Who acts on a card. */
 export interface Principal {
-  /** For people: `uid 1000`, later a certificate's or an ssh user's name. */
+  /**
+   * By which he is known, and told apart from others: `uid 1000` for a program of this computer, the name that a
+   * certificate was made out to.
+   */
   readonly name: string;
 }

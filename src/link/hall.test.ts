@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { type Duplex, duplexPair } from "node:stream";
 import { afterEach, expect, test } from "vitest";
+import { CardwireError } from "../domain/errors.ts";
 import {
   type Body,
   encodeFrame,
@@ -51,7 +52,7 @@ class Visitor {
   readonly #decoder = new FrameDecoder();
   readonly #frames: Frame[] = [];
 
-  constructor(hall: Hall) {
+  constructor(hall: Hall, name?: string) {
     const [near, far] = duplexPair();
     this.stream = near;
     near.on("error", () => {});
@@ -63,7 +64,7 @@ class Visitor {
       for (let next = this.#decoder.next(); next; next = this.#decoder.next())
         this.#frames.push({ ...next, tail: new Uint8Array(next.tail) });
     });
-    hall.accept(far);
+    hall.accept(far, name === undefined ? undefined : { name });
   }
 
   say(bytes: Uint8Array): void {
@@ -182,6 +183,39 @@ test("who comes back without the secret, or with old words, is refused; the sess
   }
   again.say(begin);
   expect((await again.hear()).type).toBe(Type.Notice);
+});
+
+test("a session goes on only with the one who opened it, though another has its secret", async () => {
+  const { hall } = makeHall();
+  const alice = new Visitor(hall, "alice");
+  alice.say(greeting());
+  await alice.hear();
+  for (const other of ["bob", undefined]) {
+    const visitor = new Visitor(hall, other);
+    visitor.say(resume(1, 0));
+    expect(await visitor.hear()).toMatchObject({
+      type: Type.Refused,
+      body: { reason: Reason.Unknown },
+    });
+  }
+  const again = new Visitor(hall, "alice");
+  again.say(resume(1, 0));
+  expect((await again.hear()).type).toBe(Type.Resumed);
+});
+
+test("those who are not to be here any more are sent away, others stay", async () => {
+  const { hall, seen } = makeHall();
+  const alice = new Visitor(hall, "alice");
+  alice.say(greeting());
+  const bob = new Visitor(hall, "bob");
+  bob.say(greeting({ session: randomBytes(16) }));
+  await Promise.all([alice.hear(), bob.hear()]);
+  hall.dismiss(({ name }) => name === "alice", new CardwireError("E_CLOSED", "alice was revoked"));
+  expect(await alice.hear()).toMatchObject({ type: Type.Close });
+  expect(hall.size).toBe(1);
+  expect(seen.filter((what) => what === "over")).toHaveLength(1);
+  bob.say(begin);
+  expect((await bob.hear()).type).toBe(Type.Notice);
 });
 
 test("who comes back before anybody noticed the break is not given up later", async () => {

@@ -1,6 +1,7 @@
 import { timingSafeEqual } from "node:crypto";
 import type { Duplex } from "node:stream";
 import { CardwireError, ProtocolError } from "../domain/errors.ts";
+import type { Principal } from "../domain/principal.ts";
 import { type Body, encodeFrame, type Frame, Reason, Type } from "../wire/link/frames.ts";
 import { LinkEnd, type LinkEndOwner } from "./end.ts";
 import { FrameStream } from "./frame-stream.ts";
@@ -50,6 +51,8 @@ export interface Agreed extends Patience {
   readonly features: number;
   /** Who opened it, for people. */
   readonly client: string;
+  /** Who it is, by the carrier's word; undefined where only a secret says that it may be here. */
+  readonly principal?: Principal | undefined;
 }
 
 interface Session {
@@ -78,8 +81,12 @@ export class Hall implements AsyncDisposable {
     return this.#sessions.size;
   }
 
-  /** Somebody connected. */
-  accept(stream: Duplex): void {
+  /**
+   * Somebody connected.
+   *
+   * @param principal who it is, where the carrier knows. A session goes on only with the one who opened it.
+   */
+  accept(stream: Duplex, principal?: Principal): void {
     const frames = new FrameStream(stream);
     if (this.#greeting.size >= MAX_GREETING) return frames.cut(new Error("too many"));
     this.#greeting.add(frames);
@@ -92,7 +99,7 @@ export class Hall implements AsyncDisposable {
     frames.handTo({
       frame: (frame) => {
         done();
-        this.#greet(frames, frame);
+        this.#greet(frames, frame, principal);
       },
       ended: done,
     });
@@ -104,13 +111,25 @@ export class Hall implements AsyncDisposable {
       this.#end(session, new CardwireError("E_CLOSED", "cardwire ends at the other end"));
   }
 
-  #greet(frames: FrameStream, frame: Frame): void {
-    if (frame.type === Type.Open) this.#open(frames, frame.body, frame.tail);
-    else if (frame.type === Type.Resume) this.#resume(frames, frame.body);
+  /** Ends the sessions of those who are meant, at both ends. */
+  dismiss(isMeant: (principal: Principal) => boolean, reason: CardwireError): void {
+    for (const session of this.#sessions.values()) {
+      const { principal } = session.agreed;
+      if (principal && isMeant(principal)) this.#end(session, reason);
+    }
+  }
+
+  #greet(frames: FrameStream, frame: Frame, principal: Principal | undefined): void {
+    if (frame.type === Type.Open) this.#open(frames, frame, principal);
+    else if (frame.type === Type.Resume) this.#resume(frames, frame.body, principal);
     else throw new ProtocolError("a link begins otherwise");
   }
 
-  #open(frames: FrameStream, body: Body<typeof Type.Open>, tail: Uint8Array): void {
+  #open(
+    frames: FrameStream,
+    { body, tail }: Frame<typeof Type.Open>,
+    principal: Principal | undefined,
+  ): void {
     const { secret, most, features, about } = this.#options;
     const id = keyOf(body.session);
     if (secret && !timingSafeEqual(secret, body.secret)) return refuse(frames, Reason.Proof);
@@ -124,6 +143,7 @@ export class Hall implements AsyncDisposable {
       graceMs: Math.min(body.graceMs, most.graceMs),
       lockMs: Math.min(body.lockMs, most.lockMs, body.graceMs),
       client: Buffer.from(tail).toString("utf8"),
+      principal,
     };
     const session = this.#begin(body.session, body.secret, agreed);
     const { graceMs, lockMs } = agreed;
@@ -149,9 +169,14 @@ export class Hall implements AsyncDisposable {
     return session;
   }
 
-  #resume(frames: FrameStream, { session: id, attempt, received, proof }: Resume): void {
+  #resume(
+    frames: FrameStream,
+    { session: id, attempt, received, proof }: Resume,
+    principal: Principal | undefined,
+  ): void {
     const session = this.#sessions.get(keyOf(id));
-    if (!session) return refuse(frames, Reason.Unknown);
+    if (!session || session.agreed.principal?.name !== principal?.name)
+      return refuse(frames, Reason.Unknown);
     const { secret, end } = session;
     const isRight = isProof(proof, secret, { by: "client", session: id, attempt, received });
     if (!isRight || attempt <= session.attempt) return refuse(frames, Reason.Proof);
