@@ -14,6 +14,7 @@ export const errorCodes = {
   E_DISK_FULL:
     "There is no space left for a socket, the record of an attachment, or a card's file.",
   E_GROUP: "The group does not exist here, or you are not a member of it.",
+  E_LEASE: "A reader cannot be leased, or the lease is over; the message says why.",
   E_LINE_DOWN:
     "There is no connection to the card host now. It is tried again without being asked.",
   E_LINK: "The cardwire at the other end refuses the link; its reason is given.",

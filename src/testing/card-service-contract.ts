@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Reader } from "../domain/card-service.ts";
+import type { CardSession, Reader } from "../domain/card-service.ts";
 import { Rv } from "../domain/return-codes.ts";
 import { type ContractSubject, Judge, refuses, signal } from "./contract-judge.ts";
 
@@ -101,12 +101,12 @@ const clauses: Readonly<Record<string, Clause>> = {
     const { session: second, activeProtocol } = await judge.open();
     const pci = { send: activeProtocol, receive: activeProtocol };
     await first.begin({ signal: signal() });
-    await refuses(second.begin({ signal: signal() }), Rv.SharingViolation);
-    await refuses(second.transmit(SELECT, pci), Rv.SharingViolation);
-    await refuses(second.status(), Rv.SharingViolation);
-    await refuses(second.getAttribute(judge.subject.attribute), Rv.SharingViolation);
+    const sent = judge.subject.queues
+      ? await waits(second.transmit(SELECT, pci), first)
+      : await refusedMeanwhile(judge, second, pci);
     await first.transmit(SELECT, pci);
     await first.end(LEAVE);
+    await sent();
     await second.begin({ signal: signal() });
     await second.transmit(SELECT, pci);
     await second.end(LEAVE);
@@ -246,6 +246,30 @@ const clauses: Readonly<Record<string, Clause>> = {
     await session.disconnect(LEAVE);
   },
 };
+
+/** What others are told while a transaction keeps them off. @returns nothing to be waited for. */
+async function refusedMeanwhile(
+  judge: Judge,
+  other: CardSession,
+  pci: { readonly send: number; readonly receive: number },
+): Promise<() => Promise<void>> {
+  await refuses(other.begin({ signal: signal() }), Rv.SharingViolation);
+  await refuses(other.transmit(SELECT, pci), Rv.SharingViolation);
+  await refuses(other.status(), Rv.SharingViolation);
+  await refuses(other.getAttribute(judge.subject.attribute), Rv.SharingViolation);
+  return async () => {};
+}
+
+/** A command that waits for the end of the transaction that `holder` is in. @returns waits for its answer. */
+async function waits(sent: Promise<unknown>, holder: CardSession): Promise<() => Promise<void>> {
+  let isAnswered = false;
+  const noted = sent.then(() => {
+    isAnswered = true;
+  });
+  await holder.status();
+  assert.equal(isAnswered, false);
+  return async () => await noted;
+}
 
 /**
  * What every CardService must do. Each one's test file calls this with its runner's `test` and a way to make one.

@@ -7,6 +7,8 @@ export interface ContractSubject extends AsyncDisposable {
   readonly service: CardService;
   /** The number of an attribute that the first reader has. */
   readonly attribute: number;
+  /** Whether calls wait for their turn where pcscd answers `SCARD_E_SHARING_VIOLATION`. */
+  readonly queues?: boolean;
   /** Takes the card out of the first reader. Resolves when the service can know. */
   readonly pull: () => Promise<void>;
   /** Puts it in again. */

@@ -31,8 +31,10 @@ export async function resets(stage: Stage): Promise<void> {
     for (const context of ["a", "b"]) await client.must("release", { context });
     if (!name.endsWith("unpower")) return;
     // A card without power may not be had again until it was out.
-    await move(stage, "pull");
-    await move(stage, "insert");
+    await client.must("establish", { context: "moves" });
+    await move(stage, "pull", "moves");
+    await move(stage, "insert", "moves");
+    await client.must("release", { context: "moves" });
   };
   for (const [name, disposition] of Object.entries(Disposition)) {
     await start();
@@ -59,7 +61,7 @@ export async function removal(stage: Stage): Promise<void> {
     await client.must("connect", { context: name, card: name, reader });
   }
   await client.must("begin", { card: "a" });
-  await move(stage, "pull");
+  await move(stage, "pull", "a");
   const both = async (when: string): Promise<void> => {
     for (const name of ["a", "b"]) {
       await results.call(`${when}: status of ${name}`, "status", { card: name });
@@ -76,7 +78,7 @@ export async function removal(stage: Stage): Promise<void> {
   });
   await results.call("card gone: connect", "connect", { context: "b", card: "none", reader });
   await results.call("card gone: end", "end", { card: "a" });
-  await move(stage, "insert");
+  await move(stage, "insert", "a");
   await both("card back");
   for (const name of ["a", "b"]) {
     await results.call(`card back: ${name} reconnects`, "reconnect", { card: name });

@@ -49,12 +49,21 @@ export async function seen(
   });
 }
 
-/** Pulls the first reader's card, or puts it in. Resolves when pcscd is done with that: its counter goes up last. */
-export async function move({ pcscd }: Stage, how: "pull" | "insert"): Promise<void> {
+/**
+ * Pulls the first reader's card, or puts it in. Resolves when pcscd is done with that (its counter goes up last) and
+ * the program's context can know: what lies between it and pcscd may be a line.
+ */
+export async function move(
+  { client, pcscd }: Stage,
+  how: "pull" | "insert",
+  context: string,
+): Promise<void> {
   const counter = async () => (await pcscd.readers())[0]?.eventCounter;
   const before = await counter();
   await pcscd.cards[0][how]();
   await until("pcscd to count", async () => (await counter()) !== before);
+  const state = how === "pull" ? State.empty : State.present;
+  await seen({ client }, context, (event) => (event & state) !== 0);
 }
 
 /** Whether a call is still under way. */

@@ -1,0 +1,93 @@
+import * as fc from "fast-check";
+import { expect, test } from "vitest";
+import { type Ticket, Turns } from "./turns.ts";
+
+const ticket = (identity: string): Ticket => ({ identity });
+
+test("turns are given in order of arrival", () => {
+  const turns = new Turns();
+  const [a, b, c] = [ticket("a"), ticket("b"), ticket("c")];
+  expect([a, b, c].map((one) => turns.ask(one))).toEqual([true, false, false]);
+  expect(turns.give(a)).toBe(b);
+  turns.withdraw(c);
+  expect(turns.give(b)).toBeUndefined();
+  expect(turns.holder).toBeUndefined();
+});
+
+test("nobody gives back what another has", () => {
+  const turns = new Turns();
+  const [a, b] = [ticket("a"), ticket("b")];
+  turns.ask(a);
+  turns.ask(b);
+  expect(() => turns.give(b)).toThrow("it is somebody else's turn");
+});
+
+test("a card that is kept for one: others keep their places", () => {
+  const turns = new Turns();
+  const [a, b, c, a2] = [ticket("a"), ticket("b"), ticket("c"), ticket("a")];
+  for (const one of [a, b, c, a2]) turns.ask(one);
+  turns.keepFor("a");
+  expect(turns.give(a)).toBe(a2);
+  expect(turns.give(a2)).toBeUndefined();
+  expect(turns.keepFor(undefined)).toBe(b);
+  expect(turns.give(b)).toBe(c);
+});
+
+const identities = fc.constantFrom("alice", "bob", "carol");
+const moves = fc.array(
+  fc.oneof(
+    fc.record({ do: fc.constant("ask" as const), identity: identities }),
+    fc.record({ do: fc.constant("give" as const) }),
+    fc.record({ do: fc.constant("withdraw" as const), at: fc.nat(5) }),
+    fc.record({
+      do: fc.constant("keep" as const),
+      identity: fc.option(identities, { nil: undefined }),
+    }),
+  ),
+  { maxLength: 60 },
+);
+
+test("property: at most one holder, nobody idle for nothing, nobody passed but by whom the card is kept for", () => {
+  fc.assert(
+    fc.property(moves, (all) => {
+      const turns = new Turns();
+      // The same by the simplest means: a list of those who came, with the kept identity looked up each time.
+      let holder: Ticket | undefined;
+      let queue: Ticket[] = [];
+      let kept: string | undefined;
+      /** What it answered, and what it should have. */
+      const told: [unknown, unknown][] = [];
+      const next = () => {
+        holder ??= queue.find(({ identity }) => kept === undefined || kept === identity);
+        queue = queue.filter((one) => one !== holder);
+      };
+      for (const move of all) {
+        if (move.do === "ask") {
+          const asked = ticket(move.identity);
+          queue.push(asked);
+          next();
+          told.push([turns.ask(asked), holder === asked]);
+        } else if (move.do === "give" && holder) {
+          const before = holder;
+          holder = undefined;
+          next();
+          told.push([turns.give(before), holder]);
+        } else if (move.do === "withdraw") {
+          const leaves = queue[move.at];
+          if (!leaves) continue;
+          queue = queue.filter((one) => one !== leaves);
+          turns.withdraw(leaves);
+        } else if (move.do === "keep") {
+          kept = move.identity;
+          const before = holder;
+          next();
+          told.push([turns.keepFor(kept), before ? undefined : holder]);
+        }
+        expect(turns.holder).toBe(holder);
+        expect(turns.waiting).toEqual(queue);
+      }
+      for (const [answer, should] of told) expect(answer).toBe(should);
+    }),
+    { numRuns: 500 },
+  );
+});

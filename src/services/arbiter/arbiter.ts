@@ -1,0 +1,179 @@
+import type { CardService, Connected, ConnectOptions, Reader } from "../../domain/card-service.ts";
+import { CardwireError, ReturnCodeError } from "../../domain/errors.ts";
+import { Rv } from "../../domain/return-codes.ts";
+import { Desk } from "./desk.ts";
+import type { ArbiterEvent } from "./events.ts";
+import type { HandOverPolicy } from "./hand-over.ts";
+import { Lease, type LeaseOptions, takeLease } from "./lease.ts";
+import { type ArbiterLimits, DEFAULT_LIMITS } from "./limits.ts";
+import type { Place } from "./queue.ts";
+import { ArbitratedSession } from "./session.ts";
+
+export interface ArbiterOptions {
+  /** What happens between two identities at one card; `reset` unless told. */
+  readonly policy?: (reader: string) => HandOverPolicy;
+  readonly limits?: Partial<ArbiterLimits>;
+  readonly onEvent?: (event: ArbiterEvent) => void;
+}
+
+/** Who has a card, and who waits for it. */
+export interface Attendance {
+  readonly holder: string | undefined;
+  readonly lease: Pick<Lease, "identity" | "fence"> | undefined;
+  readonly waiting: readonly Place[];
+}
+
+/**
+ * `inner`, for several identities ({@link ConnectOptions.principal}) who meet at its cards: each card in order of
+ * arrival and handed over at once, nobody for longer than the limits say, and reset between one identity and the next.
+ * Disposing it disposes `inner`.
+ *
+ * Where pcscd answers `SCARD_E_SHARING_VIOLATION` because of somebody who comes through here as well, the call waits
+ * for its turn instead.
+ */
+export class Arbiter implements CardService {
+  readonly #inner: CardService;
+  readonly #policy: (reader: string) => HandOverPolicy;
+  readonly #limits: ArbiterLimits;
+  readonly #onEvent: (event: ArbiterEvent) => void;
+  readonly #desks = new Map<string, Desk>();
+  #following: AbortController | undefined;
+
+  constructor(
+    inner: CardService,
+    { policy = () => "reset", limits = {}, onEvent = () => {} }: ArbiterOptions = {},
+  ) {
+    this.#inner = inner;
+    this.#policy = policy;
+    this.#limits = { ...DEFAULT_LIMITS, ...limits };
+    this.#onEvent = onEvent;
+  }
+
+  get readers(): readonly Reader[] {
+    return this.#inner.readers;
+  }
+
+  watch(options: { signal: AbortSignal }): AsyncIterable<readonly Reader[]> {
+    return this.#inner.watch(options);
+  }
+
+  async connect(
+    reader: string,
+    how: ConnectOptions,
+    { signal }: { signal: AbortSignal },
+  ): Promise<Connected> {
+    const call = "SCardConnect";
+    const desk = this.#deskOf(reader);
+    if (!desk) return await this.#inner.connect(reader, how, { signal }); // which says why not
+    const { name: identity } = how.principal;
+    this.#admit(desk, identity);
+    const withinMs = this.#limits.connectMs;
+    // Where somebody has it exclusively pcscd says so at once.
+    const turn = desk.isExclusive
+      ? undefined
+      : await desk.queue.take(identity, { call, signal, withinMs });
+    try {
+      this.#admit(desk, identity);
+      const { session, activeProtocol } = await this.#inner.connect(reader, how, { signal });
+      const { share, protocols } = how;
+      const arbitrated = new ArbitratedSession(session, desk, {
+        identity,
+        how: { share, protocols },
+      });
+      this.#follow();
+      return { session: arbitrated, activeProtocol };
+    } finally {
+      turn?.give();
+    }
+  }
+
+  /**
+   * Waits for its turn, and then keeps the reader's card for one identity. Disposing it ends it.
+   *
+   * @throws {CardwireError} `E_LEASE` when there is no such reader, or this identity has a lease of it already.
+   */
+  async lease(
+    reader: string,
+    options: LeaseOptions,
+    within: { signal: AbortSignal },
+  ): Promise<Lease> {
+    const desk = this.#deskOf(reader);
+    if (!desk) throw new CardwireError("E_LEASE", `there is no reader ${JSON.stringify(reader)}`);
+    return await takeLease(desk, options, within);
+  }
+
+  /**
+   * Takes the card from whoever holds it, and ends a lease of it. Those who wait go on.
+   *
+   * @returns who had it; undefined where nobody had.
+   */
+  async kick(reader: string): Promise<string | undefined> {
+    const desk = this.#desks.get(reader);
+    const lease = desk?.tenure;
+    if (!desk) return undefined;
+    const { holder } = desk.queue;
+    const had = lease?.identity ?? holder;
+    if (lease instanceof Lease) await lease.release("an administrator ended it");
+    await Promise.all([...desk.sessions].map((session) => session.take("kick")));
+    return had;
+  }
+
+  /** Who has the reader's card now, and who waits for it, in order. */
+  attendance(reader: string): Attendance {
+    const desk = this.#desks.get(reader);
+    const { holder, places = [] } = desk?.queue ?? {};
+    return { holder, lease: desk?.tenure, waiting: places };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#following?.abort();
+    await this.#inner[Symbol.asyncDispose]();
+  }
+
+  /** @throws {ReturnCodeError} why this identity may have no further handle. */
+  #admit({ reader, policy, sessions }: Desk, identity: string): void {
+    const refuse = (rv: number, why: string) => {
+      this.#onEvent({ type: "refused", what: "connect", reader, identity, why });
+      return new ReturnCodeError("SCardConnect", rv);
+    };
+    let own = 0;
+    for (const session of sessions)
+      if (session.identity === identity) own += 1;
+      else if (policy === "exclusive")
+        throw refuse(Rv.SharingViolation, `${session.identity} has handles on it`);
+    if (own >= this.#limits.sessions) throw refuse(Rv.ServerTooBusy, "too many handles");
+  }
+
+  #deskOf(reader: string): Desk | undefined {
+    const known = this.#desks.get(reader);
+    if (known || !this.#inner.readers.some(({ name }) => name === reader)) return known;
+    const desk = new Desk({
+      reader,
+      service: this.#inner,
+      policy: this.#policy(reader),
+      limits: this.#limits,
+      onEvent: this.#onEvent,
+    });
+    this.#desks.set(reader, desk);
+    return desk;
+  }
+
+  /** Looks after the cards while there are handles. */
+  #follow(): void {
+    if (this.#following) return;
+    this.#following = new AbortController();
+    void this.#lookAt(this.#following); // ends by its signal, and never rejects
+  }
+
+  async #lookAt(following: AbortController): Promise<void> {
+    for await (const _ of this.#inner.watch(following)) {
+      let handles = 0;
+      for (const desk of this.#desks.values()) {
+        desk.look();
+        handles += desk.sessions.size;
+      }
+      if (handles === 0) following.abort();
+    }
+    if (this.#following === following) this.#following = undefined;
+  }
+}

@@ -1,0 +1,139 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { CardSession, ConnectOptions } from "../../domain/card-service.ts";
+import { ReturnCodeError } from "../../domain/errors.ts";
+import { Disposition } from "../../domain/pcsc.ts";
+import { Rv } from "../../domain/return-codes.ts";
+import type { Desk, Neighbour } from "./desk.ts";
+
+/** Between two tries while a program that does not come through here holds the card, ms. pcscd waits 100 ms itself. */
+const AGAIN_MS = 10;
+
+export type Sharing = Pick<ConnectOptions, "share" | "protocols">;
+
+/** One handle's hold on its card in pcscd: the lock there, and what a reset there means for this handle. */
+export class Grip {
+  readonly inner: CardSession;
+  /** Whether pcscd's lock is ours, for a transaction or for one command. */
+  isLocked = false;
+  /** Whether the card was reset at a hand-over although this handle had left something in it. */
+  hasLost = false;
+  readonly #own: Neighbour;
+  readonly #desk: Desk;
+  #how: Sharing;
+  /** Whether something was sent since the connect or the last reconnect, so that a reset takes something away. */
+  #hasState = false;
+  /** A reset notice that waits in pcscd, as far as we know: one that nobody is to hear of, or one that is told. */
+  #notice: "none" | "quiet" | "told" = "none";
+
+  /** @param own the session whose grip it is. */
+  constructor(inner: CardSession, desk: Desk, own: Neighbour, how: Sharing) {
+    this.inner = inner;
+    this.#desk = desk;
+    this.#own = own;
+    this.#how = how;
+  }
+
+  get share(): number {
+    return this.#how.share;
+  }
+
+  /**
+   * Gets pcscd's lock, and the card as this identity may find it. Its turn has come.
+   *
+   * @throws {ReturnCodeError} `SCARD_W_RESET_CARD` when the hand-over took away what this handle had left in the card.
+   */
+  async lock(call: string, signal: AbortSignal): Promise<void> {
+    for (;;) {
+      try {
+        await this.quietly(() => this.inner.begin({ signal }));
+        break;
+      } catch (error) {
+        if (!isCode(error, Rv.SharingViolation)) throw error;
+        await delay(AGAIN_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
+      }
+    }
+    this.isLocked = true;
+    if (!this.#desk.isHandOverDue(this.#own.identity)) return;
+    try {
+      await this.#handOver();
+      this.hasLost = this.#hasState;
+      if (this.hasLost) throw new ReturnCodeError(call, Rv.ResetCard);
+    } catch (error) {
+      await this.unlock();
+      throw error;
+    }
+  }
+
+  async unlock(): Promise<void> {
+    this.isLocked = false;
+    await this.inner.end(Disposition.Leave).catch(() => {}); // gone with the card, or with its handle
+  }
+
+  /** Something is sent to the card. */
+  async send<T>(job: () => Promise<T>): Promise<T> {
+    this.#hasState = true;
+    this.#desk.uses(this.#own.identity);
+    return await this.quietly(job);
+  }
+
+  /** A reset that this handle was not to hear of is no reason to refuse anything. */
+  async quietly<T>(job: () => Promise<T>): Promise<T> {
+    try {
+      return await job();
+    } catch (error) {
+      if (!this.isQuiet(error)) throw error;
+    }
+    await this.inner.reconnect(this.#how, Disposition.Leave);
+    this.#notice = "none";
+    return await job();
+  }
+
+  /** Whether this is the notice of a reset that this handle was not to hear of. */
+  isQuiet(error: unknown): boolean {
+    return this.#notice === "quiet" && isCode(error, Rv.ResetCard);
+  }
+
+  /** @throws {ReturnCodeError} as SCardReconnect. */
+  async reconnect({ share, protocols }: Sharing, initialization: number): Promise<number> {
+    const how = { share, protocols };
+    const protocol = await this.inner.reconnect(how, initialization);
+    this.#how = how;
+    this.#notice = "none";
+    this.hasLost = false;
+    this.#hasState = false;
+    return protocol;
+  }
+
+  /** The card was reset by another handle of ours. */
+  wasReset(by: Neighbour): void {
+    if (this.#hasState || by.identity === this.#own.identity) this.#notice = "told";
+    else if (this.#notice === "none") this.#notice = "quiet";
+  }
+
+  /** The card went away. */
+  wasMoved(): void {
+    this.#notice = "none";
+    this.isLocked = false;
+  }
+
+  async #handOver(): Promise<void> {
+    const { reader, lastUser: from, hasCard } = this.#desk;
+    const start = performance.now();
+    try {
+      if (hasCard) await this.inner.reconnect(this.#how, Disposition.Reset);
+    } catch (error) {
+      this.#desk.isUncertain();
+      throw error;
+    }
+    this.#desk.wasReset(this.#own);
+    const ms = performance.now() - start;
+    this.#desk.tell({ type: "hand-over", reader, identity: this.#own.identity, from, ms });
+  }
+}
+
+export const isCode = (error: unknown, rv: number): error is ReturnCodeError =>
+  error instanceof ReturnCodeError && error.rv === rv;
+
+/** How many levels a refused end has ended: all, but for a reader that cannot eject. */
+export const endsLevels = (error: unknown): number =>
+  isCode(error, Rv.UnsupportedFeature) ? 1 : Number.POSITIVE_INFINITY;

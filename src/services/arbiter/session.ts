@@ -1,0 +1,299 @@
+import type { CardSession } from "../../domain/card-service.ts";
+import { ReturnCodeError } from "../../domain/errors.ts";
+import { firstSignal } from "../../domain/first-signal.ts";
+import { Disposition, ShareMode } from "../../domain/pcsc.ts";
+import { Rv } from "../../domain/return-codes.ts";
+import type { Desk, Neighbour } from "./desk.ts";
+import { endsLevels, Grip, isCode, type Sharing } from "./grip.ts";
+import { Hold } from "./hold.ts";
+import type { Turn } from "./queue.ts";
+
+/**
+ * One handle on a card that several identities share. Whatever goes to the card has its turn in the queue: a
+ * transaction, or a single command.
+ */
+export class ArbitratedSession implements CardSession, Neighbour {
+  readonly identity: string;
+  readonly #desk: Desk;
+  readonly #grip: Grip;
+  #hold: Hold | undefined;
+  /** What every call is refused with until a reconnect. */
+  #refusal: number | undefined;
+  /** The lease under which it was connected. */
+  #fence: number | undefined;
+  #running: Promise<unknown> | undefined;
+  #isOver = false;
+  readonly #life = new AbortController();
+
+  constructor(
+    inner: CardSession,
+    desk: Desk,
+    { identity, how }: { identity: string; how: Sharing },
+  ) {
+    this.identity = identity;
+    this.#desk = desk;
+    this.#grip = new Grip(inner, desk, this, how);
+    this.#fence = this.#ownFence;
+    desk.enter(this);
+  }
+
+  async begin({ signal }: { signal: AbortSignal }): Promise<void> {
+    const call = "SCardBeginTransaction";
+    this.#check(call);
+    if (this.#hold) {
+      await this.#grip.quietly(() => this.#inner.begin({ signal }));
+      this.#hold.depth += 1;
+      return;
+    }
+    using either = firstSignal(signal, this.#life.signal);
+    const turn = await this.#desk.queue.take(this.identity, { call, ...either });
+    try {
+      this.#check(call);
+      await this.#grip.lock(call, either.signal);
+    } catch (error) {
+      turn.give();
+      throw error;
+    }
+    this.#hold = new Hold(turn, this.#desk.limits, (why) => void this.take(why));
+  }
+
+  async end(disposition: number): Promise<void> {
+    const call = "SCardEndTransaction";
+    this.#check(call);
+    if (!this.#hold) return await this.#endNothing(disposition);
+    try {
+      await this.#inner.end(disposition);
+    } catch (error) {
+      if (!isCode(error, Rv.InvalidValue)) this.#levelEnds(endsLevels(error));
+      throw error;
+    } finally {
+      this.#tellReset(disposition);
+    }
+    this.#levelEnds(1);
+  }
+
+  async transmit(
+    apdu: Uint8Array,
+    pci: { readonly send: number; readonly receive: number },
+  ): Promise<{ readonly data: Uint8Array; readonly receiveProtocol: number }> {
+    return await this.#send("SCardTransmit", () => this.#inner.transmit(apdu, pci));
+  }
+
+  async control(code: number, data: Uint8Array): Promise<Uint8Array> {
+    return await this.#send("SCardControl", () => this.#inner.control(code, data));
+  }
+
+  async status(): Promise<void> {
+    this.#check("SCardStatus");
+    try {
+      await this.#inner.status();
+    } catch (error) {
+      if (!this.#grip.isQuiet(error)) throw error;
+    }
+  }
+
+  async getAttribute(id: number): Promise<Uint8Array> {
+    this.#check("SCardGetAttrib");
+    return await this.#grip.quietly(() => this.#inner.getAttribute(id));
+  }
+
+  async setAttribute(id: number, value: Uint8Array): Promise<void> {
+    await this.#send("SCardSetAttrib", () => this.#inner.setAttribute(id, value));
+  }
+
+  async reconnect(how: Sharing, initialization: number): Promise<number> {
+    if (this.#hold) return await this.#reconnect(how, initialization);
+    const turn = await this.#turn("SCardReconnect");
+    const wasExclusive = this.#grip.share === ShareMode.Exclusive;
+    try {
+      const protocol = await this.#reconnect(how, initialization);
+      // One level of the lock stays where exclusive access becomes shared (seen with pcscd 1.9.9).
+      if (wasExclusive && how.share !== ShareMode.Exclusive) {
+        this.#grip.isLocked = true;
+        this.#hold = new Hold(turn, this.#desk.limits, (why) => void this.take(why));
+      }
+      return protocol;
+    } finally {
+      if (!this.#hold) turn.give();
+    }
+  }
+
+  async disconnect(disposition: number): Promise<void> {
+    const isNoNews = disposition === Disposition.Leave || this.#hold !== undefined;
+    const turn = isNoNews ? undefined : await this.#turn("SCardDisconnect");
+    try {
+      await this.#inner.disconnect(disposition);
+      this.#tellReset(disposition);
+      this.#leave();
+    } finally {
+      turn?.give();
+    }
+  }
+
+  async abandon(): Promise<void> {
+    this.#life.abort(new ReturnCodeError("SCardReleaseContext", Rv.Cancelled));
+    if (this.#isOver) return;
+    const wasLocked = this.#grip.isLocked;
+    this.#isOver = true;
+    await this.#inner.abandon();
+    // Whoever dies with the card leaves it reset.
+    if (wasLocked) this.#desk.wasReset(this);
+    this.#leave();
+  }
+
+  wasReset(by: Neighbour): void {
+    this.#grip.wasReset(by);
+  }
+
+  wasMoved(): void {
+    this.#grip.wasMoved();
+    this.#release("ended");
+  }
+
+  async take(why: "idle" | "total" | "kick" | "lease"): Promise<void> {
+    const hold = this.#hold;
+    if (!hold || this.#refusal !== undefined) return;
+    this.#refusal = Rv.ResetCard;
+    this.#desk.tell({ type: "taken", reader: this.#desk.reader, identity: this.identity, why });
+    await this.#running;
+    if (this.#hold !== hold || this.#isOver) return;
+    try {
+      for (; hold.depth > 1; hold.depth -= 1) await this.#inner.end(Disposition.Leave);
+      await this.#inner.end(Disposition.Reset);
+      this.#desk.wasReset(this);
+    } catch {
+      // Whatever is in the way, the lock ends with the handle.
+      this.#refusal = Rv.ReaderUnavailable;
+      await this.#inner.abandon();
+      this.#desk.isUncertain();
+    }
+    this.#grip.isLocked = false;
+    if (this.#hold === hold) this.#release("taken");
+  }
+
+  async endTenure(fence: number): Promise<void> {
+    if (this.#fence !== fence) return;
+    if (this.#hold) await this.take("lease");
+    else await this.#running; // what is under way was sent in time
+  }
+
+  /** @throws {ReturnCodeError} why nothing of this handle's may reach the card. */
+  #check(call: string): void {
+    if (this.#fence !== undefined && this.#fence !== this.#ownFence) {
+      this.#fence = undefined;
+      this.#refusal ??= Rv.ResetCard;
+    }
+    if (this.#refusal !== undefined) throw new ReturnCodeError(call, this.#refusal);
+    if (this.#grip.hasLost) throw new ReturnCodeError(call, Rv.ResetCard);
+  }
+
+  get #inner(): CardSession {
+    return this.#grip.inner;
+  }
+
+  get #ownFence(): number | undefined {
+    const { tenure } = this.#desk;
+    return tenure?.identity === this.identity ? tenure.fence : undefined;
+  }
+
+  /** Waits for its turn, for as long as its program lives. */
+  async #turn(call: string): Promise<Turn> {
+    return await this.#desk.queue.take(this.identity, { call, signal: this.#life.signal });
+  }
+
+  /** Sends something to the card, in the transaction or in a turn of its own. */
+  async #send<T>(call: string, job: () => Promise<T>): Promise<T> {
+    this.#check(call);
+    const hold = this.#hold;
+    if (hold) {
+      hold.begins();
+      try {
+        return await this.#run(job);
+      } finally {
+        hold.ends();
+      }
+    }
+    const turn = await this.#turn(call);
+    try {
+      this.#check(call);
+      if (!this.#desk.isHandOverDue(this.identity))
+        try {
+          return await this.#run(job);
+        } catch (error) {
+          // Nothing was sent: a program that does not come through here holds the card.
+          if (!isCode(error, Rv.SharingViolation)) throw error;
+        }
+      await this.#grip.lock(call, this.#life.signal);
+      try {
+        return await this.#run(job);
+      } finally {
+        await this.#grip.unlock();
+      }
+    } finally {
+      turn.give();
+    }
+  }
+
+  async #run<T>(job: () => Promise<T>): Promise<T> {
+    const running = this.#grip.send(job);
+    this.#running = running.catch(() => {});
+    return await running;
+  }
+
+  async #reconnect(how: Sharing, initialization: number): Promise<number> {
+    try {
+      const protocol = await this.#grip.reconnect(how, initialization);
+      this.#refusal = undefined;
+      this.#fence = this.#ownFence;
+      return protocol;
+    } finally {
+      this.#tellReset(initialization);
+    }
+  }
+
+  /** The end of a transaction that there is not: pcscd resets the card all the same. */
+  async #endNothing(disposition: number): Promise<void> {
+    if (disposition === Disposition.Leave) return await this.#inner.end(disposition);
+    const { signal } = this.#life;
+    const turn = await this.#desk.queue.take(this.identity, {
+      call: "SCardEndTransaction",
+      signal,
+    });
+    try {
+      await this.#grip.quietly(() => this.#inner.end(disposition));
+    } finally {
+      this.#tellReset(disposition);
+      turn.give();
+    }
+  }
+
+  #tellReset(disposition: number): void {
+    if (disposition === Disposition.Reset || disposition === Disposition.Unpower)
+      this.#desk.wasReset(this);
+    else if (disposition === Disposition.Eject) this.#desk.isUncertain();
+  }
+
+  #levelEnds(levels: number): void {
+    const hold = this.#hold;
+    if (!hold) return;
+    hold.depth -= levels;
+    if (hold.depth > 0) return;
+    this.#grip.isLocked = false;
+    this.#release("ended");
+  }
+
+  #release(how: "ended" | "taken"): void {
+    const spent = this.#hold?.release();
+    if (!spent) return;
+    this.#hold = undefined;
+    const { reader, tell } = this.#desk;
+    tell({ type: "transaction", reader, identity: this.identity, ...spent, how });
+  }
+
+  #leave(): void {
+    this.#isOver = true;
+    this.#grip.isLocked = false;
+    this.#desk.leave(this);
+    this.#release("ended");
+  }
+}
