@@ -13,6 +13,11 @@ export interface ArbiterOptions {
   /** What happens between two identities at one card; `reset` unless told. */
   readonly policy?: (reader: string) => HandOverPolicy;
   readonly limits?: Partial<ArbiterLimits>;
+  /**
+   * How late `inner` may be to tell that a handle was closed, ms; 600 unless told: pcscd looks every 400. For so long
+   * such a handle is not taken for another program's, and another program's may be taken for it.
+   */
+  readonly lateMs?: number;
   readonly onEvent?: (event: ArbiterEvent) => void;
 }
 
@@ -35,17 +40,20 @@ export class Arbiter implements CardService {
   readonly #inner: CardService;
   readonly #policy: (reader: string) => HandOverPolicy;
   readonly #limits: ArbiterLimits;
+  readonly #lateMs: number;
   readonly #onEvent: (event: ArbiterEvent) => void;
   readonly #desks = new Map<string, Desk>();
-  #following: AbortController | undefined;
+  readonly #closed = new AbortController();
+  #isFollowing = false;
 
   constructor(
     inner: CardService,
-    { policy = () => "reset", limits = {}, onEvent = () => {} }: ArbiterOptions = {},
+    { policy = () => "reset", limits = {}, lateMs = 600, onEvent = () => {} }: ArbiterOptions = {},
   ) {
     this.#inner = inner;
     this.#policy = policy;
     this.#limits = { ...DEFAULT_LIMITS, ...limits };
+    this.#lateMs = lateMs;
     this.#onEvent = onEvent;
   }
 
@@ -72,6 +80,8 @@ export class Arbiter implements CardService {
     const turn = desk.isExclusive
       ? undefined
       : await desk.queue.take(identity, { call, signal, withinMs });
+    this.#follow();
+    desk.arriving += 1;
     try {
       this.#admit(desk, identity);
       const { session, activeProtocol } = await this.#inner.connect(reader, how, { signal });
@@ -80,9 +90,9 @@ export class Arbiter implements CardService {
         identity,
         how: { share, protocols },
       });
-      this.#follow();
       return { session: arbitrated, activeProtocol };
     } finally {
+      desk.arriving -= 1;
       turn?.give();
     }
   }
@@ -126,7 +136,7 @@ export class Arbiter implements CardService {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#following?.abort();
+    this.#closed.abort();
     await this.#inner[Symbol.asyncDispose]();
   }
 
@@ -152,28 +162,22 @@ export class Arbiter implements CardService {
       service: this.#inner,
       policy: this.#policy(reader),
       limits: this.#limits,
+      lateMs: this.#lateMs,
       onEvent: this.#onEvent,
     });
     this.#desks.set(reader, desk);
     return desk;
   }
 
-  /** Looks after the cards while there are handles. */
+  /** Looks after the cards from the first handle on: also while there is none, others may use them. */
   #follow(): void {
-    if (this.#following) return;
-    this.#following = new AbortController();
-    void this.#lookAt(this.#following); // ends by its signal, and never rejects
+    if (this.#isFollowing) return;
+    this.#isFollowing = true;
+    void this.#lookAfter(); // ends by the signal, and never rejects
   }
 
-  async #lookAt(following: AbortController): Promise<void> {
-    for await (const _ of this.#inner.watch(following)) {
-      let handles = 0;
-      for (const desk of this.#desks.values()) {
-        desk.look();
-        handles += desk.sessions.size;
-      }
-      if (handles === 0) following.abort();
-    }
-    if (this.#following === following) this.#following = undefined;
+  async #lookAfter(): Promise<void> {
+    for await (const _ of this.#inner.watch({ signal: this.#closed.signal }))
+      for (const desk of this.#desks.values()) desk.look();
   }
 }

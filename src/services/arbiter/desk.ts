@@ -5,14 +5,11 @@ import type { ArbiterLimits } from "./limits.ts";
 import { Queue } from "./queue.ts";
 import type { Tenure } from "./tenure.ts";
 
-/** How long a handle may still be counted by pcscd after it was closed, ms. */
-const CLOSING_MS = 1_000;
-
 /** One handle, as the others on the same card see it. */
 export interface Neighbour {
   readonly identity: string;
-  /** The card was reset by `by`. */
-  wasReset(by: Neighbour): void;
+  /** The card was reset. @param wantedBy the identity of the program that asked for it; undefined at a hand-over. */
+  wasReset(wantedBy: string | undefined): void;
   /** The card went away, and transactions with it. */
   wasMoved(): void;
   /** The lease with that number is over. Resolves when nothing sent under it is under way. Never rejects. */
@@ -26,6 +23,8 @@ export interface DeskOptions {
   readonly service: CardService;
   readonly policy: HandOverPolicy;
   readonly limits: ArbiterLimits;
+  /** How long a handle that was closed may still be counted, ms. */
+  readonly lateMs: number;
   readonly onEvent: (event: ArbiterEvent) => void;
 }
 
@@ -37,18 +36,24 @@ export class Desk {
   readonly limits: ArbiterLimits;
   readonly tell: (event: ArbiterEvent) => void;
   readonly #service: CardService;
+  readonly #lateMs: number;
   readonly #sessions = new Set<Neighbour>();
   /** When handles were closed that may still be counted. */
   #closed: number[] = [];
+  /** Handles of ours that are being opened. */
+  arriving = 0;
+  /** Whether other programs have handles now, and had since the last reset. */
+  #foreign = { now: false, since: false };
   /** What was before we came is not known. */
   #use: Use = UNKNOWN;
   #eventCounter: number | undefined;
   /** The lease in force. */
   tenure: Tenure | undefined;
 
-  constructor({ reader, service, policy, limits, onEvent }: DeskOptions) {
+  constructor({ reader, service, policy, limits, lateMs, onEvent }: DeskOptions) {
     this.reader = reader;
     this.#service = service;
+    this.#lateMs = lateMs;
     this.policy = policy;
     this.limits = limits;
     this.tell = onEvent;
@@ -63,12 +68,13 @@ export class Desk {
   /** Whether programs that do not come through here have handles on the card. pcscd tells up to 0.4 s late. */
   get hasForeign(): boolean {
     const sharing = this.#state?.sharing ?? 0;
-    if (sharing <= this.#sessions.size) return false;
+    const own = this.#sessions.size + this.arriving;
+    if (sharing <= own) return false;
     if (this.#closed.length > 0) {
-      const since = performance.now() - CLOSING_MS;
+      const since = performance.now() - this.#lateMs;
       this.#closed = this.#closed.filter((at) => at > since);
     }
-    return sharing > this.#sessions.size + this.#closed.length;
+    return sharing > own + this.#closed.length;
   }
 
   get hasCard(): boolean {
@@ -90,11 +96,12 @@ export class Desk {
   }
 
   leave(session: Neighbour): void {
-    if (this.#sessions.delete(session)) this.#closed.push(performance.now());
+    if (this.#sessions.delete(session) && this.#lateMs > 0) this.#closed.push(performance.now());
   }
 
   isHandOverDue(identity: string): boolean {
-    return isHandOverDue(this.policy, this.#use, { identity, foreign: this.hasForeign });
+    const foreign = this.#foreign.since || this.hasForeign;
+    return isHandOverDue(this.policy, this.#use, { identity, foreign });
   }
 
   /** Somebody is about to send something to the card. */
@@ -103,10 +110,12 @@ export class Desk {
       this.#use = { kind: "identity", identity };
   }
 
-  /** The card was reset by a handle of ours. */
-  wasReset(by: Neighbour): void {
+  /** The card was reset by a handle of ours. @param wanted whether its program asked for that. */
+  wasReset(by: Neighbour, { wanted }: { readonly wanted: boolean }): void {
     this.#use = UNUSED;
-    for (const session of this.#sessions) if (session !== by) session.wasReset(by);
+    this.#foreign.since = false;
+    for (const session of this.#sessions)
+      if (session !== by) session.wasReset(wanted ? by.identity : undefined);
   }
 
   /** Something happened to the card, and nobody knows what. */
@@ -116,10 +125,16 @@ export class Desk {
 
   /** There is a new list of readers. */
   look(): void {
+    const { hasForeign } = this;
+    this.#foreign = {
+      now: hasForeign,
+      since: hasForeign || this.#foreign.now || this.#foreign.since,
+    };
     const counter = this.#state?.eventCounter;
     if (counter === this.#eventCounter) return;
     this.#eventCounter = counter;
     this.#use = UNUSED;
+    this.#foreign.since = hasForeign;
     for (const session of this.#sessions) session.wasMoved();
   }
 

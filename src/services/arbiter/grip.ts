@@ -104,9 +104,18 @@ export class Grip {
     return protocol;
   }
 
-  /** The card was reset by another handle of ours. */
-  wasReset(by: Neighbour): void {
-    if (this.#hasState || by.identity === this.#own.identity) this.#notice = "told";
+  /** Resets the card, and gives back so many levels of the lock. */
+  async takeAway(levels: number): Promise<void> {
+    await this.inner.reconnect(this.#how, Disposition.Reset);
+    for (let level = 0; level < levels; level += 1) await this.inner.end(Disposition.Leave);
+  }
+
+  /**
+   * The card was reset through another handle. One that had left nothing in it is not to hear of that, unless a program
+   * of the same identity wanted it, as between programs at pcscd.
+   */
+  wasReset(wantedBy: string | undefined): void {
+    if (this.#hasState || wantedBy === this.#own.identity) this.#notice = "told";
     else if (this.#notice === "none") this.#notice = "quiet";
   }
 
@@ -125,7 +134,7 @@ export class Grip {
       this.#desk.isUncertain();
       throw error;
     }
-    this.#desk.wasReset(this.#own);
+    this.#desk.wasReset(this.#own, { wanted: false });
     const ms = performance.now() - start;
     this.#desk.tell({ type: "hand-over", reader, identity: this.#own.identity, from, ms });
   }
@@ -134,6 +143,13 @@ export class Grip {
 export const isCode = (error: unknown, rv: number): error is ReturnCodeError =>
   error instanceof ReturnCodeError && error.rv === rv;
 
-/** How many levels a refused end has ended: all, but for a reader that cannot eject. */
-export const endsLevels = (error: unknown): number =>
-  isCode(error, Rv.UnsupportedFeature) ? 1 : Number.POSITIVE_INFINITY;
+/** How many levels of the lock an end has ended that was refused. */
+export function endsLevels(error: unknown): number {
+  // The notice comes first, and the lock stays (protocol reference, section 5.5).
+  const isKept = [Rv.ResetCard, Rv.SharingViolation, Rv.InvalidValue].some((rv) =>
+    isCode(error, rv),
+  );
+  if (isKept) return 0;
+  // A reader that cannot eject says so, and the transaction ends all the same.
+  return isCode(error, Rv.UnsupportedFeature) ? 1 : Number.POSITIVE_INFINITY;
+}

@@ -62,12 +62,10 @@ export class ArbitratedSession implements CardSession, Neighbour {
     this.#check(call);
     if (!this.#hold) return await this.#endNothing(disposition);
     try {
-      await this.#inner.end(disposition);
+      await this.#resetting(disposition, () => this.#inner.end(disposition));
     } catch (error) {
-      if (!isCode(error, Rv.InvalidValue)) this.#levelEnds(endsLevels(error));
+      this.#levelEnds(endsLevels(error));
       throw error;
-    } finally {
-      this.#tellReset(disposition);
     }
     this.#levelEnds(1);
   }
@@ -122,8 +120,7 @@ export class ArbitratedSession implements CardSession, Neighbour {
     const isNoNews = disposition === Disposition.Leave || this.#hold !== undefined;
     const turn = isNoNews ? undefined : await this.#turn("SCardDisconnect");
     try {
-      await this.#inner.disconnect(disposition);
-      this.#tellReset(disposition);
+      await this.#resetting(disposition, () => this.#inner.disconnect(disposition));
       this.#leave();
     } finally {
       turn?.give();
@@ -137,12 +134,12 @@ export class ArbitratedSession implements CardSession, Neighbour {
     this.#isOver = true;
     await this.#inner.abandon();
     // Whoever dies with the card leaves it reset.
-    if (wasLocked) this.#desk.wasReset(this);
+    if (wasLocked) this.#desk.wasReset(this, { wanted: true });
     this.#leave();
   }
 
-  wasReset(by: Neighbour): void {
-    this.#grip.wasReset(by);
+  wasReset(wantedBy: string | undefined): void {
+    this.#grip.wasReset(wantedBy);
   }
 
   wasMoved(): void {
@@ -153,14 +150,13 @@ export class ArbitratedSession implements CardSession, Neighbour {
   async take(why: "idle" | "total" | "kick" | "lease"): Promise<void> {
     const hold = this.#hold;
     if (!hold || this.#refusal !== undefined) return;
-    this.#refusal = Rv.ResetCard;
+    this.#refusal = Rv.ResetCard; // its own reset is no news to pcscd
     this.#desk.tell({ type: "taken", reader: this.#desk.reader, identity: this.identity, why });
     await this.#running;
     if (this.#hold !== hold || this.#isOver) return;
     try {
-      for (; hold.depth > 1; hold.depth -= 1) await this.#inner.end(Disposition.Leave);
-      await this.#inner.end(Disposition.Reset);
-      this.#desk.wasReset(this);
+      await this.#grip.takeAway(hold.depth);
+      this.#desk.wasReset(this, { wanted: true });
     } catch {
       // Whatever is in the way, the lock ends with the handle.
       this.#refusal = Rv.ReaderUnavailable;
@@ -241,36 +237,39 @@ export class ArbitratedSession implements CardSession, Neighbour {
   }
 
   async #reconnect(how: Sharing, initialization: number): Promise<number> {
-    try {
-      const protocol = await this.#grip.reconnect(how, initialization);
-      this.#refusal = undefined;
-      this.#fence = this.#ownFence;
-      return protocol;
-    } finally {
-      this.#tellReset(initialization);
-    }
+    const protocol = await this.#resetting(
+      initialization,
+      async () => await this.#grip.reconnect(how, initialization),
+    );
+    this.#refusal = undefined;
+    this.#fence = this.#ownFence;
+    return protocol;
   }
 
   /** The end of a transaction that there is not: pcscd resets the card all the same. */
   async #endNothing(disposition: number): Promise<void> {
     if (disposition === Disposition.Leave) return await this.#inner.end(disposition);
-    const { signal } = this.#life;
-    const turn = await this.#desk.queue.take(this.identity, {
-      call: "SCardEndTransaction",
-      signal,
-    });
+    const turn = await this.#turn("SCardEndTransaction");
     try {
-      await this.#grip.quietly(() => this.#inner.end(disposition));
+      const end = () => this.#inner.end(disposition);
+      await this.#resetting(disposition, () => this.#grip.quietly(end));
     } finally {
-      this.#tellReset(disposition);
       turn.give();
     }
   }
 
-  #tellReset(disposition: number): void {
-    if (disposition === Disposition.Reset || disposition === Disposition.Unpower)
-      this.#desk.wasReset(this);
-    else if (disposition === Disposition.Eject) this.#desk.isUncertain();
+  /** Does what may reset the card, and lets the others know. */
+  async #resetting<T>(disposition: number, job: () => Promise<T>): Promise<T> {
+    if (disposition === Disposition.Leave) return await job();
+    try {
+      const result = await job();
+      if (disposition === Disposition.Eject) this.#desk.isUncertain();
+      else this.#desk.wasReset(this, { wanted: true });
+      return result;
+    } catch (error) {
+      this.#desk.isUncertain();
+      throw error;
+    }
   }
 
   #levelEnds(levels: number): void {

@@ -1,0 +1,255 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { setImmediate as tick } from "node:timers/promises";
+import * as fc from "fast-check";
+import { beforeAll, expect, test } from "vitest";
+import type { CardService, CardSession } from "../../domain/card-service.ts";
+import { ShareMode } from "../../domain/pcsc.ts";
+import type { SoftwareCard } from "../../software-cards/card.ts";
+import { Algorithm } from "../../software-cards/piv/algorithms.ts";
+import { PivCard } from "../../software-cards/piv/card.ts";
+import { provision } from "../../software-cards/piv/provision.ts";
+import type { PivState } from "../../software-cards/piv/state.ts";
+import { SoftwareReaders } from "../software/service.ts";
+import { Arbiter } from "./arbiter.ts";
+import type { Lease } from "./lease.ts";
+
+// Several identities, and a program that does not come through the arbiter, at a PIV card that remembers who verified
+// its PIN: whatever they do, and whenever they die, nobody's command runs in a state that another one verified.
+
+/** Set it to look for longer: SEPARATION_RUNS. */
+const RUNS = Number(process.env["SEPARATION_RUNS"] ?? 60);
+const NAME = "Card 00 00";
+const LOCAL = "local";
+const IDENTITIES = ["alice", "bob", "carol"] as const;
+const SELECT = hex("00a4040009a00000030800001000");
+const VERIFY = hex("0020008008313233343536ffff");
+const IS_VERIFIED = hex("00200080");
+const SHARED = { share: ShareMode.Shared, protocols: 3 };
+const PCI = { send: 2, receive: 2 };
+
+/** Who runs what: it goes with the call through all that is waited for. */
+const actor = new AsyncLocalStorage<string>();
+
+/** A PIV card that notes in whose state a command ran. */
+class WatchedCard implements SoftwareCard {
+  readonly wrong: string[] = [];
+  commands = 0;
+  verified = 0;
+  leased: () => string | undefined = () => undefined;
+  readonly #card: PivCard;
+  #verifiedBy: string | undefined;
+
+  constructor(state: PivState) {
+    this.#card = new PivCard(state);
+  }
+
+  get atr(): Uint8Array {
+    return this.#card.atr;
+  }
+
+  reset(): void {
+    this.#card.reset();
+    this.#verifiedBy = undefined;
+  }
+
+  async process(command: Uint8Array): Promise<Uint8Array> {
+    const who = actor.getStore() ?? "nobody";
+    this.commands += 1;
+    const owner = this.#verifiedBy;
+    if (who !== LOCAL && owner !== undefined && owner !== who)
+      this.wrong.push(`${who} in a state of ${owner}`);
+    const leased = this.leased();
+    if (who !== LOCAL && leased !== undefined && leased !== who)
+      this.wrong.push(`${who} in a lease of ${leased}`);
+    const answer = await this.#card.process(command);
+    const isGood = answer.at(-2) === 0x90;
+    if (command[1] === 0x20 && command.length > 5 && isGood) {
+      this.#verifiedBy = who;
+      this.verified += 1;
+    }
+    return answer;
+  }
+}
+
+/** A service that says who acts, below whatever decides. */
+function acting(inner: CardService): CardService {
+  const as = (session: CardSession, name: string): CardSession => ({
+    begin: (options) => session.begin(options),
+    end: (disposition) => session.end(disposition),
+    transmit: (apdu, pci) => actor.run(name, () => session.transmit(apdu, pci)),
+    control: (code, data) => session.control(code, data),
+    status: () => session.status(),
+    getAttribute: (id) => session.getAttribute(id),
+    setAttribute: (id, value) => session.setAttribute(id, value),
+    reconnect: (how, initialization) => session.reconnect(how, initialization),
+    disconnect: (disposition) => session.disconnect(disposition),
+    abandon: () => session.abandon(),
+  });
+  return {
+    get readers() {
+      return inner.readers;
+    },
+    watch: (options) => inner.watch(options),
+    connect: async (reader, how, options) => {
+      const { session, activeProtocol } = await inner.connect(reader, how, options);
+      return { session: as(session, how.principal.name), activeProtocol };
+    },
+    [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),
+  };
+}
+
+let state: PivState;
+beforeAll(async () => {
+  const options = { name: "Somebody", algorithm: Algorithm.EccP256, now: new Date() };
+  state = await provision(options);
+});
+
+const moves = [
+  "select",
+  "verify",
+  "look",
+  "begin",
+  "end",
+  "end-reset",
+  "reconnect",
+  "reset",
+] as const;
+const deeds = fc.oneof(
+  { weight: 12, arbitrary: fc.record({ do: fc.constantFrom(...moves), seat: fc.nat(5) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constantFrom("leave", "die"), seat: fc.nat(5) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constantFrom("lease", "release", "kick"), seat: fc.nat(2) }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("move"), seat: fc.constant(0) }) },
+);
+
+/** Six programs, two of each identity but for the last, which goes to the readers directly. */
+class World {
+  readonly card = new WatchedCard(state);
+  readonly #readers = new SoftwareReaders([NAME]);
+  readonly #arbiter: Arbiter;
+  readonly #seats = new Map<number, CardSession>();
+  readonly #life = new AbortController();
+  readonly #busy = new Map<number, Promise<unknown>>();
+  #lease: Lease | undefined;
+
+  constructor() {
+    const limits = { idleMs: 15, totalMs: 40 };
+    this.#arbiter = new Arbiter(acting(this.#readers), { limits, lateMs: 0 });
+    this.card.leased = () => this.#arbiter.attendance(NAME).lease?.identity;
+  }
+
+  async open(): Promise<void> {
+    await this.#readers.insert(NAME, this.card);
+  }
+
+  /** Begins a deed, if that program is not in the middle of another one. */
+  begin({ do: what, seat }: { do: string; seat: number }): void {
+    if (this.#busy.has(seat)) return;
+    const done = this.#do(what, seat).catch(() => {}); // it is refused, or waits in vain: that is as it should be
+    this.#busy.set(seat, done);
+    void done.then(() => this.#busy.delete(seat));
+  }
+
+  /** Whatever happened: everybody who comes now has his turn, the lease and the limits of the others over. */
+  async mustGoOn(): Promise<void> {
+    await this.#busy.get(5);
+    await this.#seats.get(5)?.abandon(); // no limit holds for those who do not come through the arbiter
+    const within = { signal: AbortSignal.timeout(5_000) };
+    for (const name of IDENTITIES) {
+      const how = { ...SHARED, principal: { name } };
+      const { session } = await this.#arbiter.connect(NAME, how, within);
+      // Another program of the same identity may have been the one who lost the card just now.
+      await session.begin(within).catch(async () => {
+        await session.reconnect(SHARED, 0);
+        await session.begin(within);
+      });
+      await session.transmit(SELECT, PCI);
+      await session.end(0);
+      await session.disconnect(0);
+    }
+  }
+
+  /** Everybody dies. */
+  async close(): Promise<void> {
+    this.#life.abort(new Error("over"));
+    await Promise.all([...this.#seats.values()].map((session) => session.abandon()));
+    await this.#lease?.release();
+    await Promise.all(this.#busy.values());
+    await this.#arbiter[Symbol.asyncDispose]();
+  }
+
+  async #do(what: string, seat: number): Promise<void> {
+    const identity = seat === 5 ? LOCAL : (IDENTITIES[Math.floor(seat / 2)] ?? LOCAL);
+    if (what === "lease") {
+      const options = { identity, forMs: 20 };
+      this.#lease = await this.#arbiter.lease(NAME, options, this.#life);
+      return;
+    }
+    if (what === "release") return await this.#lease?.release();
+    if (what === "kick") return void (await this.#arbiter.kick(NAME));
+    if (what === "move") {
+      this.#readers.pull(NAME);
+      await this.#readers.insert(NAME, this.card);
+      return;
+    }
+    const session = this.#seats.get(seat) ?? (await this.#connect(seat, identity));
+    if (what === "select") await this.#send(session, SELECT, identity);
+    else if (what === "verify") {
+      // As programs do: again from the beginning when they are told of a reset.
+      await this.#send(session, SELECT, identity).catch(() => session.reconnect(SHARED, 0));
+      await this.#send(session, SELECT, identity);
+      await this.#send(session, VERIFY, identity);
+    } else if (what === "look") await this.#send(session, IS_VERIFIED, identity);
+    else if (what === "begin") await session.begin(this.#life);
+    else if (what === "end") await session.end(0);
+    else if (what === "end-reset") await session.end(1);
+    else if (what === "reconnect") await session.reconnect(SHARED, 0);
+    else if (what === "reset") await session.reconnect(SHARED, 1);
+    else {
+      this.#seats.delete(seat);
+      await (what === "leave" ? session.disconnect(0) : session.abandon());
+    }
+  }
+
+  async #send(session: CardSession, apdu: Uint8Array, identity: string): Promise<void> {
+    const sent = () => session.transmit(apdu, PCI);
+    await (identity === LOCAL ? actor.run(LOCAL, sent) : sent());
+  }
+
+  async #connect(seat: number, name: string): Promise<CardSession> {
+    const service: CardService = name === LOCAL ? this.#readers : this.#arbiter;
+    const how = { ...SHARED, principal: { name } };
+    const { session } = await service.connect(NAME, how, this.#life);
+    this.#seats.set(seat, session);
+    return session;
+  }
+}
+
+test("property: nobody's command runs in a state that another one verified, or in another one's lease", async () => {
+  const sum = { commands: 0, verified: 0 };
+  await fc.assert(
+    fc.asyncProperty(fc.array(deeds, { minLength: 20, maxLength: 150 }), async (all) => {
+      const world = new World();
+      await world.open();
+      for (const deed of all) {
+        world.begin(deed);
+        await tick();
+      }
+      await world.mustGoOn();
+      await world.close();
+      sum.commands += world.card.commands;
+      sum.verified += world.card.verified;
+      expect(world.card.wrong).toEqual([]);
+    }),
+    { numRuns: RUNS, endOnFailure: true },
+  );
+  // Else it showed nothing.
+  expect(sum.verified).toBeGreaterThan(RUNS);
+  expect(sum.commands).toBeGreaterThan(sum.verified);
+}, 120_000);
+
+function hex(text: string): Uint8Array {
+  return Buffer.from(text, "hex");
+}
