@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { CardSession } from "../../domain/card-service.ts";
 import { Disposition, ShareMode } from "../../domain/pcsc.ts";
 import { Rv } from "../../domain/return-codes.ts";
@@ -181,6 +181,35 @@ describe("hand-over", () => {
     await alice.begin(within());
     await alice.end(Disposition.Leave);
     await expect(local.status()).rejects.toThrow(refused(Rv.ResetCard));
+  });
+
+  test("while such a program has a handle, whoever left something in the card keeps it for a moment", async () => {
+    await using stage = scene();
+    const [alice, bob] = await Promise.all([stage.connect("alice"), stage.connect("bob")]);
+    const how = { ...SHARED, principal: { name: "local" } };
+    const { session: local } = await stage.fake.connect(NAME, how, within());
+    // As programs that use no transactions do, and as those that do: several commands that belong together.
+    await alice.transmit(SELECT, PCI);
+    await alice.transmit(SELECT, PCI);
+    await alice.begin(within());
+    await alice.transmit(SELECT, PCI);
+    await alice.end(Disposition.Leave);
+    await alice.transmit(SELECT, PCI);
+    expect(stage.resets()).toBe(1);
+    await expect(local.transmit(SELECT, PCI)).rejects.toThrow(refused(Rv.SharingViolation));
+    await expect(alice.end(Disposition.Leave)).rejects.toThrow(refused(Rv.NotTransacted));
+    await alice.reconnect(SHARED, Disposition.Leave);
+    await alice.transmit(SELECT, PCI);
+    // One of ours who wants it does not wait for that.
+    await bob.begin(within());
+    expect(stage.resets()).toBe(3);
+    await bob.transmit(SELECT, PCI);
+    await bob.end(Disposition.Leave);
+    // Nor is it kept for ever.
+    const again = async () => await local.reconnect(SHARED, Disposition.Leave);
+    await expect(again()).rejects.toThrow(refused(Rv.SharingViolation));
+    await vi.waitFor(again, { timeout: 3_000 });
+    await local.begin(within());
   });
 
   test("a program that goes to pcscd directly and holds the card is waited for", async () => {

@@ -79,7 +79,7 @@ export class Arbiter implements CardService {
     // Where somebody has it exclusively pcscd says so at once.
     const turn = desk.isExclusive
       ? undefined
-      : await desk.queue.take(identity, { call, signal, withinMs });
+      : await desk.take(identity, { call, signal, withinMs });
     this.#follow();
     desk.arriving += 1;
     try {

@@ -1,8 +1,9 @@
 import type { CardService, Reader } from "../../domain/card-service.ts";
+import { Disposition } from "../../domain/pcsc.ts";
 import type { ArbiterEvent } from "./events.ts";
 import { type HandOverPolicy, isHandOverDue, UNKNOWN, UNUSED, type Use } from "./hand-over.ts";
 import type { ArbiterLimits } from "./limits.ts";
-import { Queue } from "./queue.ts";
+import { Queue, type TakeOptions, type Turn } from "./queue.ts";
 import type { Tenure } from "./tenure.ts";
 
 /** One handle, as the others on the same card see it. */
@@ -16,6 +17,12 @@ export interface Neighbour {
   endTenure(fence: number): Promise<void>;
   /** Takes the transaction away that it holds, and resets the card. Never rejects. */
   take(why: "idle" | "total" | "kick" | "lease"): Promise<void>;
+}
+
+/** A handle that keeps pcscd's lock for a moment after its turn, so that a program of the card host cannot come between. */
+export interface Lingering {
+  /** Gives it back now. Never rejects. */
+  letGo(): Promise<void>;
 }
 
 export interface DeskOptions {
@@ -47,6 +54,8 @@ export class Desk {
   /** What was before we came is not known. */
   #use: Use = UNKNOWN;
   #eventCounter: number | undefined;
+  /** Who keeps pcscd's lock although it is nobody's turn. */
+  lingering: Lingering | undefined;
   /** The lease in force. */
   tenure: Tenure | undefined;
 
@@ -77,6 +86,11 @@ export class Desk {
     return sharing > own + this.#closed.length;
   }
 
+  /** Whether a turn that ends leaves the card to programs that do not come through here, and to nobody who waits. */
+  get isExposed(): boolean {
+    return this.policy !== "shared" && this.hasForeign && !this.queue.isWanted;
+  }
+
   get hasCard(): boolean {
     return this.#state?.atr !== undefined;
   }
@@ -89,6 +103,13 @@ export class Desk {
   /** Who used the card last, where that is known. */
   get lastUser(): string | undefined {
     return this.#use.kind === "identity" ? this.#use.identity : undefined;
+  }
+
+  /** See {@link Queue.take}. @param own what may linger on, for it is the asker's. */
+  async take(identity: string, options: TakeOptions, own?: Lingering): Promise<Turn> {
+    const turn = await this.queue.take(identity, options);
+    if (this.lingering !== own) await this.lingering?.letGo();
+    return turn;
   }
 
   enter(session: Neighbour): void {
@@ -116,6 +137,20 @@ export class Desk {
     this.#foreign.since = false;
     for (const session of this.#sessions)
       if (session !== by) session.wasReset(wanted ? by.identity : undefined);
+  }
+
+  /** Does what may reset the card, for the program of `by`, and lets the others know. */
+  async resetting<T>(by: Neighbour, disposition: number, job: () => Promise<T>): Promise<T> {
+    if (disposition === Disposition.Leave) return await job();
+    try {
+      const result = await job();
+      if (disposition === Disposition.Eject) this.isUncertain();
+      else this.wasReset(by, { wanted: true });
+      return result;
+    } catch (error) {
+      this.isUncertain();
+      throw error;
+    }
   }
 
   /** Something happened to the card, and nobody knows what. */

@@ -3,15 +3,20 @@ import type { CardSession, ConnectOptions } from "../../domain/card-service.ts";
 import { ReturnCodeError } from "../../domain/errors.ts";
 import { Disposition } from "../../domain/pcsc.ts";
 import { Rv } from "../../domain/return-codes.ts";
-import type { Desk, Neighbour } from "./desk.ts";
+import type { Desk, Lingering, Neighbour } from "./desk.ts";
 
+/**
+ * How long the lock is kept after a turn while programs that do not come through here have handles, ms. Else one who
+ * verified his PIN would find the card reset at his next command, for they could have done anything in between.
+ */
+const LINGER_MS = 1_000;
 /** Between two tries while a program that does not come through here holds the card, ms. pcscd waits 100 ms itself. */
 const AGAIN_MS = 10;
 
 export type Sharing = Pick<ConnectOptions, "share" | "protocols">;
 
 /** One handle's hold on its card in pcscd: the lock there, and what a reset there means for this handle. */
-export class Grip {
+export class Grip implements Lingering {
   readonly inner: CardSession;
   /** Whether pcscd's lock is ours, for a transaction or for one command. */
   isLocked = false;
@@ -20,6 +25,7 @@ export class Grip {
   readonly #own: Neighbour;
   readonly #desk: Desk;
   #how: Sharing;
+  #linger: NodeJS.Timeout | undefined;
   /** Whether something was sent since the connect or the last reconnect, so that a reset takes something away. */
   #hasState = false;
   /** A reset notice that waits in pcscd, as far as we know: one that nobody is to hear of, or one that is told. */
@@ -43,6 +49,7 @@ export class Grip {
    * @throws {ReturnCodeError} `SCARD_W_RESET_CARD` when the hand-over took away what this handle had left in the card.
    */
   async lock(call: string, signal: AbortSignal): Promise<void> {
+    if (this.#claim()) return; // nobody can have come between
     for (;;) {
       try {
         await this.quietly(() => this.inner.begin({ signal }));
@@ -59,12 +66,39 @@ export class Grip {
       this.hasLost = this.#hasState;
       if (this.hasLost) throw new ReturnCodeError(call, Rv.ResetCard);
     } catch (error) {
-      await this.unlock();
+      await this.#giveBack();
       throw error;
     }
   }
 
+  /** Gives the lock back, or keeps it for a moment. */
   async unlock(): Promise<void> {
+    if (!this.lingers()) await this.#giveBack();
+  }
+
+  /** Whether the lock is kept for a moment after the turn that ends now. */
+  lingers(): boolean {
+    if (!this.isLocked || !this.#hasState || !this.#desk.isExposed) return false;
+    this.#desk.lingering = this;
+    this.#linger = setTimeout(() => void this.letGo(), LINGER_MS);
+    this.#linger.unref();
+    return true;
+  }
+
+  async letGo(): Promise<void> {
+    if (this.#claim()) await this.#giveBack();
+  }
+
+  /** Takes up the lock that was kept. @returns whether there was one. */
+  #claim(): boolean {
+    if (!this.#linger) return false;
+    clearTimeout(this.#linger);
+    this.#linger = undefined;
+    this.#desk.lingering = undefined;
+    return this.isLocked;
+  }
+
+  async #giveBack(): Promise<void> {
     this.isLocked = false;
     await this.inner.end(Disposition.Leave).catch(() => {}); // gone with the card, or with its handle
   }
@@ -119,8 +153,9 @@ export class Grip {
     else if (this.#notice === "none") this.#notice = "quiet";
   }
 
-  /** The card went away. */
+  /** The card went away, and the lock with it. */
   wasMoved(): void {
+    this.#claim();
     this.#notice = "none";
     this.isLocked = false;
   }

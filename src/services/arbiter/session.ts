@@ -46,7 +46,7 @@ export class ArbitratedSession implements CardSession, Neighbour {
       return;
     }
     using either = firstSignal(signal, this.#life.signal);
-    const turn = await this.#desk.queue.take(this.identity, { call, ...either });
+    const turn = await this.#desk.take(this.identity, { call, ...either }, this.#grip);
     try {
       this.#check(call);
       await this.#grip.lock(call, either.signal);
@@ -61,8 +61,10 @@ export class ArbitratedSession implements CardSession, Neighbour {
     const call = "SCardEndTransaction";
     this.#check(call);
     if (!this.#hold) return await this.#endNothing(disposition);
+    const isLast = disposition === Disposition.Leave && this.#hold.depth === 1;
+    if (isLast && this.#grip.lingers()) return this.#release("ended");
     try {
-      await this.#resetting(disposition, () => this.#inner.end(disposition));
+      await this.#desk.resetting(this, disposition, () => this.#inner.end(disposition));
     } catch (error) {
       this.#levelEnds(endsLevels(error));
       throw error;
@@ -101,6 +103,7 @@ export class ArbitratedSession implements CardSession, Neighbour {
 
   async reconnect(how: Sharing, initialization: number): Promise<number> {
     if (this.#hold) return await this.#reconnect(how, initialization);
+    await this.#grip.letGo();
     const turn = await this.#turn("SCardReconnect");
     const wasExclusive = this.#grip.share === ShareMode.Exclusive;
     try {
@@ -118,9 +121,10 @@ export class ArbitratedSession implements CardSession, Neighbour {
 
   async disconnect(disposition: number): Promise<void> {
     const isNoNews = disposition === Disposition.Leave || this.#hold !== undefined;
+    await this.#grip.letGo();
     const turn = isNoNews ? undefined : await this.#turn("SCardDisconnect");
     try {
-      await this.#resetting(disposition, () => this.#inner.disconnect(disposition));
+      await this.#desk.resetting(this, disposition, () => this.#inner.disconnect(disposition));
       this.#leave();
     } finally {
       turn?.give();
@@ -130,8 +134,9 @@ export class ArbitratedSession implements CardSession, Neighbour {
   async abandon(): Promise<void> {
     this.#life.abort(new ReturnCodeError("SCardReleaseContext", Rv.Cancelled));
     if (this.#isOver) return;
-    const wasLocked = this.#grip.isLocked;
     this.#isOver = true;
+    await this.#grip.letGo();
+    const wasLocked = this.#grip.isLocked;
     await this.#inner.abandon();
     // Whoever dies with the card leaves it reset.
     if (wasLocked) this.#desk.wasReset(this, { wanted: true });
@@ -194,7 +199,7 @@ export class ArbitratedSession implements CardSession, Neighbour {
 
   /** Waits for its turn, for as long as its program lives. */
   async #turn(call: string): Promise<Turn> {
-    return await this.#desk.queue.take(this.identity, { call, signal: this.#life.signal });
+    return await this.#desk.take(this.identity, { call, signal: this.#life.signal }, this.#grip);
   }
 
   /** Sends something to the card, in the transaction or in a turn of its own. */
@@ -237,7 +242,8 @@ export class ArbitratedSession implements CardSession, Neighbour {
   }
 
   async #reconnect(how: Sharing, initialization: number): Promise<number> {
-    const protocol = await this.#resetting(
+    const protocol = await this.#desk.resetting(
+      this,
       initialization,
       async () => await this.#grip.reconnect(how, initialization),
     );
@@ -248,27 +254,14 @@ export class ArbitratedSession implements CardSession, Neighbour {
 
   /** The end of a transaction that there is not: pcscd resets the card all the same. */
   async #endNothing(disposition: number): Promise<void> {
+    await this.#grip.letGo();
     if (disposition === Disposition.Leave) return await this.#inner.end(disposition);
     const turn = await this.#turn("SCardEndTransaction");
     try {
       const end = () => this.#inner.end(disposition);
-      await this.#resetting(disposition, () => this.#grip.quietly(end));
+      await this.#desk.resetting(this, disposition, () => this.#grip.quietly(end));
     } finally {
       turn.give();
-    }
-  }
-
-  /** Does what may reset the card, and lets the others know. */
-  async #resetting<T>(disposition: number, job: () => Promise<T>): Promise<T> {
-    if (disposition === Disposition.Leave) return await job();
-    try {
-      const result = await job();
-      if (disposition === Disposition.Eject) this.#desk.isUncertain();
-      else this.#desk.wasReset(this, { wanted: true });
-      return result;
-    } catch (error) {
-      this.#desk.isUncertain();
-      throw error;
     }
   }
 
