@@ -1,0 +1,111 @@
+import { mkdtemp, readdir, readFile, rename, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { Journal, type Paper } from "./journal.ts";
+import { RotatedFile } from "./rotated-file.ts";
+
+let directory: string;
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "cardwire-audit-"));
+});
+afterEach(async () => {
+  await rm(directory, { recursive: true, force: true });
+});
+
+const linesOf = async (path: string): Promise<Record<string, unknown>[]> =>
+  (await readFile(path, "utf8"))
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+
+/** Fails as long as it is told to. A full disk cannot be had without a file system of one's own. */
+class Stubborn implements Paper {
+  fails = false;
+  readonly written: string[] = [];
+
+  async write(lines: string): Promise<void> {
+    if (this.fails) throw new Error("ENOSPC: no space left on device, write");
+    this.written.push(lines);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+describe("a journal", () => {
+  const troubles: unknown[] = [];
+  const onTrouble = (error: unknown) => void troubles.push(error);
+  beforeEach(() => void troubles.splice(0));
+
+  test("writes a line of JSON for each record, in order, with the time at which it happened", async () => {
+    const path = join(directory, "audit.log");
+    const journal = new Journal({ paper: new RotatedFile(path), required: false, onTrouble });
+    const before = Date.now();
+    for (let number = 0; number < 2_500; number += 1) journal.note({ event: "command", number });
+    await journal[Symbol.asyncDispose]();
+    const lines = await linesOf(path);
+    expect(lines.map(({ number }) => number)).toEqual(Array.from({ length: 2_500 }, (_, at) => at));
+    expect(Date.parse(String(lines[0]?.["time"]))).toBeGreaterThanOrEqual(before);
+    expect(troubles).toEqual([]);
+  });
+
+  test("that cannot be written says so once, keeps what it can, counts the rest, and goes on", async () => {
+    const paper = new Stubborn();
+    paper.fails = true;
+    const journal = new Journal({ paper, required: false, onTrouble });
+    for (let number = 0; number < 60_000; number += 1) journal.note({ event: "command", number });
+    await expect.poll(() => troubles).toHaveLength(1);
+    expect(() => journal.admit()).not.toThrow();
+    paper.fails = false;
+    await journal[Symbol.asyncDispose]();
+    const lines = paper.written.join("").split("\n").filter(Boolean);
+    expect(lines).toHaveLength(50_001);
+    expect(JSON.parse(lines.at(-1) ?? "")).toMatchObject({ event: "lost", records: 10_000 });
+    expect(troubles).toHaveLength(2);
+  });
+
+  test("that is required admits nothing while it cannot be written", async () => {
+    const paper = new Stubborn();
+    const journal = new Journal({ paper, required: true, onTrouble });
+    journal.admit();
+    paper.fails = true;
+    journal.note({ event: "command" });
+    await expect.poll(() => troubles).toHaveLength(1);
+    expect(() => journal.admit()).toThrow("the audit log cannot be written");
+    paper.fails = false;
+    await expect.poll(() => troubles, { timeout: 5_000 }).toHaveLength(2);
+    journal.admit();
+    await journal[Symbol.asyncDispose]();
+  });
+});
+
+describe("a file that rotates", () => {
+  test("puts aside what is full, and keeps so many", async () => {
+    const path = join(directory, "audit.log");
+    await using file = new RotatedFile(path, { bytes: 100, files: 2 });
+    for (let number = 0; number < 9; number += 1) await file.write(`${number}${"-".repeat(48)}\n`);
+    expect(await readdir(directory)).toEqual(["audit.log", "audit.log.1", "audit.log.2"]);
+    const firsts = async (name: string) =>
+      (await readFile(join(directory, name), "utf8")).split("\n").map((line) => line[0]);
+    expect(await firsts("audit.log")).toEqual(["8", undefined]);
+    expect(await firsts("audit.log.1")).toEqual(["6", "7", undefined]);
+    expect(await firsts("audit.log.2")).toEqual(["4", "5", undefined]);
+  });
+
+  test("goes on behind what is there, and anew where another program put it aside", async () => {
+    const path = join(directory, "audit.log");
+    await using first = new RotatedFile(path);
+    await first.write("one\n");
+    await using second = new RotatedFile(path);
+    await second.write("two\n");
+    expect(await readFile(path, "utf8")).toBe("one\ntwo\n");
+    await rename(path, `${path}.old`);
+    await second.write("three\n");
+    expect(await readFile(path, "utf8")).toBe("three\n");
+  });
+
+  test("a full disk is an error, and leaves whole lines", async () => {
+    await using full = new RotatedFile("/dev/full");
+    await expect(full.write("one\n")).rejects.toThrow("ENOSPC");
+  });
+});

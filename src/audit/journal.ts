@@ -1,0 +1,118 @@
+import { CardwireError } from "../domain/errors.ts";
+import type { Audit, AuditRecord } from "./record.ts";
+
+/** How long records are gathered before they are written, ms. */
+const GATHER_MS = 100;
+/** Records that wait to be written, at most; what comes then is counted, and the count is written. */
+const MOST_WAITING = 50_000;
+/** So many are written at once. */
+const BATCH = 1_000;
+/** How long after a failure it is tried again, ms. */
+const AGAIN_MS = 1_000;
+
+/** Takes lines, each with its line end. */
+export interface Paper extends AsyncDisposable {
+  /** @throws when they could not be written; they will be offered again. */
+  write(lines: string): Promise<void>;
+}
+
+export interface JournalOptions {
+  readonly paper: Paper;
+  /** Whether nothing may happen that is not written down. */
+  readonly required: boolean;
+  /** Writing fails, or works again: `undefined`. Told once for each change. */
+  readonly onTrouble: (error: unknown) => void;
+}
+
+interface Noted {
+  readonly at: number;
+  readonly record: AuditRecord;
+}
+
+/**
+ * Writes records down, one line of JSON each, in order, without holding up whoever makes them. While it cannot be
+ * written (a full disk, say), records wait, and beyond a bound they are only counted.
+ */
+export class Journal implements Audit, AsyncDisposable {
+  readonly #options: JournalOptions;
+  #waiting: Noted[] = [];
+  #lost = 0;
+  #trouble: unknown;
+  #timer: NodeJS.Timeout | undefined;
+  #writing: Promise<void> = Promise.resolve();
+  #isWriting = false;
+
+  constructor(options: JournalOptions) {
+    this.#options = options;
+  }
+
+  admit(): void {
+    if (this.#options.required && this.#trouble !== undefined) throw this.#refusal();
+  }
+
+  note(record: AuditRecord): void {
+    if (this.#waiting.length >= MOST_WAITING) this.#lost += 1;
+    else this.#waiting.push({ at: Date.now(), record });
+    this.#writeIn(GATHER_MS);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearTimeout(this.#timer);
+    await this.#writing;
+    await this.#write({ isLast: true });
+    clearTimeout(this.#timer);
+    await this.#options.paper[Symbol.asyncDispose]();
+  }
+
+  #refusal(): CardwireError {
+    return new CardwireError("E_AUDIT", "the audit log cannot be written, and it is required", {
+      cause: this.#trouble,
+      hint: "Make room where the log is written, or set audit-required to false.",
+    });
+  }
+
+  #writeIn(delayMs: number): void {
+    if (this.#timer || this.#isWriting) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#writing = this.#write({ isLast: false });
+    }, delayMs);
+    this.#timer.unref();
+  }
+
+  /** Never rejects. */
+  async #write({ isLast }: { readonly isLast: boolean }): Promise<void> {
+    this.#isWriting = true;
+    try {
+      while (this.#waiting.length > 0 || this.#lost > 0) {
+        const batch = this.#waiting.slice(0, BATCH);
+        const lost = batch.length === this.#waiting.length ? this.#lost : 0;
+        await this.#options.paper.write(linesOf(batch, lost));
+        this.#waiting = this.#waiting.slice(batch.length);
+        this.#lost -= lost;
+        this.#tell(undefined);
+      }
+    } catch (error) {
+      this.#tell(error);
+    }
+    this.#isWriting = false;
+    if (this.#trouble !== undefined && !isLast) this.#writeIn(AGAIN_MS);
+  }
+
+  #tell(trouble: unknown): void {
+    const isNews = (trouble === undefined) !== (this.#trouble === undefined);
+    this.#trouble = trouble;
+    if (isNews) this.#options.onTrouble(trouble);
+  }
+}
+
+function linesOf(batch: readonly Noted[], lost: number): string {
+  const lines = batch.map(
+    ({ at, record }) => `${JSON.stringify({ time: new Date(at).toISOString(), ...record })}\n`,
+  );
+  if (lost > 0)
+    lines.push(
+      `${JSON.stringify({ time: new Date().toISOString(), event: "lost", records: lost })}\n`,
+    );
+  return lines.join("");
+}

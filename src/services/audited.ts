@@ -1,0 +1,142 @@
+import type { CardService, CardSession } from "../domain/card-service.ts";
+import { ReturnCodeError } from "../domain/errors.ts";
+import type { Audit, AuditRecord } from "../audit/record.ts";
+import { tellCommand, tellStatusWord } from "../audit/told-command.ts";
+
+/**
+ * `inner`, as one identity uses it, with a record of what he does with cards: each handle, and each command by its
+ * header and status word, never by its data.
+ */
+export function audited(inner: CardService, audit: Audit, identity: string): CardService {
+  const cardIn = (reader: string): string | undefined => {
+    const { atr } = inner.readers.find(({ name }) => name === reader) ?? {};
+    return atr && Buffer.from(atr).toString("hex");
+  };
+  return {
+    get readers() {
+      return inner.readers;
+    },
+    watch: (options) => inner.watch(options),
+    connect: async (reader, how, options) => {
+      audit.admit();
+      const about = () => ({ event: "connect", identity, reader, card: cardIn(reader) });
+      try {
+        const { session, activeProtocol } = await inner.connect(reader, how, options);
+        const card = cardIn(reader);
+        audit.note({ ...about(), share: how.share });
+        return {
+          session: new AuditedSession(session, audit, { identity, reader, card }),
+          activeProtocol,
+        };
+      } catch (error) {
+        audit.note({ ...about(), share: how.share, result: resultOf(error) });
+        throw error;
+      }
+    },
+    [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),
+  };
+}
+
+type Who = Pick<AuditRecord, "identity" | "reader" | "card">;
+
+class AuditedSession implements CardSession {
+  readonly #inner: CardSession;
+  readonly #audit: Audit;
+  readonly #who: Who;
+  readonly #since = performance.now();
+  #commands = 0;
+  #isOver = false;
+
+  constructor(inner: CardSession, audit: Audit, who: Who) {
+    this.#inner = inner;
+    this.#audit = audit;
+    this.#who = who;
+  }
+
+  begin(options: { signal: AbortSignal }): Promise<void> {
+    return this.#inner.begin(options);
+  }
+
+  end(disposition: number): Promise<void> {
+    return this.#inner.end(disposition);
+  }
+
+  async transmit(
+    apdu: Uint8Array,
+    pci: { readonly send: number; readonly receive: number },
+  ): Promise<{ readonly data: Uint8Array; readonly receiveProtocol: number }> {
+    this.#audit.admit();
+    const start = performance.now();
+    this.#commands += 1;
+    const about = () => ({ event: "command", ...this.#who, ...tellCommand(apdu) });
+    let result: Awaited<ReturnType<CardSession["transmit"]>>;
+    try {
+      result = await this.#inner.transmit(apdu, pci);
+    } catch (error) {
+      this.#audit.note({ ...about(), result: resultOf(error), ms: since(start) });
+      throw error;
+    }
+    const received = result.data.length;
+    this.#audit.note({ ...about(), received, sw: tellStatusWord(result.data), ms: since(start) });
+    return result;
+  }
+
+  async control(code: number, data: Uint8Array): Promise<Uint8Array> {
+    this.#audit.admit();
+    const start = performance.now();
+    const about = {
+      event: "control",
+      ...this.#who,
+      code: `0x${code.toString(16)}`,
+      sent: data.length,
+    };
+    try {
+      const answer = await this.#inner.control(code, data);
+      this.#audit.note({ ...about, received: answer.length, ms: since(start) });
+      return answer;
+    } catch (error) {
+      this.#audit.note({ ...about, result: resultOf(error), ms: since(start) });
+      throw error;
+    }
+  }
+
+  status(): Promise<void> {
+    return this.#inner.status();
+  }
+
+  getAttribute(id: number): Promise<Uint8Array> {
+    return this.#inner.getAttribute(id);
+  }
+
+  setAttribute(id: number, value: Uint8Array): Promise<void> {
+    return this.#inner.setAttribute(id, value);
+  }
+
+  reconnect(
+    how: { readonly share: number; readonly protocols: number },
+    initialization: number,
+  ): Promise<number> {
+    return this.#inner.reconnect(how, initialization);
+  }
+
+  async disconnect(disposition: number): Promise<void> {
+    await this.#inner.disconnect(disposition);
+    this.#ends("disconnect");
+  }
+
+  async abandon(): Promise<void> {
+    await this.#inner.abandon();
+    this.#ends("abandon");
+  }
+
+  #ends(event: string): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#audit.note({ event, ...this.#who, commands: this.#commands, ms: since(this.#since) });
+  }
+}
+
+const since = (start: number): number => Math.round((performance.now() - start) * 1_000) / 1_000;
+
+const resultOf = (error: unknown): string =>
+  error instanceof ReturnCodeError ? error.code : "failed";

@@ -1,0 +1,75 @@
+/** Names of commands by INS, as the standards call them. Those of one card's maker are not among them. */
+const interindustry: Readonly<Record<number, string>> = {
+  // ISO/IEC 7816-4, table 4; 7816-8; 7816-9
+  0x04: "DEACTIVATE FILE",
+  0x0c: "ERASE RECORD",
+  0x0e: "ERASE BINARY",
+  0x0f: "ERASE BINARY",
+  0x10: "PERFORM SCQL OPERATION",
+  0x12: "PERFORM TRANSACTION OPERATION",
+  0x14: "PERFORM USER OPERATION",
+  0x20: "VERIFY",
+  0x21: "VERIFY",
+  0x22: "MANAGE SECURITY ENVIRONMENT",
+  0x24: "CHANGE REFERENCE DATA",
+  0x26: "DISABLE VERIFICATION REQUIREMENT",
+  0x28: "ENABLE VERIFICATION REQUIREMENT",
+  0x2a: "PERFORM SECURITY OPERATION",
+  0x2c: "RESET RETRY COUNTER",
+  0x44: "ACTIVATE FILE",
+  0x46: "GENERATE ASYMMETRIC KEY PAIR",
+  0x47: "GENERATE ASYMMETRIC KEY PAIR",
+  0x70: "MANAGE CHANNEL",
+  0x82: "EXTERNAL AUTHENTICATE",
+  0x84: "GET CHALLENGE",
+  0x86: "GENERAL AUTHENTICATE",
+  0x87: "GENERAL AUTHENTICATE",
+  0x88: "INTERNAL AUTHENTICATE",
+  0xa0: "SEARCH BINARY",
+  0xa1: "SEARCH BINARY",
+  0xa2: "SEARCH RECORD",
+  0xa4: "SELECT",
+  0xb0: "READ BINARY",
+  0xb1: "READ BINARY",
+  0xb2: "READ RECORD",
+  0xb3: "READ RECORD",
+  0xc0: "GET RESPONSE",
+  0xc2: "ENVELOPE",
+  0xc3: "ENVELOPE",
+  0xca: "GET DATA",
+  0xcb: "GET DATA",
+  0xd0: "WRITE BINARY",
+  0xd1: "WRITE BINARY",
+  0xd2: "WRITE RECORD",
+  0xd6: "UPDATE BINARY",
+  0xd7: "UPDATE BINARY",
+  0xda: "PUT DATA",
+  0xdb: "PUT DATA",
+  0xdc: "UPDATE RECORD",
+  0xdd: "UPDATE RECORD",
+  0xe0: "CREATE FILE",
+  0xe2: "APPEND RECORD",
+  0xe4: "DELETE FILE",
+  0xe6: "TERMINATE DF",
+  0xe8: "TERMINATE EF",
+  0xfe: "TERMINATE CARD USAGE",
+};
+
+/** GlobalPlatform Card Specification 2.3.1, clause 11, with its class bytes 80 to 8F and C0 to FF. */
+const globalPlatform: Readonly<Record<number, string>> = {
+  0x50: "INITIALIZE UPDATE",
+  0xca: "GET DATA",
+  0xd8: "PUT KEY",
+  0xe2: "STORE DATA",
+  0xe4: "DELETE",
+  0xe6: "INSTALL",
+  0xe8: "LOAD",
+  0xf0: "SET STATUS",
+  0xf2: "GET STATUS",
+};
+
+/** What a command is called. @returns undefined for one that no standard names. */
+export function instructionName(cla: number, ins: number): string | undefined {
+  const isProprietary = (cla & 0x80) !== 0;
+  return (isProprietary ? globalPlatform[ins] : undefined) ?? interindustry[ins];
+}
