@@ -19,6 +19,7 @@ export const errorCodes = {
   E_LINE_DOWN:
     "There is no connection to the card host now. It is tried again without being asked.",
   E_LINK: "The cardwire at the other end refuses the link; its reason is given.",
+  E_LISTEN: "The address or port cannot be listened at.",
   E_LOCKED: "Another cardwire was busy with the same socket or name for more than two seconds.",
   E_NAME: "The text cannot be the name of an attachment.",
   E_NAME_IN_USE: "A running attachment has this name already.",
