@@ -1,7 +1,7 @@
 import type { ConnectOptions } from "../../domain/card-service.ts";
 import { ReturnCodeError } from "../../domain/errors.ts";
 import { Rv } from "../../domain/return-codes.ts";
-import type { CallType } from "../../wire/link/frames.ts";
+import { type CallType, Type } from "../../wire/link/frames.ts";
 import { type Answered, type CallBody, type Calls, LinkLost } from "./calls.ts";
 import type { RemoteHost } from "./host.ts";
 import { Loss, outlivesLink } from "./loss.ts";
@@ -16,7 +16,8 @@ export class RemoteHandle {
   #loss: Loss | undefined;
   /** Why it was not connected after all. */
   #refused: number | undefined;
-  #isEnded = false;
+  /** Aborts when nobody asks it any more: its program closed it, or died in the middle of a call. */
+  readonly #life = new AbortController();
 
   constructor(host: RemoteHost, reader: string, { calls, card }: Opened) {
     this.#host = host;
@@ -40,11 +41,11 @@ export class RemoteHandle {
 
   /** Nothing is asked of it any more. */
   get isEnded(): boolean {
-    return this.#isEnded;
+    return this.#life.signal.aborted;
   }
 
   end(): void {
-    this.#isEnded = true;
+    this.#life.abort(new ReturnCodeError("SCardReleaseContext", Rv.Cancelled));
     this.#host.ended(this.#card);
   }
 
@@ -66,7 +67,7 @@ export class RemoteHandle {
     body: CallBody<T>,
     options: { readonly flags?: number; readonly tail?: Uint8Array } = {},
   ): Promise<Answered> {
-    if (this.#isEnded) throw new ReturnCodeError(name, Rv.Cancelled);
+    if (this.isEnded) throw new ReturnCodeError(name, Rv.Cancelled);
     if (this.#refused !== undefined) throw new ReturnCodeError(name, this.#refused);
     if (this.#calls.isLost) throw new ReturnCodeError(name, await this.#lostNotice());
     try {
@@ -78,13 +79,17 @@ export class RemoteHandle {
     }
   }
 
-  /** After a loss: connects anew. */
+  /** After a loss: connects anew. @throws {ReturnCodeError} why it cannot; its program may also have died meanwhile. */
   async reopen(how: Pick<ConnectOptions, "share" | "protocols">): Promise<Opened> {
-    const isBack = await this.#host.confirm();
+    const { signal } = this.#life;
+    const isBack = await this.#host.confirm({ signal });
+    signal.throwIfAborted();
     const { calls, table } = this.#host;
     if (!isBack || !calls || !table.find(this.#reader))
       throw new ReturnCodeError("SCardReconnect", Rv.ReaderUnavailable);
-    const opened = await open(this.#host, calls, { reader: this.#reader, ...how });
+    const opened = await open(this.#host, calls, { reader: this.#reader, ...how }, signal);
+    if (signal.aborted) calls.tell(Type.Abandon, { card: opened.card }); // died since the answer came
+    signal.throwIfAborted();
     this.#card = opened.card;
     this.#calls = opened.calls;
     this.#loss = undefined;
@@ -94,7 +99,8 @@ export class RemoteHandle {
   async #lostNotice(): Promise<number> {
     const told = this.#loss?.told;
     if (told !== undefined) return told;
-    if (!(await this.#host.confirm())) return Rv.ReaderUnavailable;
+    const { signal } = this.#life;
+    if (!(await this.#host.confirm({ signal }))) return Rv.ReaderUnavailable;
     return this.#loss?.tell(this.#host.table.find(this.#reader)) ?? Rv.ReaderUnavailable;
   }
 }

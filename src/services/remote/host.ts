@@ -21,8 +21,8 @@ export interface RemoteHost {
   readonly calls: Calls | undefined;
   /** A number for a new handle. */
   number(): number;
-  /** Waits until the other end is there with a list newer than this. @returns false when it stays away. */
-  confirm(): Promise<boolean>;
+  /** Waits until the other end is there with a list newer than this. @returns false when it stays away, or `signal` aborts. */
+  confirm(options: { signal: AbortSignal }): Promise<boolean>;
   /** A handle is open; `notice` is called when the other end knows of a reset or removal. */
   began(card: number, session: RemoteSession): void;
   /** It is closed, or never was open. Harmless when it was told before. */

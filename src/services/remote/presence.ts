@@ -128,11 +128,11 @@ export class Presence {
     for await (const state of this.#state.follow({ signal })) if (state === wanted) return;
   }
 
-  /** Waits until the other end is there. @returns false when it stays away for longer than anybody waits. */
-  async confirm(): Promise<boolean> {
+  /** Waits until the other end is there. @returns false when it stays away for longer than anybody waits, or `signal` aborts. */
+  async confirm({ signal }: { signal: AbortSignal }): Promise<boolean> {
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(), CONFIRM_MS);
-    using either = firstSignal(late.signal, this.#life);
+    using either = firstSignal(late.signal, this.#life, signal);
     try {
       for await (const state of this.#state.follow(either)) if (state === "up") return true;
       return false;

@@ -171,8 +171,9 @@ export class RemoteService implements CardService, RemoteHost {
     how: ConnectOptions,
     { signal }: { signal: AbortSignal },
   ): Promise<Connected> {
-    if (this.state === "gone" && !(await this.confirm()))
-      throw new ReturnCodeError("SCardConnect", Rv.ReaderUnavailable);
+    const isBack = this.state !== "gone" || (await this.confirm({ signal }));
+    signal.throwIfAborted();
+    if (!isBack) throw new ReturnCodeError("SCardConnect", Rv.ReaderUnavailable);
     const calls = this.calls;
     if (!calls) throw new ReturnCodeError("SCardConnect", Rv.ReaderUnavailable);
     const { share, protocols } = how;
@@ -212,8 +213,8 @@ export class RemoteService implements CardService, RemoteHost {
   }
 
   /** @internal */
-  async confirm(): Promise<boolean> {
-    return await this.#presence.confirm();
+  async confirm(options: { signal: AbortSignal }): Promise<boolean> {
+    return await this.#presence.confirm(options);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -145,6 +145,7 @@ export class RemoteSession implements CardSession {
         }
       }
       const opened = await this.#handle.reopen(how);
+      if (this.#handle.isEnded) throw new ReturnCodeError("SCardReconnect", Rv.Cancelled);
       this.#hold(opened);
       if (initialization === Disposition.Leave) return opened.activeProtocol;
       return await holders.whileChanging(this.reader, ask);
@@ -240,7 +241,9 @@ export class RemoteSession implements CardSession {
   }
 
   #tellHolding(): void {
-    this.#host.holders.hold(this.reader, this, this.#levels.holds);
+    // A call may still be granted to a program that died over it.
+    const holds = !this.#handle.isEnded && this.#levels.holds;
+    this.#host.holders.hold(this.reader, this, holds);
   }
 
   /** @throws {ReturnCodeError} what the other end says, or what a handle says whose link was lost. */
