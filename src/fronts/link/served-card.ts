@@ -6,11 +6,9 @@ import { Rv } from "../../domain/return-codes.ts";
 import { type Body, Flag, type Frame, Type } from "../../wire/link/frames.ts";
 import { type Answer, type CallFrame, endsAll, nameOf } from "./call-frame.ts";
 import { fetchAhead } from "./fetch-ahead.ts";
+import { Turns } from "./turns.ts";
 
 const DONE: Answer = {};
-
-/** How long what a program believed done may still take when it is gone, ms. */
-const LAST_CALLS_MS = 1_000;
 
 interface ConnectHow {
   readonly share: number;
@@ -34,15 +32,7 @@ export class ServedCard {
   /** Begins that nobody waited for and that were refused: each command tries again, and runs only if it is granted. */
   #owed = 0;
   #isExclusive = false;
-  /** The calls so far, one after the other. */
-  #calls: Promise<unknown> = Promise.resolve();
-  #running = 0;
-  /** For what arrives now and its program waits for; another after each cancel. */
-  #stop = new AbortController();
-  /** The one of the call under way. */
-  #stopping = this.#stop;
-  /** For what it does not wait for. */
-  readonly #patience = new AbortController();
+  readonly #turns = new Turns();
 
   constructor(service: CardService, reader: string, principal: Principal) {
     this.#service = service;
@@ -52,7 +42,7 @@ export class ServedCard {
 
   /** Whether no call is under way or waits. */
   get isIdle(): boolean {
-    return this.#running === 0 && this.#session !== undefined;
+    return this.#turns.waiting === 0 && this.#session !== undefined;
   }
 
   get isExclusive(): boolean {
@@ -66,30 +56,17 @@ export class ServedCard {
 
   /** Calls that wait or are under way. */
   get waiting(): number {
-    return this.#running;
+    return this.#turns.waiting;
   }
 
   /** Does `job` after the calls before it, and after `others`. Never rejects if `job` does not. */
   inTurn<T>(job: () => Promise<T>, others?: Promise<unknown>): Promise<T> {
-    this.#running += 1;
-    const stop = this.#stop;
-    const run = () => {
-      this.#stopping = stop;
-      return job();
-    };
-    const free = this.#running === 1 && !others;
-    const done = free ? run() : Promise.all([this.#calls, others]).then(run);
-    const counted = done.finally(() => {
-      this.#running -= 1;
-    });
-    this.#calls = counted.catch(() => {});
-    return counted;
+    return this.#turns.take(job, others);
   }
 
   /** Gives up the connect or begin that is under way or waits for its turn. */
   cancel(): void {
-    this.#stop.abort(new ReturnCodeError("SCardCancel", Rv.Cancelled));
-    this.#stop = new AbortController();
+    this.#turns.cancel();
   }
 
   /** @throws {ReturnCodeError} as SCardConnect; what follows then gets the same. */
@@ -152,12 +129,7 @@ export class ServedCard {
    * the handle ends. Never rejects.
    */
   async abandon(): Promise<void> {
-    const gone = new ReturnCodeError("SCardReleaseContext", Rv.Cancelled);
-    this.#stop.abort(gone);
-    const late = setTimeout(() => this.#patience.abort(gone), LAST_CALLS_MS);
-    late.unref();
-    await this.inTurn(async () => {
-      clearTimeout(late);
+    await this.#turns.last(async () => {
       const session = this.#session;
       this.#session = undefined;
       this.#forget();
@@ -286,11 +258,8 @@ export class ServedCard {
     return { protocol };
   }
 
-  /**
-   * A signal for what may have to wait. What its program believes done is done though the program is gone, unless that
-   * takes long.
-   */
+  /** A signal for what may have to wait. */
   #stoppable(flags = 0): AbortSignal {
-    return (flags & Flag.Early) === 0 ? this.#stopping.signal : this.#patience.signal;
+    return (flags & Flag.Early) === 0 ? this.#turns.awaited : this.#turns.unawaited;
   }
 }
