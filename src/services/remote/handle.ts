@@ -49,10 +49,18 @@ export class RemoteHandle {
     this.#host.ended(this.#card);
   }
 
-  /** The connect that was foreseen to succeed did not. */
+  /**
+   * The connect that was foreseen to succeed did not. Where somebody has the card for himself the other end tries again
+   * before each call; where not, only a reconnect does.
+   */
   refuse(rv: number): void {
     this.#refused = rv;
     this.#host.ended(this.#card);
+  }
+
+  /** It was connected after all. */
+  accept(): void {
+    this.#refused = undefined;
   }
 
   /** The link was lost. */
@@ -68,8 +76,10 @@ export class RemoteHandle {
     options: { readonly flags?: number; readonly tail?: Uint8Array } = {},
   ): Promise<Answered> {
     if (this.isEnded) throw new ReturnCodeError(name, Rv.Cancelled);
-    if (this.#refused !== undefined) throw new ReturnCodeError(name, this.#refused);
     if (this.#calls.isLost) throw new ReturnCodeError(name, await this.#lostNotice());
+    const refused = this.#refused;
+    const isTried = refused === Rv.SharingViolation || type === Type.Reconnect;
+    if (refused !== undefined && !isTried) throw new ReturnCodeError(name, refused);
     try {
       return await this.#calls.call(name, type, body, options);
     } catch (error) {
@@ -93,6 +103,7 @@ export class RemoteHandle {
     this.#card = opened.card;
     this.#calls = opened.calls;
     this.#loss = undefined;
+    this.#refused = undefined;
     return opened;
   }
 
@@ -101,6 +112,7 @@ export class RemoteHandle {
     if (told !== undefined) return told;
     const { signal } = this.#life;
     if (!(await this.#host.confirm({ signal }))) return Rv.ReaderUnavailable;
-    return this.#loss?.tell(this.#host.table.find(this.#reader)) ?? Rv.ReaderUnavailable;
+    this.#loss ??= new Loss(undefined); // it never was connected
+    return this.#loss.tell(this.#host.table.find(this.#reader));
   }
 }

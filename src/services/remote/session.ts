@@ -181,7 +181,7 @@ export class RemoteSession implements CardSession {
   async abandon(): Promise<void> {
     if (this.#handle.isEnded) return;
     const { table, holders, options } = this.#host;
-    const { calls, card } = this.#handle;
+    const { calls, card, isRefused } = this.#handle;
     const held = this.#levels.holds;
     this.#finish();
     if (calls.isLost) return;
@@ -189,7 +189,8 @@ export class RemoteSession implements CardSession {
     const over = calls
       .call("SCardReleaseContext", Type.Abandon, body, { flags: Flag.Early })
       .catch(() => {}); // the link was lost, and the handle with it
-    table.expect({ reader: this.reader, handles: -1, ...(held && { protocol: 0 }) }, over);
+    if (!isRefused)
+      table.expect({ reader: this.reader, handles: -1, ...(held && { protocol: 0 }) }, over);
     if (held) void holders.whileChanging(this.reader, () => over);
     if (!options.pipelining) await over;
   }
@@ -198,7 +199,8 @@ export class RemoteSession implements CardSession {
   refuse(rv: number): void {
     this.#handle.refuse(rv);
     this.#standing.goodAt = -1;
-    this.#levels.forget();
+    if (rv === Rv.SharingViolation) this.#levels.doubt();
+    else this.#levels.forget();
     this.#tellHolding();
   }
 
@@ -254,7 +256,13 @@ export class RemoteSession implements CardSession {
     options: { readonly flags?: number; readonly tail?: Uint8Array } = {},
   ): Promise<Answered> {
     try {
-      return await this.#handle.call(name, type, body, options);
+      const answered = await this.#handle.call(name, type, body, options);
+      // The end of a transaction that never began is granted without a handle.
+      if (this.#handle.isRefused && type !== Type.End) {
+        this.#handle.accept();
+        this.#host.began(this.#handle.card, this);
+      }
+      return answered;
     } catch (error) {
       if (isNotice(error) && !this.#handle.calls.isLost) {
         this.#standing.goodAt = -1;
