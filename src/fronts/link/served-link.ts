@@ -114,11 +114,11 @@ export class ServedLink implements Serving {
     const card = this.#cards.get(number);
     if (!card) throw new ProtocolError(`there is no handle ${number}`);
     if (card.waiting >= MAX_WAITING) throw new ProtocolError("too many calls on one handle");
-    if (frame.type === Type.Reconnect) this.#noticed.delete(number);
     if (!card.isCounted) this.#others.connecting(card.reader);
     const isLast = frame.type === Type.Disconnect;
     this.#run(frame.body, card, async () => {
       const answer = await card.call(frame);
+      if (frame.type === Type.Reconnect) this.#noticed.delete(number); // and what was found before it
       if (isLast && this.#cards.get(number) === card) this.#forget(number);
       return answer;
     });

@@ -98,7 +98,10 @@ export class RemoteHandle {
     if (!isBack || !calls || !table.find(this.#reader))
       throw new ReturnCodeError("SCardReconnect", Rv.ReaderUnavailable);
     const opened = await open(this.#host, calls, { reader: this.#reader, ...how }, signal);
-    if (signal.aborted) calls.tell(Type.Abandon, { card: opened.card }); // died since the answer came
+    if (signal.aborted) {
+      this.#host.ended(opened.card); // its program died since the answer came
+      calls.tell(Type.Abandon, { card: opened.card });
+    }
     signal.throwIfAborted();
     this.#card = opened.card;
     this.#calls = opened.calls;

@@ -75,6 +75,8 @@ export class RemoteService implements CardService, RemoteHost {
   readonly #rest: Rest;
   readonly #foresight = new Foresight();
   readonly #sessions = new Map<number, RemoteSession>();
+  /** The reader of each handle, open or on the way. */
+  readonly #handles = new Map<number, string>();
   #number = 0;
 
   /** Use {@link remoteService}. */
@@ -195,19 +197,22 @@ export class RemoteService implements CardService, RemoteHost {
   }
 
   /** @internal */
-  number(): number {
+  number(reader: string): number {
     this.#number = (this.#number % 0xffff_fffe) + 1;
+    this.#handles.set(this.#number, reader);
     return this.#number;
   }
 
   /** @internal */
   began(card: number, session: RemoteSession): void {
     this.#sessions.set(card, session);
+    this.#handles.set(card, session.reader);
     this.table.opened(session.reader);
   }
 
   /** @internal */
   ended(card: number): void {
+    this.#handles.delete(card);
     const session = this.#sessions.get(card);
     if (this.#sessions.delete(card) && session) this.table.closed(session.reader);
   }
@@ -244,7 +249,7 @@ export class RemoteService implements CardService, RemoteHost {
       case Type.Result:
         return this.calls?.answer(frame);
       case Type.Notice:
-        return this.#sessions.get(frame.body.card)?.doubt();
+        return this.#notice(frame.body.card);
       case Type.Readers: {
         const before = this.table.list;
         const now = decodeReaders(before, frame.body.length, frame.tail);
@@ -263,6 +268,15 @@ export class RemoteService implements CardService, RemoteHost {
     }
   }
 
+  /**
+   * The other end knows of something that this handle has not been told. Whatever was answered before is no longer
+   * believed, an answer that came in one piece with this among it, which nobody has looked at yet.
+   */
+  #notice(card: number): void {
+    const reader = this.#handles.get(card);
+    if (reader !== undefined) this.holders.changed(reader);
+  }
+
   /** A reader changed: where its card may have been reset or changed, its handles have to ask. */
   #compare(old: Reader, now: Reader | undefined): void {
     const isSame =
@@ -276,6 +290,7 @@ export class RemoteService implements CardService, RemoteHost {
   #lost(): void {
     for (const session of this.#sessions.values()) session.lost();
     this.#sessions.clear();
+    this.#handles.clear();
     this.table.clear();
     this.#rest.renew();
   }

@@ -204,11 +204,6 @@ export class RemoteSession implements CardSession {
     this.#tellHolding();
   }
 
-  /** The other end knows of something that this handle has not been told. */
-  doubt(): void {
-    this.#standing.goodAt = -1;
-  }
-
   /** The link was lost. */
   lost(): void {
     this.#handle.lost();
