@@ -98,7 +98,7 @@ export class RemoteSession implements CardSession {
     const ask = async () =>
       (await this.#call("SCardControl", Type.Control, body, { tail: data })).data;
     const isFeatureQuery = code === FEATURE_REQUEST && data.length === 0;
-    const reader = isFeatureQuery ? this.#standing.answering(this.#handle.calls) : undefined;
+    const reader = isFeatureQuery ? this.#standing.undenied(this.#handle.calls) : undefined;
     return reader ? await this.#host.told.features(reader, ask) : await ask();
   }
 
