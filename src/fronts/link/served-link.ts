@@ -1,5 +1,6 @@
 import type { CardService, Reader } from "../../domain/card-service.ts";
 import { ProtocolError, ReturnCodeError } from "../../domain/errors.ts";
+import { Disposition } from "../../domain/pcsc.ts";
 import type { Principal } from "../../domain/principal.ts";
 import { Rv } from "../../domain/return-codes.ts";
 import type { LinkEnd, SessionFrame } from "../../link/end.ts";
@@ -105,7 +106,10 @@ export class ServedLink implements Serving {
     const card = new ServedCard(this.#service, reader, this.#principal);
     this.#cards.set(number, card);
     this.#others.connecting(reader);
-    this.#run(body, card, () => card.connect(body));
+    const connect = () => card.connect(body);
+    const isEarly = (body.flags & Flag.Early) !== 0;
+    const job = isEarly ? this.#order.connecting(number, connect) : connect;
+    this.#run(body, card, job, { waits: true });
     this.#lookAfter();
   }
 
@@ -116,12 +120,14 @@ export class ServedLink implements Serving {
     if (card.waiting >= MAX_WAITING) throw new ProtocolError("too many calls on one handle");
     if (!card.isCounted) this.#others.connecting(card.reader);
     const isLast = frame.type === Type.Disconnect;
-    this.#run(frame.body, card, async () => {
+    const waits = isLast && frame.body.disposition !== Disposition.Leave;
+    const job = async () => {
       const answer = await card.call(frame);
       if (frame.type === Type.Reconnect) this.#noticed.delete(number); // and what was found before it
       if (isLast && this.#cards.get(number) === card) this.#forget(number);
       return answer;
-    });
+    };
+    this.#run(frame.body, card, job, { waits });
   }
 
   #abandon(body: { readonly card: number; readonly call: number; readonly flags: number }): void {
@@ -134,14 +140,19 @@ export class ServedLink implements Serving {
     this.#order.add(card.reader, body.card, done);
   }
 
-  /** Runs a call in its turn, and tells what it came to, if anybody waits for that. */
+  /**
+   * Runs a call in its turn, and tells what it came to, if anybody waits for that.
+   *
+   * @param how.waits whether it would wait for another program's transaction.
+   */
   #run(
     body: { readonly card: number; readonly call: number; readonly flags: number },
     card: ServedCard,
     job: () => Promise<Answer>,
+    { waits }: { readonly waits: boolean },
   ): void {
     const bounded = async () => fitting(await job());
-    const done = card.inTurn(bounded, this.#order.before(card.reader, body.card));
+    const done = card.inTurn(bounded, this.#order.before(card.reader, body.card, waits));
     this.#answer(body, done);
     if ((body.flags & Flag.Early) === 0) return;
     this.#order.add(

@@ -152,3 +152,19 @@ test("it does not hide another's handle", async () => {
   await expect.poll(() => remote.readers[0]?.sharing).toBe(1);
   expect(remote.table.find(READER)?.othersMayHold).toBe(true);
 });
+
+test("one that has to wait holds up no call of others that need not", async () => {
+  await using subject = await linkToOneCard();
+  const { linked } = subject;
+  const session = await subject.connect();
+  linked.stall();
+  const late = await subject.connect();
+  await late.begin({ signal: soon() });
+  const other = await subject.direct();
+  await other.begin({ signal: soon() });
+  linked.flow();
+  expect(await codeOf(session.control(0x4200_0001, new Uint8Array(0)))).toBe(Rv.SharingViolation);
+  const answer = late.transmit(command, PCI);
+  await other.end(0);
+  expect(await codeOf(answer)).toBe(0);
+});
