@@ -82,17 +82,22 @@ export class Presence {
     listed.promise.catch(() => {}); // it is waited for below, if the session is opened at all
     const { way, patience, about, frame: take } = this.#options;
     let calls: Calls | undefined;
+    let isListed = false;
     const isPresent = (): boolean => calls !== undefined && this.#calls === calls;
+    /** Before the first list nobody has use for the session, whatever becomes of its connections. */
+    const isShown = (): boolean => isPresent() && isListed;
     const owner = {
       frame: (frame: SessionFrame) => {
         if (isPresent()) take(frame);
-        if (frame.type === Type.Readers) listed.resolve();
+        if (frame.type !== Type.Readers) return;
+        isListed = true;
+        listed.resolve();
       },
       down: (reason: unknown) => {
-        if (isPresent()) this.#enter("broken", reason);
+        if (isShown()) this.#enter("broken", reason);
       },
       up: () => {
-        if (isPresent()) this.#enter("up");
+        if (isShown()) this.#enter("up");
       },
       over: (reason: CardwireError) => {
         listed.reject(reason);
@@ -114,7 +119,7 @@ export class Presence {
       if (!isPresent())
         throw new CardwireError("E_CLOSED", "the other end closed the link at once");
       this.#upAt = performance.now();
-      this.#enter("up");
+      this.#enter(link.end.isUp ? "up" : "broken");
     } catch (error) {
       if (isPresent()) this.#calls = undefined;
       throw error;
