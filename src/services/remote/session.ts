@@ -5,7 +5,7 @@ import { Rv } from "../../domain/return-codes.ts";
 import { FEATURE_REQUEST } from "../../wire/pcsclite/constants.ts";
 import { type CallType, Flag, Type } from "../../wire/link/frames.ts";
 import type { Answered, CallBody } from "./calls.ts";
-import { Fetched } from "./fetched.ts";
+import { type Answer, Fetched } from "./fetched.ts";
 import { RemoteHandle } from "./handle.ts";
 import type { RemoteHost } from "./host.ts";
 import { Levels } from "./levels.ts";
@@ -78,19 +78,20 @@ export class RemoteSession implements CardSession {
   async transmit(
     apdu: Uint8Array,
     pci: { readonly send: number; readonly receive: number },
-  ): Promise<{ data: Uint8Array; receiveProtocol: number }> {
+  ): Promise<Answer> {
     const isAhead = this.#host.options.prefetch;
     const now = { protocol: pci.send, mark: this.#host.holders.mark(this.reader) };
     const known = isAhead ? this.#fetched.take(apdu, now) : undefined;
-    if (known) return { data: known, receiveProtocol: pci.send };
+    if (known) return known;
     const { protocol, data, ahead } = await this.#call(
       "SCardTransmit",
       Type.Transmit,
       { card: this.#handle.card, sendProtocol: pci.send, receiveProtocol: pci.receive },
       { flags: isAhead && this.#levels.isBegun ? this.#fetched.flags(apdu) : 0, tail: apdu },
     );
-    if (isAhead) this.#fetched.see(data, now, ahead);
-    return { data, receiveProtocol: protocol };
+    const answer = { data, receiveProtocol: protocol };
+    if (isAhead) this.#fetched.see(answer, now, ahead);
+    return answer;
   }
 
   async control(code: number, data: Uint8Array): Promise<Uint8Array> {
