@@ -130,10 +130,8 @@ export class RemoteSession implements CardSession {
     this.#levels.doubt(); // whether a transaction survives is not ours to say: the next end is awaited
     this.#fetched.forget();
     const ask = async (): Promise<number> => {
-      const mark = holders.mark(this.reader);
       const body = { card: this.#handle.card, ...how, initialization };
       const { protocol } = await this.#call("SCardReconnect", Type.Reconnect, body);
-      this.#standing.goodAt = initialization === Disposition.Leave ? mark : -1;
       this.#levels.share(how.share, this.#seen);
       return protocol;
     };
