@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { lstat, mkdtemp, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { isRunning, type ProcessIdentity, thisProcess } from "./process-identity.ts";
 
@@ -37,9 +37,15 @@ export async function ownedDirectories(
 /** Removes what dead processes left behind of `makeOwnedDirectory`, of this user, and nothing else. Never throws. */
 export async function sweepOwnedDirectories(parent: string, prefix: string): Promise<void> {
   for (const { path, inUse } of await ownedDirectories(parent, prefix)) {
-    // Another user's, in a shared parent: the system refuses, and it is not ours to remove.
-    if (!inUse) await rm(path, { recursive: true, force: true }).catch(() => {});
+    if (inUse || !(await isOurs(path))) continue;
+    await rm(path, { recursive: true, force: true }).catch(() => {}); // somebody else did at the same time
   }
+}
+
+/** Whether it is a directory of this user. In a shared parent anybody may give a name, and root may remove anything. */
+async function isOurs(path: string): Promise<boolean> {
+  const stats = await lstat(path).catch(() => undefined);
+  return stats?.isDirectory() === true && stats.uid === process.getuid?.();
 }
 
 function parse(name: string): Pick<OwnedDirectory, "prefix" | "owner"> | undefined {

@@ -5,11 +5,15 @@ import { setTimeout as delay } from "node:timers/promises";
 import { firstSignal } from "../../domain/first-signal.ts";
 import { readLine } from "../lines.ts";
 import { isAnswer, type Kept, type Order, orderLine, parseAnswer } from "../order.ts";
-import { type Findings, isEnd, lookScript, parseFindings } from "./look.ts";
+import { type Findings, isEnd, isFound, lookScript, parseFindings } from "./look.ts";
 
 /** How long the shell over there may take to say what it found, ms, and then an agent to start. */
 const LOOK_MS = 15_000;
 const AGENT_MS = 40_000;
+
+/** What a shell may say in all before that, characters, login shells' greetings among it, and how many lines of ours. */
+const MAX_LOOK = 1 << 20;
+const MAX_FOUND = 8;
 
 /** How long a session may take to end by itself, ms. */
 const END_MS = 2_000;
@@ -35,11 +39,13 @@ export class Dialogue {
     this.#child.stdin.write(lookScript(remoteNode));
     const lines: string[] = [];
     const isOver = await this.#within(LOOK_MS, signal, async (within) => {
-      for (;;) {
+      for (let said = 0; said <= MAX_LOOK && lines.length <= MAX_FOUND; ) {
         const line = await readLine(this.#child.stdout, within);
         if (line === undefined || isEnd(line)) return line !== undefined;
-        lines.push(line);
+        said += line.length + 1;
+        if (isFound(line)) lines.push(line);
       }
+      return false; // that is no shell
     });
     return isOver ? parseFindings(lines) : undefined;
   }

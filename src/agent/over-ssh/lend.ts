@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { SshLine } from "../../carriers/ssh/line.ts";
 import type { Published } from "../../carriers/ssh/remote-socket.ts";
@@ -10,10 +9,9 @@ import type { LinkEnd } from "../../link/end.ts";
 import { Hall } from "../../link/hall.ts";
 import { FEATURES } from "../../link/versions.ts";
 import type { LendOrder } from "../order.ts";
+import { arrive } from "./arrive.ts";
 import { AgentWay } from "./way.ts";
 
-/** Pauses between attempts to reach the agent, ms: doubled from the first up to the last. */
-const AGAIN_MS = { first: 100, last: 2_000 };
 /** How long a line that is down may take to come back for the end, and the other end to hear of that, ms. */
 const RETURN_MS = 5_000;
 const FAREWELL_MS = 2_000;
@@ -67,7 +65,11 @@ export async function lendThroughAgent(
     },
   });
   const life = new AbortController();
-  const arriving = arrive(way, hall, published, life.signal);
+  const entered = (): void => {
+    const { lent } = way.keeper ?? {};
+    if (lent) published.set({ ...lent, closedDoor: lent.closedDoor, hasShell: true });
+  };
+  const arriving = arrive(way, hall, { entered, signal: life.signal });
   return {
     way,
     async [Symbol.asyncDispose]() {
@@ -85,42 +87,6 @@ async function returned(line: SshLine, session: LinkEnd): Promise<void> {
   line.hurry();
   const end = performance.now() + RETURN_MS;
   while (!session.isUp && performance.now() < end) await sleep(LOOK_MS);
-}
-
-/** Brings each connection to the agent into the hall, one after the other. */
-function arrive(
-  way: AgentWay,
-  hall: Hall,
-  published: Watchable<Published | undefined>,
-  signal: AbortSignal,
-): { readonly done: Promise<void>; readonly idle: () => Promise<unknown> } {
-  let present: Promise<unknown> = Promise.resolve();
-  const run = async () => {
-    for (let pause = AGAIN_MS.first; !signal.aborted; ) {
-      try {
-        const stream = await way.open({ signal });
-        const { lent } = way.keeper ?? {};
-        if (lent) published.set({ ...lent, closedDoor: lent.closedDoor, hasShell: true });
-        present = once(stream, "close").catch(() => {}); // an error is an end, too
-        hall.accept(stream);
-        pause = AGAIN_MS.first;
-        await Promise.race([present, aborted(signal)]);
-        if (signal.aborted) stream.destroy();
-      } catch {
-        // The line says why; what an agent says that is started anew may pass.
-        await sleep(pause, undefined, { signal, ref: false }).catch(() => {}); // the loop sees it
-        pause = Math.min(pause * 2, AGAIN_MS.last);
-      }
-    }
-  };
-  return { done: run(), idle: () => present };
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }
 
 /** What an agent may say of the place of its socket. */

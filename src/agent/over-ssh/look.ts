@@ -60,10 +60,13 @@ exit
 }
 `;
 
+/** Whether a line is the script's, and not a login shell's greeting. */
+export const isFound = (line: string): boolean => line.startsWith(MARK);
+
 /** Whether a line is the script's last before it waits. */
 export const isEnd = (line: string): boolean => line === `${MARK}end`;
 
-/** @param lines whatever was printed, login shells' greetings among it. */
+/** @param lines of the script; others among them are passed over. */
 export function parseFindings(lines: readonly string[]): Findings {
   const found = new Map<string, { path: string; version: string }>();
   for (const line of lines) {

@@ -1,6 +1,6 @@
 import { ReturnCodeError } from "../../domain/errors.ts";
 import { Rv } from "../../domain/return-codes.ts";
-import { type CardCallType, type Frame, Type } from "../../wire/link/frames.ts";
+import { type CardCallType, Flag, type Frame, Type } from "../../wire/link/frames.ts";
 
 /** A call on a handle that is open. */
 export type CallFrame = Frame<CardCallType>;
@@ -13,6 +13,11 @@ export interface Answer {
   readonly ahead?: readonly Uint8Array[];
 }
 
+export const DONE: Answer = {};
+
+/** Whether its program went on without the answer. */
+export const isEarly = ({ body }: CallFrame): boolean => (body.flags & Flag.Early) !== 0;
+
 /** The PC/SC function that it stands for. */
 export const nameOf = (frame: CallFrame): string =>
   `SCard${Object.entries(Type).find(([, type]) => type === frame.type)?.[0] ?? ""}`;
@@ -22,3 +27,7 @@ export const endsAll = (error: unknown): boolean => {
   const rv = error instanceof ReturnCodeError ? error.rv : undefined;
   return rv === Rv.NotTransacted || rv === Rv.RemovedCard;
 };
+
+/** Whether a call was refused because another handle has the card for itself. */
+export const isDenied = (error: unknown): boolean =>
+  error instanceof ReturnCodeError && error.rv === Rv.SharingViolation;

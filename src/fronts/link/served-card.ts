@@ -1,48 +1,34 @@
-import type { CardService, CardSession } from "../../domain/card-service.ts";
+import type { CardService } from "../../domain/card-service.ts";
 import { ReturnCodeError } from "../../domain/errors.ts";
-import { Disposition, ShareMode } from "../../domain/pcsc.ts";
+import { Disposition } from "../../domain/pcsc.ts";
 import type { Principal } from "../../domain/principal.ts";
 import { Rv } from "../../domain/return-codes.ts";
-import { type Body, Flag, type Frame, Type } from "../../wire/link/frames.ts";
-import { type Answer, type CallFrame, endsAll, nameOf } from "./call-frame.ts";
-import { fetchAhead } from "./fetch-ahead.ts";
-
-const DONE: Answer = {};
-
-/** How long what a program believed done may still take when it is gone, ms. */
-const LAST_CALLS_MS = 1_000;
+import { type Body, Flag, Type } from "../../wire/link/frames.ts";
+import { type Answer, type CallFrame, DONE, isDenied, isEarly, nameOf } from "./call-frame.ts";
+import { OwedConnect } from "./owed-connect.ts";
+import { ServedSession } from "./served-session.ts";
+import { Turns } from "./turns.ts";
 
 interface ConnectHow {
   readonly share: number;
   readonly protocols: number;
-  readonly flags: number;
 }
 
 /**
- * One handle of a program at the other end. Programs go on without some answers; what such a call came to shows at the
- * next one that is answered.
+ * One handle of a program at the other end, whether it is connected or not. Programs go on without some answers; what
+ * such a call came to shows at the next one that is answered.
  */
 export class ServedCard {
   readonly reader: string;
   readonly #service: CardService;
   readonly #principal: Principal;
-  #session: CardSession | undefined;
+  readonly #turns = new Turns();
+  #session: ServedSession | undefined;
   /** What each call gets while there is no session: why it could not be connected, or that its transaction ended. */
   #without: number = Rv.InvalidHandle;
-  /** Transactions that were granted and not ended. */
-  #depth = 0;
-  /** Begins that nobody waited for and that were refused: each command tries again, and runs only if it is granted. */
-  #owed = 0;
-  #isExclusive = false;
-  /** The calls so far, one after the other. */
-  #calls: Promise<unknown> = Promise.resolve();
-  #running = 0;
-  /** For what arrives now and its program waits for; another after each cancel. */
-  #stop = new AbortController();
-  /** The one of the call under way. */
-  #stopping = this.#stop;
-  /** For what it does not wait for. */
-  readonly #patience = new AbortController();
+  /** What is connected before the next command. */
+  #owed: OwedConnect | undefined;
+  #isConnecting = true;
 
   constructor(service: CardService, reader: string, principal: Principal) {
     this.#service = service;
@@ -52,52 +38,48 @@ export class ServedCard {
 
   /** Whether no call is under way or waits. */
   get isIdle(): boolean {
-    return this.#running === 0 && this.#session !== undefined;
+    return this.#turns.waiting === 0 && this.#session !== undefined;
+  }
+
+  /** Whether the reader has this handle, or will in a moment. */
+  get isCounted(): boolean {
+    return this.#session !== undefined || this.#isConnecting;
   }
 
   get isExclusive(): boolean {
-    return this.#isExclusive;
+    return this.#session?.isExclusive ?? false;
   }
 
   /** Whether its program keeps others off the card, or believes so. */
   get holds(): boolean {
-    return this.#depth > 0 || this.#owed > 0 || this.#isExclusive;
+    return this.#session?.holds ?? (this.#owed?.begins ?? 0) > 0;
   }
 
   /** Calls that wait or are under way. */
   get waiting(): number {
-    return this.#running;
+    return this.#turns.waiting;
   }
 
   /** Does `job` after the calls before it, and after `others`. Never rejects if `job` does not. */
   inTurn<T>(job: () => Promise<T>, others?: Promise<unknown>): Promise<T> {
-    this.#running += 1;
-    const stop = this.#stop;
-    const run = () => {
-      this.#stopping = stop;
-      return job();
-    };
-    const free = this.#running === 1 && !others;
-    const done = free ? run() : Promise.all([this.#calls, others]).then(run);
-    const counted = done.finally(() => {
-      this.#running -= 1;
-    });
-    this.#calls = counted.catch(() => {});
-    return counted;
+    return this.#turns.take(job, others);
   }
 
   /** Gives up the connect or begin that is under way or waits for its turn. */
   cancel(): void {
-    this.#stop.abort(new ReturnCodeError("SCardCancel", Rv.Cancelled));
-    this.#stop = new AbortController();
+    this.#turns.cancel();
   }
 
   /** @throws {ReturnCodeError} as SCardConnect; what follows then gets the same. */
-  async connect(how: ConnectHow): Promise<Answer> {
+  async connect(how: ConnectHow & { readonly flags: number }): Promise<Answer> {
+    const wasAwaited = (how.flags & Flag.Early) === 0;
+    const signal = wasAwaited ? this.#turns.awaited : this.#turns.unawaited;
     try {
-      return await this.#connect("SCardConnect", how);
+      return await this.#connect("SCardConnect", how, { signal });
     } catch (error) {
-      this.#without = error instanceof ReturnCodeError ? error.rv : Rv.ReaderUnavailable;
+      this.#without = codeOf(error);
+      if (!wasAwaited && isDenied(error))
+        this.#owed = new OwedConnect(this.#service, this.reader, how);
       throw error;
     }
   }
@@ -106,45 +88,14 @@ export class ServedCard {
   async call(frame: CallFrame): Promise<Answer> {
     const session = this.#session;
     if (!session) return await this.#callWithout(frame);
-    switch (frame.type) {
-      case Type.Begin:
-        return await this.#begin(session, frame.body.flags);
-      case Type.End:
-        return await this.#end(session, frame.body.disposition);
-      case Type.Reconnect:
-        return await this.#reconnect(session, frame.body);
-      case Type.Disconnect:
-        return await this.#disconnect(session, frame.body);
-      case Type.Transmit:
-        await this.#pay(session);
-        return await this.#transmit(session, frame);
-      case Type.Control:
-        await this.#pay(session);
-        return { data: await session.control(frame.body.code, frame.tail) };
-      case Type.Status:
-        await this.#pay(session);
-        await session.status();
-        break;
-      case Type.GetAttribute:
-        await this.#pay(session);
-        return { data: await session.getAttribute(frame.body.code) };
-      case Type.SetAttribute:
-        await this.#pay(session);
-        await session.setAttribute(frame.body.code, frame.tail);
-        break;
-    }
-    return DONE;
+    const answer = await session.call(frame);
+    if (frame.type === Type.Disconnect) this.#end(Rv.InvalidHandle);
+    return answer;
   }
 
   /** What a look from time to time finds: the notice that nobody asked for yet. */
   async notice(): Promise<number | undefined> {
-    try {
-      await this.#session?.status();
-      return undefined;
-    } catch (error) {
-      const rv = error instanceof ReturnCodeError ? error.rv : undefined;
-      return rv === Rv.ResetCard || rv === Rv.RemovedCard ? rv : undefined;
-    }
+    return await this.#session?.notice();
   }
 
   /**
@@ -152,145 +103,95 @@ export class ServedCard {
    * the handle ends. Never rejects.
    */
   async abandon(): Promise<void> {
-    const gone = new ReturnCodeError("SCardReleaseContext", Rv.Cancelled);
-    this.#stop.abort(gone);
-    const late = setTimeout(() => this.#patience.abort(gone), LAST_CALLS_MS);
-    late.unref();
-    await this.inTurn(async () => {
-      clearTimeout(late);
-      const session = this.#session;
-      this.#session = undefined;
-      this.#forget();
-      await session?.abandon();
-    });
+    await this.#turns.last(async () => await this.#end(Rv.InvalidHandle)?.abandon());
   }
 
   /** The time of its transaction is over: the card is as if its holder had died, and its program learns of a reset. */
   async unlock(): Promise<void> {
-    const session = this.#session;
-    if (!session || !this.holds) return;
-    this.#session = undefined;
-    this.#forget();
-    this.#without = Rv.ResetCard;
-    await session.abandon();
+    if (this.#session?.holds) await this.#end(Rv.ResetCard)?.abandon();
   }
 
-  #forget(): void {
-    this.#depth = 0;
-    this.#owed = 0;
-    this.#isExclusive = false;
+  /** @param why what each call gets from here on. @returns the session that there was. */
+  #end(why: number): ServedSession | undefined {
+    const session = this.#session;
+    this.#session = undefined;
+    this.#owed = undefined;
+    this.#without = why;
+    return session;
   }
 
   async #callWithout(frame: CallFrame): Promise<Answer> {
     if (frame.type === Type.Disconnect) {
-      this.#without = Rv.InvalidHandle;
+      this.#end(Rv.InvalidHandle);
       return DONE;
     }
-    const isLost = this.#without === Rv.ResetCard;
-    if (frame.type !== Type.Reconnect) throw new ReturnCodeError(nameOf(frame), this.#without);
-    if (!isLost) throw new ReturnCodeError("SCardReconnect", this.#without);
-    const answer = await this.#connect("SCardReconnect", frame.body);
-    const session = this.#session;
-    if (frame.body.initialization === Disposition.Leave || !session) return answer;
-    return await this.#reconnect(session, frame.body);
+    if (frame.type === Type.Reconnect) return await this.#connectAnew(frame.body);
+    const owed = this.#owed;
+    if (!owed) throw new ReturnCodeError(nameOf(frame), this.#without);
+    if (frame.type === Type.Begin && isEarly(frame)) {
+      owed.begins += 1;
+      return DONE;
+    }
+    if (
+      frame.type === Type.End &&
+      frame.body.disposition === Disposition.Leave &&
+      owed.begins > 0
+    ) {
+      owed.begins -= 1;
+      return DONE;
+    }
+    const session = await this.#connectAgain(nameOf(frame), owed);
+    return await session.call(frame);
   }
 
-  async #connect(call: string, { share, protocols, flags }: ConnectHow): Promise<Answer> {
-    const signal = this.#stoppable(flags);
+  /** After the time of its transaction, or after a refusal that its program has been told of by each call. */
+  async #connectAnew(how: Body<typeof Type.Reconnect>): Promise<Answer> {
+    const call = "SCardReconnect";
+    if (this.#without === Rv.InvalidHandle) throw new ReturnCodeError(call, this.#without);
+    const owed = this.#owed;
+    const signal = this.#turns.awaited;
+    const answer = await this.#connect(call, how, { signal }).catch((error: unknown) => {
+      throw owed && isDenied(error) ? owed.refusal(call) : error;
+    });
+    if (how.initialization === Disposition.Leave) return answer;
+    return (await this.#session?.reconnect(how)) ?? answer;
+  }
+
+  /** What was connected without waiting is connected now, or the command that needs it is refused. */
+  async #connectAgain(call: string, owed: OwedConnect): Promise<ServedSession> {
+    try {
+      await this.#connect(call, owed, { signal: this.#turns.awaited, owed: owed.begins });
+    } catch (error) {
+      if (isDenied(error)) throw owed.refusal(call);
+      const rv = codeOf(error);
+      if (rv !== Rv.Cancelled) this.#end(rv);
+      throw error;
+    }
+    if (this.#session && owed.isSameCard) return this.#session;
+    await this.#end(Rv.RemovedCard)?.abandon();
+    throw new ReturnCodeError(call, Rv.RemovedCard);
+  }
+
+  async #connect(
+    call: string,
+    { share, protocols }: ConnectHow,
+    { signal, owed = 0 }: { readonly signal: AbortSignal; readonly owed?: number },
+  ): Promise<Answer> {
+    this.#isConnecting = true;
     try {
       const how = { share, protocols, principal: this.#principal };
       const { session, activeProtocol } = await this.#service.connect(this.reader, how, { signal });
-      this.#session = session;
-      this.#isExclusive = share === ShareMode.Exclusive;
+      this.#session = new ServedSession(session, this.#turns, { share, owed });
+      this.#owed = undefined;
       return { protocol: activeProtocol };
     } catch (error) {
       if (error instanceof ReturnCodeError || !signal.aborted) throw error;
       throw new ReturnCodeError(call, Rv.Cancelled, { cause: error });
+    } finally {
+      this.#isConnecting = false;
     }
-  }
-
-  async #begin(session: CardSession, flags: number): Promise<Answer> {
-    if (this.#owed > 0) await this.#pay(session);
-    try {
-      const signal = this.#stoppable(flags);
-      signal.throwIfAborted();
-      await session.begin({ signal });
-      this.#depth += 1;
-    } catch (error) {
-      if ((flags & Flag.Early) === 0) throw error;
-      this.#owed += 1;
-    }
-    return DONE;
-  }
-
-  /** What was begun without waiting is begun now, or the command that needs it is refused. */
-  async #pay(session: CardSession): Promise<void> {
-    while (this.#owed > 0) {
-      await session.begin({ signal: this.#stoppable() });
-      this.#owed -= 1;
-      this.#depth += 1;
-    }
-  }
-
-  async #end(session: CardSession, disposition: number): Promise<Answer> {
-    if (this.#owed > 0 && disposition === Disposition.Leave) {
-      this.#owed -= 1;
-      return DONE;
-    }
-    if (this.#owed > 0) await this.#pay(session);
-    try {
-      await session.end(disposition);
-      this.#depth = Math.max(0, this.#depth - 1);
-    } catch (error) {
-      if (endsAll(error)) this.#depth = 0;
-      throw error;
-    }
-    return DONE;
-  }
-
-  async #disconnect(session: CardSession, how: Body<typeof Type.Disconnect>): Promise<Answer> {
-    try {
-      await session.disconnect(how.disposition);
-    } catch (error) {
-      if ((how.flags & Flag.Early) === 0) throw error; // its program still has the handle
-      await session.abandon();
-    }
-    this.#session = undefined;
-    this.#without = Rv.InvalidHandle;
-    this.#forget();
-    return DONE;
-  }
-
-  async #transmit(
-    session: CardSession,
-    { body, tail }: Frame<typeof Type.Transmit>,
-  ): Promise<Answer> {
-    const pci = { send: body.sendProtocol, receive: body.receiveProtocol };
-    const { data, receiveProtocol } = await session.transmit(tail, pci);
-    const isOurs = this.#depth > 0 && (body.flags & Flag.Fetch) !== 0;
-    const ahead = isOurs ? await fetchAhead(session, { pci, flags: body.flags, data }) : [];
-    return { data, protocol: receiveProtocol, ahead };
-  }
-
-  async #reconnect(
-    session: CardSession,
-    how: { readonly share: number; readonly protocols: number; readonly initialization: number },
-  ): Promise<Answer> {
-    const { share, protocols, initialization } = how;
-    const protocol = await session.reconnect({ share, protocols }, initialization);
-    const isExclusive = share === ShareMode.Exclusive;
-    if (this.#isExclusive && !isExclusive) this.#depth += 1; // its level stays (seen with 1.9.9)
-    this.#isExclusive = isExclusive;
-    // Its program was told, by the command that should have been in that transaction.
-    this.#owed = 0;
-    return { protocol };
-  }
-
-  /**
-   * A signal for what may have to wait. What its program believes done is done though the program is gone, unless that
-   * takes long.
-   */
-  #stoppable(flags = 0): AbortSignal {
-    return (flags & Flag.Early) === 0 ? this.#stopping.signal : this.#patience.signal;
   }
 }
+
+const codeOf = (error: unknown): number =>
+  error instanceof ReturnCodeError ? error.rv : Rv.ReaderUnavailable;

@@ -18,6 +18,7 @@ const how = { share: ShareMode.Shared, protocols: 3, principal: { name: "test" }
 /** A service with a link to it, and the codes that its calls got. */
 function serve(service: CardService) {
   const codes = new Map<number, number>();
+  const notices: number[] = [];
   const far = new LinkEnd({
     frame: (frame) => link.frame(frame),
     down: () => link.down(),
@@ -27,6 +28,7 @@ function serve(service: CardService) {
   const near = new LinkEnd({
     frame: (frame) => {
       if (frame.type === Type.Result) codes.set(frame.body.call, frame.body.rv);
+      if (frame.type === Type.Notice) notices.push(frame.body.rv);
     },
     down: () => {},
     over: () => {},
@@ -40,7 +42,7 @@ function serve(service: CardService) {
     await expect.poll(() => codes.get(call)).toBeDefined();
     return codes.get(call) ?? 0;
   };
-  return { link, near, connect, answered };
+  return { link, near, connect, answered, notices };
 }
 
 test("a handle whose number is that of one that still disconnects ends with its link", async () => {
@@ -142,4 +144,37 @@ test("an answer that fits into no frame is refused, as where a program's buffer 
   const body = { card: 1, call: 2, flags: 0, sendProtocol: 2, receiveProtocol: 2 };
   near.send(Type.Transmit, body, Uint8Array.of(0, 1, 2, 3));
   expect(await answered(2)).toBe(Rv.InsufficientBuffer);
+});
+
+test("a reset is told of after a reconnect that came while the one before was found", async () => {
+  let looking = deferred();
+  let found = Promise.resolve();
+  const before = async ({ name }: { name: string }) => {
+    if (name !== "status") return;
+    looking.resolve();
+    await found;
+  };
+  await using service = fakeService([reader], { before });
+  const { near, connect, answered, notices } = serve(service);
+  connect(1, 1);
+  expect(await answered(1)).toBe(Rv.Success);
+  const { session: other } = await service.connect(NAME, how, {
+    signal: AbortSignal.timeout(10_000),
+  });
+  const reset = async (): Promise<void> => {
+    await other.reconnect(how, Disposition.Reset);
+  };
+  const late = deferred();
+  found = late.promise;
+  looking = deferred();
+  await reset();
+  await looking.promise;
+  const renew = { share: ShareMode.Shared, protocols: 3, initialization: Disposition.Leave };
+  near.send(Type.Reconnect, { card: 1, call: 2, flags: 0, ...renew });
+  await expect.poll(() => near.unacknowledged, { timeout: 5_000 }).toBe(0);
+  late.resolve();
+  expect(await answered(2)).toBe(Rv.Success);
+  expect(notices).toEqual([Rv.ResetCard]);
+  await reset();
+  await expect.poll(() => notices).toEqual([Rv.ResetCard, Rv.ResetCard]);
 });

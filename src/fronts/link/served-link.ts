@@ -1,5 +1,6 @@
 import type { CardService, Reader } from "../../domain/card-service.ts";
 import { ProtocolError, ReturnCodeError } from "../../domain/errors.ts";
+import { Disposition } from "../../domain/pcsc.ts";
 import type { Principal } from "../../domain/principal.ts";
 import { Rv } from "../../domain/return-codes.ts";
 import type { LinkEnd, SessionFrame } from "../../link/end.ts";
@@ -9,6 +10,7 @@ import { Flag, isForServer, MAX_PAYLOAD, nameOfType, Type } from "../../wire/lin
 import { encodeReaders, type LinkedReader } from "../../wire/link/reader-list.ts";
 import type { Answer, CallFrame } from "./call-frame.ts";
 import { ReaderOrder } from "./order.ts";
+import { Others } from "./others.ts";
 import { ServedCard } from "./served-card.ts";
 
 /** Handles of one link, and calls of one handle that wait. A cardwire at the other end keeps to less. */
@@ -16,11 +18,6 @@ const MAX_CARDS = 2_000;
 const MAX_WAITING = 64;
 /** Lists of readers that may be on the way; while more are, changes are put together. */
 const MAX_LISTS = 8;
-/**
- * How long a count of handles may be old, ms: pcscd looks every 0.4 s. For so long after a connect others that were
- * there before it are taken to be there still.
- */
-const COUNT_MS = 600;
 /** How often handles are asked whether a program of this computer reset their card, ms. */
 const LOOK_MS = 200;
 
@@ -31,9 +28,8 @@ export class ServedLink implements Serving {
   readonly #principal: Principal;
   readonly #cards = new Map<number, ServedCard>();
   readonly #order = new ReaderOrder();
+  readonly #others: Others;
   readonly #life = new AbortController();
-  /** Until when others may still use a reader, by its name, as performance.now() counts. */
-  readonly #othersUntil = new Map<string, number>();
   readonly #noticed = new Set<number>();
   #told: readonly LinkedReader[] = [];
   /** From what {@link #told} was made. */
@@ -47,6 +43,7 @@ export class ServedLink implements Serving {
     this.#service = service;
     this.#end = end;
     this.#principal = principal;
+    this.#others = new Others(service, this.#cards);
   }
 
   up(): void {
@@ -108,8 +105,11 @@ export class ServedLink implements Serving {
     if (this.#cards.size >= MAX_CARDS) throw new ProtocolError("too many handles");
     const card = new ServedCard(this.#service, reader, this.#principal);
     this.#cards.set(number, card);
-    if (this.#othersUse(reader)) this.#othersUntil.set(reader, performance.now() + COUNT_MS);
-    this.#run(body, card, () => card.connect(body));
+    this.#others.connecting(reader);
+    const connect = () => card.connect(body);
+    const isEarly = (body.flags & Flag.Early) !== 0;
+    const job = isEarly ? this.#order.connecting(number, connect) : connect;
+    this.#run(body, card, job, { waits: true });
     this.#lookAfter();
   }
 
@@ -118,13 +118,16 @@ export class ServedLink implements Serving {
     const card = this.#cards.get(number);
     if (!card) throw new ProtocolError(`there is no handle ${number}`);
     if (card.waiting >= MAX_WAITING) throw new ProtocolError("too many calls on one handle");
-    if (frame.type === Type.Reconnect) this.#noticed.delete(number);
+    if (!card.isCounted) this.#others.connecting(card.reader);
     const isLast = frame.type === Type.Disconnect;
-    this.#run(frame.body, card, async () => {
+    const waits = isLast && frame.body.disposition !== Disposition.Leave;
+    const job = async () => {
       const answer = await card.call(frame);
+      if (frame.type === Type.Reconnect) this.#noticed.delete(number); // and what was found before it
       if (isLast && this.#cards.get(number) === card) this.#forget(number);
       return answer;
-    });
+    };
+    this.#run(frame.body, card, job, { waits });
   }
 
   #abandon(body: { readonly card: number; readonly call: number; readonly flags: number }): void {
@@ -137,14 +140,19 @@ export class ServedLink implements Serving {
     this.#order.add(card.reader, body.card, done);
   }
 
-  /** Runs a call in its turn, and tells what it came to, if anybody waits for that. */
+  /**
+   * Runs a call in its turn, and tells what it came to, if anybody waits for that.
+   *
+   * @param how.waits whether it would wait for another program's transaction.
+   */
   #run(
     body: { readonly card: number; readonly call: number; readonly flags: number },
     card: ServedCard,
     job: () => Promise<Answer>,
+    { waits }: { readonly waits: boolean },
   ): void {
     const bounded = async () => fitting(await job());
-    const done = card.inTurn(bounded, this.#order.before(card.reader, body.card));
+    const done = card.inTurn(bounded, this.#order.before(card.reader, body.card, waits));
     this.#answer(body, done);
     if ((body.flags & Flag.Early) === 0) return;
     this.#order.add(
@@ -217,36 +225,17 @@ export class ServedLink implements Serving {
   #tellReaders({ always = false } = {}): void {
     if (!this.#watching) return;
     const { readers } = this.#service;
-    if (readers === this.#seen && !always && this.#othersUntil.size === 0) return;
+    if (readers === this.#seen && !always && !this.#others.mayLeave) return;
     const isFirst = this.#told.length === 0 && this.#seen.length === 0;
-    const now = readers.map((reader) => ({ ...reader, othersMayHold: this.#mayHold(reader) }));
+    const now = readers.map((reader) => ({
+      ...reader,
+      othersMayHold: this.#others.mayHold(reader),
+    }));
     this.#seen = readers;
     const { length, tail } = encodeReaders(this.#told, now);
     const isSame = length === this.#told.length && tail.length === length * INDEX_BYTES;
     this.#told = now;
     if (!isSame || isFirst || always) this.#end.send(Type.Readers, { length }, tail);
-  }
-
-  #othersUse(name: string): boolean {
-    const reader = this.#service.readers.find((one) => one.name === name);
-    return reader !== undefined && this.#mayHold(reader);
-  }
-
-  /** Whether programs that do not come through this link may have a card for themselves. */
-  #mayHold({ name, sharing }: Reader): boolean {
-    const until = this.#othersUntil.get(name);
-    if (until !== undefined) {
-      if (until > performance.now()) return true;
-      this.#othersUntil.delete(name);
-    }
-    let own = 0;
-    let isExclusive = false;
-    for (const card of this.#cards.values()) {
-      if (card.reader !== name) continue;
-      own += 1;
-      isExclusive ||= card.isExclusive;
-    }
-    return sharing < 0 ? !isExclusive : sharing > own;
   }
 
   // Notices.
@@ -261,7 +250,7 @@ export class ServedLink implements Serving {
 
   #lookForNotices(): void {
     for (const [number, card] of this.#cards) {
-      if (!card.isIdle || this.#noticed.has(number) || !this.#othersUse(card.reader)) continue;
+      if (!card.isIdle || this.#noticed.has(number) || !this.#others.use(card.reader)) continue;
       const looked = card.inTurn(() => card.notice());
       looked.then(
         (rv) => {

@@ -13,11 +13,18 @@ export interface Moment {
   readonly mark: number;
 }
 
+/** An answer of the card, and what the reader's driver said of its protocol. */
+export interface Answer {
+  readonly data: Uint8Array;
+  readonly receiveProtocol: number;
+}
+
 /**
  * GET RESPONSE fetched at the other end before the program asks. Only for a program that has itself asked once in
  * this way: with P1 P2 0, Le as announced or 0, which asks for all that there is, and the same CLA; and never under
- * secure messaging. What was fetched is given for such a command only. Should the program ask otherwise, it hears 6F00,
- * and nothing is fetched for it again.
+ * secure messaging. What was fetched is given for such a command only. Should the program ask otherwise, for fewer bytes
+ * for instance, it hears 6F00, and nothing is fetched for it again: a card may answer that with so many and 61xx, or
+ * with 6Cxx (ISO/IEC 7816-4, clause 5.6), and nobody can ask it any more.
  */
 export class Fetched {
   /** CLA of the GET RESPONSE that the program sends. */
@@ -27,6 +34,8 @@ export class Fetched {
   #announced: number | undefined;
   /** What follows it, as far as it was fetched. */
   #answers: readonly Uint8Array[] = [];
+  /** What came with them. */
+  #receiveProtocol = 0;
   /** When it was. */
   #at: Moment = { protocol: 0, mark: -1 };
 
@@ -38,8 +47,9 @@ export class Fetched {
   }
 
   /** The answer to `command`, if it was fetched from this card before. Whatever else is sent lets go of it. */
-  take(command: Uint8Array, now: Moment): Uint8Array | undefined {
+  take(command: Uint8Array, now: Moment): Answer | undefined {
     const announced = this.#announced;
+    const receiveProtocol = this.#receiveProtocol;
     const [answer, ...others] = this.#answers;
     this.forget();
     const [cla = 0, ins, p1, p2, le] = command;
@@ -48,18 +58,20 @@ export class Fetched {
     if (isPlain && announced !== undefined && !isSecure(cla)) this.#asksWith ??= cla;
     if (!answer || !this.#isSame(now)) return undefined;
     if (isPlain && cla === this.#asksWith) {
-      this.see(answer, now, others);
-      return answer;
+      const known = { data: answer, receiveProtocol };
+      this.see(known, now, others);
+      return known;
     }
     this.#isOff = true;
-    return NO_DIAGNOSIS;
+    return { data: NO_DIAGNOSIS, receiveProtocol };
   }
 
   /** An answer of the card, when its command was sent, and what was fetched after it. */
-  see(data: Uint8Array, now: Moment, ahead: readonly Uint8Array[] = []): void {
+  see({ data, receiveProtocol }: Answer, now: Moment, ahead: readonly Uint8Array[] = []): void {
     const [sw1, sw2] = data.subarray(-2);
     this.#announced = sw1 === MORE ? sw2 : undefined;
     this.#answers = ahead;
+    this.#receiveProtocol = receiveProtocol;
     this.#at = now;
   }
 

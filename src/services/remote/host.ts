@@ -19,11 +19,11 @@ export interface RemoteHost {
   readonly told: Told;
   /** The calls of the present session of the link. */
   readonly calls: Calls | undefined;
-  /** A number for a new handle. */
-  number(): number;
-  /** Waits until the other end is there with a list newer than this. @returns false when it stays away. */
-  confirm(): Promise<boolean>;
-  /** A handle is open; `notice` is called when the other end knows of a reset or removal. */
+  /** A number for a new handle on that reader. What the other end tells of it is heeded until it {@link ended}. */
+  number(reader: string): number;
+  /** Waits until the other end is there with a list newer than this. @returns false when it stays away, or `signal` aborts. */
+  confirm(options: { signal: AbortSignal }): Promise<boolean>;
+  /** A handle is open. */
   began(card: number, session: RemoteSession): void;
   /** It is closed, or never was open. Harmless when it was told before. */
   ended(card: number): void;

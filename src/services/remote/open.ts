@@ -23,7 +23,7 @@ export function openAhead(
   protocol: number,
 ): Opened & { readonly refused: Promise<number | undefined> } {
   const { reader, share } = how;
-  const card = host.number();
+  const card = host.number(reader);
   const done = calls.call("SCardConnect", Type.Connect, { card, ...how }, { flags: Flag.Early });
   host.table.expect({ reader, handles: 1, ...(share !== ShareMode.Direct && { protocol }) }, done);
   const refused = done.then(
@@ -42,7 +42,7 @@ export async function open(
   signal?: AbortSignal,
 ): Promise<Opened> {
   const { share } = how;
-  const card = host.number();
+  const card = host.number(how.reader);
   const mark = host.holders.mark(how.reader);
   const stop = () => calls.cancel(card);
   signal?.addEventListener("abort", stop, { once: true });
@@ -51,6 +51,7 @@ export async function open(
     signal?.throwIfAborted(); // too late to be given up: it is ended below
     return { calls, card, share, activeProtocol: protocol, mark };
   } catch (error) {
+    host.ended(card);
     if (!(error instanceof LinkLost)) calls.tell(Type.Abandon, { card });
     signal?.throwIfAborted();
     if (!(error instanceof LinkLost)) throw error;

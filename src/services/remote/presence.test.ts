@@ -1,5 +1,8 @@
 import { duplexPair } from "node:stream";
 import { expect, test } from "vitest";
+import { codeOf, linkToOneCard } from "../../../test/link/one-card.ts";
+import { deferred } from "../../domain/deferred.ts";
+import { Rv } from "../../domain/return-codes.ts";
 import { FrameStream } from "../../link/frame-stream.ts";
 import { encodeFrame, Reason, Type } from "../../wire/link/frames.ts";
 import { remoteService } from "./service.ts";
@@ -56,3 +59,30 @@ test("who gives up while a connection is made does not wait for an answer on it"
   await expect(started).rejects.toThrow("given up");
   expect(near.destroyed).toBe(true);
 }, 4_000);
+
+test("a new session that breaks before its first list is up only once that has come", async () => {
+  await using subject = await linkToOneCard({ patience: { graceMs: 400, lockMs: 100 } });
+  const { linked, remote, readers } = subject;
+  const session = await subject.connect();
+  linked.isOpen = false;
+  linked.cut();
+  await expect.poll(() => remote.state).toBe("gone");
+  const watch = readers.watch.bind(readers);
+  const list = deferred();
+  readers.watch = async function* (options) {
+    await list.promise;
+    yield* watch(options);
+  };
+  const asked = codeOf(session.status());
+  const { connections } = linked;
+  linked.isOpen = true;
+  await expect.poll(() => linked.connections).toBe(connections + 1);
+  await expect.poll(() => remote.calls).toBeDefined();
+  linked.cut();
+  await expect.poll(() => linked.connections).toBe(connections + 2);
+  await expect.poll(() => remote.figures.resumptions).toBe(1);
+  expect(remote.state).toBe("gone");
+  list.resolve();
+  expect(await asked).toBe(Rv.ResetCard);
+  expect(remote.state).toBe("up");
+});

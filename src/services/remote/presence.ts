@@ -82,17 +82,22 @@ export class Presence {
     listed.promise.catch(() => {}); // it is waited for below, if the session is opened at all
     const { way, patience, about, frame: take } = this.#options;
     let calls: Calls | undefined;
+    let isListed = false;
     const isPresent = (): boolean => calls !== undefined && this.#calls === calls;
+    /** Before the first list nobody has use for the session, whatever becomes of its connections. */
+    const isShown = (): boolean => isPresent() && isListed;
     const owner = {
       frame: (frame: SessionFrame) => {
         if (isPresent()) take(frame);
-        if (frame.type === Type.Readers) listed.resolve();
+        if (frame.type !== Type.Readers) return;
+        isListed = true;
+        listed.resolve();
       },
       down: (reason: unknown) => {
-        if (isPresent()) this.#enter("broken", reason);
+        if (isShown()) this.#enter("broken", reason);
       },
       up: () => {
-        if (isPresent()) this.#enter("up");
+        if (isShown()) this.#enter("up");
       },
       over: (reason: CardwireError) => {
         listed.reject(reason);
@@ -114,7 +119,7 @@ export class Presence {
       if (!isPresent())
         throw new CardwireError("E_CLOSED", "the other end closed the link at once");
       this.#upAt = performance.now();
-      this.#enter("up");
+      this.#enter(link.end.isUp ? "up" : "broken");
     } catch (error) {
       if (isPresent()) this.#calls = undefined;
       throw error;
@@ -128,11 +133,11 @@ export class Presence {
     for await (const state of this.#state.follow({ signal })) if (state === wanted) return;
   }
 
-  /** Waits until the other end is there. @returns false when it stays away for longer than anybody waits. */
-  async confirm(): Promise<boolean> {
+  /** Waits until the other end is there. @returns false when it stays away for longer than anybody waits, or `signal` aborts. */
+  async confirm({ signal }: { signal: AbortSignal }): Promise<boolean> {
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(), CONFIRM_MS);
-    using either = firstSignal(late.signal, this.#life);
+    using either = firstSignal(late.signal, this.#life, signal);
     try {
       for await (const state of this.#state.follow(either)) if (state === "up") return true;
       return false;

@@ -7,9 +7,10 @@ import { Rv } from "../../domain/return-codes.ts";
 import type { SessionFrame } from "../../link/end.ts";
 import type { Patience } from "../../link/hall.ts";
 import { isForClient, nameOfType, Type } from "../../wire/link/frames.ts";
-import { decodeReaders } from "../../wire/link/reader-list.ts";
+import { decodeReaders, type LinkedReader } from "../../wire/link/reader-list.ts";
 import type { Calls } from "./calls.ts";
 import { Foresight } from "./foresight.ts";
+import { Handles } from "./handles.ts";
 import { Holders } from "./holders.ts";
 import type { RemoteHost, RemoteOptions } from "./host.ts";
 import { open, openAhead } from "./open.ts";
@@ -74,8 +75,7 @@ export class RemoteService implements CardService, RemoteHost {
   readonly #presence: Presence;
   readonly #rest: Rest;
   readonly #foresight = new Foresight();
-  readonly #sessions = new Map<number, RemoteSession>();
-  #number = 0;
+  readonly #handles = new Handles();
 
   /** Use {@link remoteService}. */
   constructor(way: Way, options: RemoteServiceOptions) {
@@ -84,7 +84,7 @@ export class RemoteService implements CardService, RemoteHost {
     const { patience, about, restAfterMs } = options;
     this.#rest = new Rest({
       afterMs: restAfterMs,
-      isNeeded: () => this.#sessions.size > 0 || !this.calls,
+      isNeeded: () => this.#handles.size > 0 || !this.calls,
       tell: (isWanted) => this.calls?.watch(isWanted),
     });
     const frame = (one: SessionFrame) => this.#take(one);
@@ -171,8 +171,9 @@ export class RemoteService implements CardService, RemoteHost {
     how: ConnectOptions,
     { signal }: { signal: AbortSignal },
   ): Promise<Connected> {
-    if (this.state === "gone" && !(await this.confirm()))
-      throw new ReturnCodeError("SCardConnect", Rv.ReaderUnavailable);
+    const isBack = this.state !== "gone" || (await this.confirm({ signal }));
+    signal.throwIfAborted();
+    if (!isBack) throw new ReturnCodeError("SCardConnect", Rv.ReaderUnavailable);
     const calls = this.calls;
     if (!calls) throw new ReturnCodeError("SCardConnect", Rv.ReaderUnavailable);
     const { share, protocols } = how;
@@ -194,26 +195,25 @@ export class RemoteService implements CardService, RemoteHost {
   }
 
   /** @internal */
-  number(): number {
-    this.#number = (this.#number % 0xffff_fffe) + 1;
-    return this.#number;
+  number(reader: string): number {
+    return this.#handles.number(reader);
   }
 
   /** @internal */
   began(card: number, session: RemoteSession): void {
-    this.#sessions.set(card, session);
+    this.#handles.open(card, session);
     this.table.opened(session.reader);
   }
 
   /** @internal */
   ended(card: number): void {
-    const session = this.#sessions.get(card);
-    if (this.#sessions.delete(card) && session) this.table.closed(session.reader);
+    const reader = this.#handles.readerOf(card);
+    if (this.#handles.close(card) && reader !== undefined) this.table.closed(reader);
   }
 
   /** @internal */
-  async confirm(): Promise<boolean> {
-    return await this.#presence.confirm();
+  async confirm(options: { signal: AbortSignal }): Promise<boolean> {
+    return await this.#presence.confirm(options);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -243,7 +243,7 @@ export class RemoteService implements CardService, RemoteHost {
       case Type.Result:
         return this.calls?.answer(frame);
       case Type.Notice:
-        return this.#sessions.get(frame.body.card)?.doubt();
+        return this.#notice(frame.body.card);
       case Type.Readers: {
         const before = this.table.list;
         const now = decodeReaders(before, frame.body.length, frame.tail);
@@ -262,10 +262,23 @@ export class RemoteService implements CardService, RemoteHost {
     }
   }
 
-  /** A reader changed: where its card may have been reset or changed, its handles have to ask. */
-  #compare(old: Reader, now: Reader | undefined): void {
+  /**
+   * The other end knows of something that this handle has not been told. Whatever was answered before is no longer
+   * believed, an answer that came in one piece with this among it, which nobody has looked at yet.
+   */
+  #notice(card: number): void {
+    const reader = this.#handles.readerOf(card);
+    if (reader !== undefined) this.holders.changed(reader);
+  }
+
+  /**
+   * A reader changed: where its card may have been reset or changed, its handles have to ask. Others who had the card
+   * may have reset it as the last thing that they did.
+   */
+  #compare(old: LinkedReader, now: LinkedReader | undefined): void {
     const isSame =
       now !== undefined &&
+      (now.othersMayHold || !old.othersMayHold) &&
       now.eventCounter === old.eventCounter &&
       now.stateBits === old.stateBits &&
       (now.protocol === old.protocol || old.protocol === 0);
@@ -273,8 +286,7 @@ export class RemoteService implements CardService, RemoteHost {
   }
 
   #lost(): void {
-    for (const session of this.#sessions.values()) session.lost();
-    this.#sessions.clear();
+    this.#handles.lost();
     this.table.clear();
     this.#rest.renew();
   }

@@ -4,46 +4,43 @@ import { Disposition } from "../../domain/pcsc.ts";
 import { Rv } from "../../domain/return-codes.ts";
 import { FEATURE_REQUEST } from "../../wire/pcsclite/constants.ts";
 import { type CallType, Flag, Type } from "../../wire/link/frames.ts";
-import { type Answered, type CallBody, type Calls, LinkLost } from "./calls.ts";
-import { Fetched } from "./fetched.ts";
+import type { Answered, CallBody } from "./calls.ts";
+import { type Answer, Fetched } from "./fetched.ts";
+import { RemoteHandle } from "./handle.ts";
 import type { RemoteHost } from "./host.ts";
 import { Levels } from "./levels.ts";
-import { isNotice, Loss, outlivesLink } from "./loss.ts";
-import { type Opened, open } from "./open.ts";
+import { isNotice } from "./loss.ts";
+import type { Opened } from "./open.ts";
 import { Standing } from "./standing.ts";
 
-/** One handle at the other end of a link. When the link is lost it lives on and says so, as a lost pcscd's would. */
+/** PC/SC's calls on one handle at the other end of a link. What need not be asked or awaited is not. */
 export class RemoteSession implements CardSession {
   readonly #host: RemoteHost;
   readonly reader: string;
-  #calls: Calls | undefined;
-  #card = 0;
+  readonly #handle: RemoteHandle;
   readonly #levels = new Levels();
   readonly #standing: Standing;
   readonly #fetched = new Fetched();
-  #isEnded = false;
-  #loss: Loss | undefined;
-  /** Why it was not connected after all. */
-  #refused: number | undefined;
 
   constructor(host: RemoteHost, reader: string, opened: Opened) {
     this.#host = host;
     this.reader = reader;
     this.#standing = new Standing(host, reader, this);
+    this.#handle = new RemoteHandle(host, reader, opened);
     this.#hold(opened);
   }
 
   async begin({ signal }: { signal: AbortSignal }): Promise<void> {
     const { holders } = this.#host;
-    if (this.#standing.mayGoAhead(this.#calls)) {
+    if (this.#standing.mayGoAhead(this.#handle.calls)) {
       this.#standing.unawaited += 1;
-      this.#calls?.tell(Type.Begin, { card: this.#card });
+      this.#handle.calls.tell(Type.Begin, { card: this.#handle.card });
     } else {
-      const stop = () => this.#calls?.cancel(this.#card);
+      const stop = () => this.#handle.calls.cancel(this.#handle.card);
       signal.addEventListener("abort", stop, { once: true });
       try {
         await holders.whileWaiting(this.reader, () =>
-          this.#call("SCardBeginTransaction", Type.Begin, { card: this.#card }),
+          this.#call("SCardBeginTransaction", Type.Begin, { card: this.#handle.card }),
         );
       } finally {
         signal.removeEventListener("abort", stop);
@@ -55,11 +52,11 @@ export class RemoteSession implements CardSession {
 
   async end(disposition: number): Promise<void> {
     this.#fetched.forget();
-    const body = { card: this.#card, disposition };
+    const body = { card: this.#handle.card, disposition };
     if (disposition === Disposition.Leave && this.#endIsNoNews()) {
       this.#levels.end();
       this.#standing.unawaited += 1;
-      this.#calls?.tell(Type.End, body);
+      this.#handle.calls.tell(Type.End, body);
       this.#tellHolding();
       return;
     }
@@ -81,46 +78,47 @@ export class RemoteSession implements CardSession {
   async transmit(
     apdu: Uint8Array,
     pci: { readonly send: number; readonly receive: number },
-  ): Promise<{ data: Uint8Array; receiveProtocol: number }> {
+  ): Promise<Answer> {
     const isAhead = this.#host.options.prefetch;
     const now = { protocol: pci.send, mark: this.#host.holders.mark(this.reader) };
     const known = isAhead ? this.#fetched.take(apdu, now) : undefined;
-    if (known) return { data: known, receiveProtocol: pci.send };
+    if (known) return known;
     const { protocol, data, ahead } = await this.#call(
       "SCardTransmit",
       Type.Transmit,
-      { card: this.#card, sendProtocol: pci.send, receiveProtocol: pci.receive },
+      { card: this.#handle.card, sendProtocol: pci.send, receiveProtocol: pci.receive },
       { flags: isAhead && this.#levels.isBegun ? this.#fetched.flags(apdu) : 0, tail: apdu },
     );
-    if (isAhead) this.#fetched.see(data, now, ahead);
-    return { data, receiveProtocol: protocol };
+    const answer = { data, receiveProtocol: protocol };
+    if (isAhead) this.#fetched.see(answer, now, ahead);
+    return answer;
   }
 
   async control(code: number, data: Uint8Array): Promise<Uint8Array> {
-    const body = { card: this.#card, code };
+    const body = { card: this.#handle.card, code };
     const ask = async () =>
       (await this.#call("SCardControl", Type.Control, body, { tail: data })).data;
     const isFeatureQuery = code === FEATURE_REQUEST && data.length === 0;
-    const reader = isFeatureQuery ? this.#standing.answering(this.#calls) : undefined;
+    const reader = isFeatureQuery ? this.#standing.undenied(this.#handle.calls) : undefined;
     return reader ? await this.#host.told.features(reader, ask) : await ask();
   }
 
   async status(): Promise<void> {
-    if (this.#standing.answering(this.#calls)) return;
+    if (this.#standing.answering(this.#handle.calls)) return;
     const mark = this.#host.holders.mark(this.reader);
-    await this.#call("SCardStatus", Type.Status, { card: this.#card });
+    await this.#call("SCardStatus", Type.Status, { card: this.#handle.card });
     this.#standing.goodAt = mark;
   }
 
   async getAttribute(id: number): Promise<Uint8Array> {
-    const body = { card: this.#card, code: id };
+    const body = { card: this.#handle.card, code: id };
     const ask = async () => (await this.#call("SCardGetAttrib", Type.GetAttribute, body)).data;
-    const reader = this.#standing.answering(this.#calls);
+    const reader = this.#standing.answering(this.#handle.calls);
     return reader ? await this.#host.told.attribute(reader, id, ask) : await ask();
   }
 
   async setAttribute(id: number, value: Uint8Array): Promise<void> {
-    const body = { card: this.#card, code: id };
+    const body = { card: this.#handle.card, code: id };
     await this.#call("SCardSetAttrib", Type.SetAttribute, body, { tail: value });
   }
 
@@ -132,23 +130,23 @@ export class RemoteSession implements CardSession {
     this.#levels.doubt(); // whether a transaction survives is not ours to say: the next end is awaited
     this.#fetched.forget();
     const ask = async (): Promise<number> => {
-      const mark = holders.mark(this.reader);
-      const body = { card: this.#card, ...how, initialization };
+      const body = { card: this.#handle.card, ...how, initialization };
       const { protocol } = await this.#call("SCardReconnect", Type.Reconnect, body);
-      this.#standing.goodAt = initialization === Disposition.Leave ? mark : -1;
       this.#levels.share(how.share, this.#seen);
       return protocol;
     };
     try {
-      if (this.#calls && !this.#calls.isLost) {
+      if (!this.#handle.calls.isLost) {
         try {
           return await holders.whileChanging(this.reader, ask);
         } catch (error) {
-          if (this.#calls && !this.#calls.isLost) throw error; // else the link was lost meanwhile
+          if (!this.#handle.calls.isLost) throw error; // else the link was lost meanwhile
         }
       }
-      const activeProtocol = await this.#reopen(how);
-      if (initialization === Disposition.Leave) return activeProtocol;
+      const opened = await this.#handle.reopen(how);
+      if (this.#handle.isEnded) throw new ReturnCodeError("SCardReconnect", Rv.Cancelled);
+      this.#hold(opened);
+      if (initialization === Disposition.Leave) return opened.activeProtocol;
       return await holders.whileChanging(this.reader, ask);
     } finally {
       this.#tellHolding();
@@ -157,11 +155,11 @@ export class RemoteSession implements CardSession {
 
   async disconnect(disposition: number): Promise<void> {
     const { table, holders, options } = this.#host;
-    const body = { card: this.#card, disposition };
-    const calls = this.#calls;
+    const body = { card: this.#handle.card, disposition };
+    const { calls } = this.#handle;
     const call = () => this.#call("SCardDisconnect", Type.Disconnect, body);
-    if (calls?.isLost !== false) return this.#finish(); // the loss closed the handle
-    if (this.#refused !== undefined) {
+    if (calls.isLost) return this.#finish(); // the loss closed the handle
+    if (this.#handle.isRefused) {
       calls.tell(Type.Disconnect, body); // there is no handle, but the number is taken
       return this.#finish();
     }
@@ -180,39 +178,39 @@ export class RemoteSession implements CardSession {
   }
 
   async abandon(): Promise<void> {
-    if (this.#isEnded) return;
+    if (this.#handle.isEnded) return;
     const { table, holders, options } = this.#host;
-    const calls = this.#calls;
+    const { calls, card, isRefused } = this.#handle;
     const held = this.#levels.holds;
     this.#finish();
-    if (!calls || calls.isLost) return;
-    const body = { card: this.#card };
+    if (calls.isLost) return;
+    const body = { card };
     const over = calls
       .call("SCardReleaseContext", Type.Abandon, body, { flags: Flag.Early })
       .catch(() => {}); // the link was lost, and the handle with it
-    table.expect({ reader: this.reader, handles: -1, ...(held && { protocol: 0 }) }, over);
+    if (!isRefused)
+      table.expect({ reader: this.reader, handles: -1, ...(held && { protocol: 0 }) }, over);
     if (held) void holders.whileChanging(this.reader, () => over);
     if (!options.pipelining) await over;
   }
 
   /** The connect that was foreseen to succeed did not. */
   refuse(rv: number): void {
-    this.#refused = rv;
-    this.#host.ended(this.#card);
+    this.#handle.refuse(rv);
     this.#standing.goodAt = -1;
+    if (rv === Rv.SharingViolation) this.#levels.doubt();
+    else this.#levels.forget();
+    this.#tellHolding();
+  }
+
+  /** The link was lost. */
+  lost(): void {
+    this.#handle.lost();
     this.#levels.forget();
     this.#tellHolding();
   }
 
-  /** The other end knows of something that this handle has not been told. */
-  doubt(): void {
-    this.#standing.goodAt = -1;
-  }
-
-  #hold({ card, calls, share, mark }: Opened): void {
-    this.#card = card;
-    this.#calls = calls;
-    this.#loss = undefined;
+  #hold({ card, share, mark }: Opened): void {
     this.#standing.goodAt = mark;
     this.#levels.share(share, this.#seen);
     this.#tellHolding();
@@ -220,10 +218,9 @@ export class RemoteSession implements CardSession {
   }
 
   #finish(): void {
-    this.#isEnded = true;
+    this.#handle.end();
     this.#levels.forget();
     this.#tellHolding();
-    this.#host.ended(this.#card);
   }
 
   get #seen() {
@@ -233,14 +230,16 @@ export class RemoteSession implements CardSession {
   #endIsNoNews(): boolean {
     return (
       this.#host.options.pipelining &&
-      this.#calls?.isLost === false &&
+      !this.#handle.calls.isLost &&
       this.#standing.mayGoOn &&
       this.#levels.endIsGranted(this.#seen)
     );
   }
 
   #tellHolding(): void {
-    this.#host.holders.hold(this.reader, this, this.#levels.holds);
+    // A call may still be granted to a program that died over it.
+    const holds = !this.#handle.isEnded && this.#levels.holds;
+    this.#host.holders.hold(this.reader, this, holds);
   }
 
   /** @throws {ReturnCodeError} what the other end says, or what a handle says whose link was lost. */
@@ -250,18 +249,16 @@ export class RemoteSession implements CardSession {
     body: CallBody<T>,
     options: { readonly flags?: number; readonly tail?: Uint8Array } = {},
   ): Promise<Answered> {
-    if (this.#isEnded) throw new ReturnCodeError(name, Rv.Cancelled);
-    if (this.#refused !== undefined) throw new ReturnCodeError(name, this.#refused);
-    const calls = this.#calls;
-    if (!calls || calls.isLost) throw new ReturnCodeError(name, await this.#lostNotice());
     try {
-      return await calls.call(name, type, body, options);
-    } catch (error) {
-      if (error instanceof LinkLost) {
-        const rv = outlivesLink(type) ? Rv.NotTransacted : await this.#lostNotice();
-        throw new ReturnCodeError(name, rv, { cause: error });
+      const answered = await this.#handle.call(name, type, body, options);
+      // The end of a transaction that never began is granted without a handle.
+      if (this.#handle.isRefused && type !== Type.End) {
+        this.#handle.accept();
+        this.#host.began(this.#handle.card, this);
       }
-      if (isNotice(error)) {
+      return answered;
+    } catch (error) {
+      if (isNotice(error) && !this.#handle.calls.isLost) {
         this.#standing.goodAt = -1;
         this.#levels.noticed(error.rv);
         this.#tellHolding();
@@ -270,29 +267,5 @@ export class RemoteSession implements CardSession {
     } finally {
       this.#standing.unawaited = 0;
     }
-  }
-
-  /** The link was lost. */
-  lost(): void {
-    this.#loss = new Loss(this.#seen);
-    this.#levels.forget();
-    this.#tellHolding();
-  }
-
-  async #lostNotice(): Promise<number> {
-    const told = this.#loss?.told;
-    if (told !== undefined) return told;
-    if (!(await this.#host.confirm())) return Rv.ReaderUnavailable;
-    return this.#loss?.tell(this.#seen) ?? Rv.ReaderUnavailable;
-  }
-
-  async #reopen(how: Pick<ConnectOptions, "share" | "protocols">): Promise<number> {
-    const isBack = await this.#host.confirm();
-    const { calls } = this.#host;
-    if (!isBack || !calls || !this.#seen)
-      throw new ReturnCodeError("SCardReconnect", Rv.ReaderUnavailable);
-    const opened = await open(this.#host, calls, { reader: this.reader, ...how });
-    this.#hold(opened);
-    return opened.activeProtocol;
   }
 }

@@ -85,3 +85,12 @@ test("access that is exclusive tells nothing of handles", async () => {
   readers.set(counting(0));
   expect(shown()).toBe(0);
 });
+
+test("a handle that is closed before it was refused does not show as exclusive access", async () => {
+  const { call, shown } = shownAt(0);
+  const connect = call(1);
+  call(-1).resolve();
+  connect.reject(new Error("refused"));
+  await vi.advanceTimersByTimeAsync(1);
+  expect(shown()).toBe(0);
+});

@@ -135,7 +135,7 @@ export class ShownReaders {
     let count = sharing;
     for (const { effect, isOver, isCounted } of this.#effects) {
       if (effect.reader !== name) continue;
-      if (!isCounted) count = count < 0 ? 0 : count + effect.handles;
+      if (!isCounted) count = count < 0 ? 0 : Math.max(0, count + effect.handles);
       if (effect.protocol === undefined || isOver) continue;
       const isUp = effect.protocol !== Protocol.Undefined;
       shown = { ...shown, protocol: effect.protocol, ...(isUp && { stateBits: READY }) };

@@ -1,6 +1,7 @@
 import type { Reader } from "../../domain/card-service.ts";
 import type { Calls } from "./calls.ts";
 import type { RemoteHost } from "./host.ts";
+import type { LinkedReader } from "../../wire/link/reader-list.ts";
 
 /** Calls in a row whose answers nobody waits for; the next one is awaited. */
 const MAX_UNAWAITED = 32;
@@ -26,18 +27,25 @@ export class Standing {
     return this.unawaited < MAX_UNAWAITED;
   }
 
-  /** The reader, if whatever is asked of this handle would be answered: it has no notice, and nobody keeps it off the card. */
-  answering(calls: Calls | undefined): Reader | undefined {
-    const { options, holders, table } = this.#host;
-    const reader = table.find(this.#reader);
-    const isKnown = options.pipelining && calls?.isUp === true && reader !== undefined;
-    if (!isKnown || !holders.isUnchanged(this.#reader, this.goodAt)) return undefined;
-    return holders.isFreeFor(this.#reader, this.#session) ? reader : undefined;
+  /**
+   * The reader, if whatever is asked of this handle would be answered: it has no notice, and nobody keeps it off the
+   * card, nor could have taken it.
+   */
+  answering(calls: Calls): Reader | undefined {
+    const reader = this.undenied(calls);
+    return reader?.othersMayHold === false ? reader : undefined;
   }
 
-  /** Whether a begin will be granted: the card is free, and nobody else could have taken it. */
-  mayGoAhead(calls: Calls | undefined): boolean {
-    if (!this.mayGoOn || !this.answering(calls)) return false;
-    return this.#host.table.find(this.#reader)?.othersMayHold === false;
+  /** The same as far as this link's programs go. */
+  undenied(calls: Calls): LinkedReader | undefined {
+    const { options, holders, table } = this.#host;
+    if (!options.pipelining || !calls.isUp) return undefined;
+    if (!holders.isUnchanged(this.#reader, this.goodAt)) return undefined;
+    return holders.isFreeFor(this.#reader, this.#session) ? table.find(this.#reader) : undefined;
+  }
+
+  /** Whether a begin will be granted. */
+  mayGoAhead(calls: Calls): boolean {
+    return this.mayGoOn && this.answering(calls) !== undefined;
   }
 }
