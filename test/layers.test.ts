@@ -15,6 +15,9 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   fronts: ["domain", "host", "link", "observe", "wire"],
   testing: ["domain"],
   agent: ["carriers", "domain", "fronts", "host", "link", "services", "wire"],
+  // Both ends of `serve`: the card host, and a client host that joined it.
+  serve: ["carriers", "domain", "fronts", "host", "link", "observe", "services", "wire"],
+  joined: ["carriers", "domain", "host", "observe", "services", "wire"],
   doctor: ["carriers", "domain", "host", "observe", "services", "wire"],
   cli: [
     "agent",
@@ -24,7 +27,9 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "domain",
     "fronts",
     "host",
+    "joined",
     "observe",
+    "serve",
     "services",
     "software-cards",
     "wire",

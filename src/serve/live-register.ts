@@ -17,6 +17,7 @@ export class LiveRegister implements AsyncDisposable {
   #watcher: FSWatcher | undefined;
   #timer: NodeJS.Timeout | undefined;
   #reading: Promise<void> = Promise.resolve();
+  #isSoon = false;
   #isClosed = false;
 
   private constructor(store: Store, register: Register, problem: (error: unknown) => void) {
@@ -46,9 +47,19 @@ export class LiveRegister implements AsyncDisposable {
     return this.#register.follow(options);
   }
 
+  /** As the files have it at this very moment. Of a file that cannot be read now, what was read last. */
+  async latest(): Promise<Register> {
+    this.#reading = this.#reading.then(() => this.#read());
+    await this.#reading;
+    return this.value;
+  }
+
   /** Changes the files, and then what holds here. @throws {CardwireError} as {@link Store.change} does. */
   async change(change: (register: Register) => Register): Promise<void> {
-    this.#set(await this.#store.change(change));
+    // Not while it is read: what was read before would show after it.
+    const changed = this.#reading.then(async () => this.#set(await this.#store.change(change)));
+    this.#reading = changed.catch(() => {}); // whoever asked for it is told
+    await changed;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -74,13 +85,16 @@ export class LiveRegister implements AsyncDisposable {
   #lookLater(ms = this.#watcher ? LOOK_MS.told : LOOK_MS.untold): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
+      this.#isSoon = false;
       this.#reading = this.#reading.then(() => this.#read());
     }, ms);
     this.#timer.unref();
   }
 
   #soon(): void {
-    if (!this.#isClosed) this.#lookLater(SETTLE_MS);
+    if (this.#isClosed || this.#isSoon) return;
+    this.#isSoon = true;
+    this.#lookLater(SETTLE_MS);
   }
 
   /** Never rejects. */
@@ -90,7 +104,7 @@ export class LiveRegister implements AsyncDisposable {
     } catch (error) {
       this.#problem(error);
     }
-    if (!this.#isClosed) this.#lookLater();
+    if (!this.#isClosed && !this.#isSoon) this.#lookLater();
   }
 
   #set(register: Register): void {

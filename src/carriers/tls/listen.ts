@@ -14,6 +14,9 @@ import { WaitingRoom, type WaitingRoomOptions } from "./waiting-room.ts";
 /** Connections that have not shown who they are: at once, from one network, and for how long, ms. */
 const WAITING: WaitingRoomOptions = { most: 256, mostEach: 32, limitMs: 10_000 };
 
+/** How long what was said last may take to go out at the end, ms. */
+const LAST_WORDS_MS = 300;
+
 /** Somebody whose handshake is over. Who he is remains to be looked at. */
 export interface Arrival {
   readonly stream: TLSSocket;
@@ -117,8 +120,12 @@ export async function listenTls(options: TlsListenOptions): Promise<TlsListener>
     async [Symbol.asyncDispose]() {
       const closed = servers.map((server) => once(server, "close"));
       for (const server of servers) server.close();
-      for (const raw of streams.values()) raw.destroy();
+      const late = setTimeout(() => {
+        for (const raw of streams.values()) raw.destroy();
+      }, LAST_WORDS_MS);
+      room.clear();
       await Promise.all(closed);
+      clearTimeout(late);
     },
   };
 }

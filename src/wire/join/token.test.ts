@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { CardwireError } from "../../domain/errors.ts";
 import { encodeToken, MAX_ADDRESSES, parseToken, type Token } from "./token.ts";
 
 const host = fc.oneof(fc.domain(), fc.ipV4(), fc.ipV6());
@@ -10,6 +11,16 @@ const tokens: fc.Arbitrary<Token> = fc.record({
   fingerprint: fc.uint8Array({ minLength: 32, maxLength: 32 }),
   secret: fc.uint8Array({ minLength: 16, maxLength: 16 }),
 });
+
+/** The message with which a text is refused. */
+function refusalOf(text: string): string {
+  try {
+    parseToken(text);
+  } catch (error) {
+    if (CardwireError.is(error) && error.code === "E_TOKEN") return error.message;
+  }
+  throw new Error("it is not refused as it should be");
+}
 
 const refusal = expect.objectContaining({ code: "E_TOKEN" });
 
@@ -26,7 +37,7 @@ describe("a token", () => {
 
   test("has the bytes that docs/serve.md tells", () => {
     const body = Buffer.from(
-      `011e88${"11".repeat(32)}${"22".repeat(16)}01${"08"}${Buffer.from("cardhost").toString("hex")}`,
+      `011e88${"11".repeat(32)}${"22".repeat(16)}0108${Buffer.from("cardhost").toString("hex")}`,
       "hex",
     );
     const check = createHash("sha256").update(body).digest().subarray(0, 4);
@@ -42,7 +53,7 @@ describe("a token", () => {
 
   test("is refused with any character changed, or one lost", () => {
     const places = fc.nat();
-    const letters = fc.constantFrom(..."abcXYZ019-_");
+    const letters = fc.constantFrom("a", "b", "X", "Y", "0", "9", "-", "_");
     fc.assert(
       fc.property(tokens, places, letters, (token, place, letter) => {
         const word = encodeToken(token);
@@ -57,15 +68,8 @@ describe("a token", () => {
   test("is not found in garbage, nor any of it in the message", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary", minLength: 12 }), (text) => {
-        for (const one of [text, `cardwire-1-${text}`]) {
-          try {
-            parseToken(one);
-            expect.unreachable();
-          } catch (error) {
-            expect(error).toMatchObject({ code: "E_TOKEN" });
-            expect(String(error)).not.toContain(text.trim() || "\0");
-          }
-        }
+        for (const one of [text, `cardwire-1-${text}`])
+          expect(refusalOf(one)).not.toContain(text.trim() || "\0");
       }),
     );
   });
