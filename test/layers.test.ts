@@ -11,7 +11,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   "software-cards": ["domain", "wire"],
   link: ["domain", "wire"],
   services: ["carriers", "domain", "link", "observe", "software-cards", "wire"],
-  client: ["carriers", "domain", "host", "services", "wire"],
+  client: ["carriers", "domain", "host", "joined", "services", "wire"],
   fronts: ["domain", "host", "link", "observe", "wire"],
   testing: ["domain"],
   agent: ["carriers", "domain", "fronts", "host", "link", "services", "wire"],

@@ -82,6 +82,11 @@ export class Store {
   }
 }
 
+/** The state of a card host, as far as there is one: nothing is made. */
+export async function existingStore(path: string = servePath()): Promise<Store> {
+  return new Store(await realpath(path).catch(() => path)); // not there: it reads as empty
+}
+
 /** Opens the state of a card host, made where there is none. @throws {CardwireError} `E_STATE`, `E_DISK_FULL` */
 export async function openStore(path: string = servePath()): Promise<Store> {
   await makePrivatePath(path);

@@ -60,7 +60,8 @@ describe("a token", () => {
         const at = 11 + (place % (word.length - 11));
         expect(() => parseToken(word.slice(0, at) + word.slice(at + 1))).toThrow(refusal);
         const changed = word.slice(0, at) + letter + word.slice(at + 1);
-        if (changed !== word) expect(() => parseToken(changed)).toThrow(refusal);
+        fc.pre(changed !== word);
+        expect(() => parseToken(changed)).toThrow(refusal);
       }),
     );
   });
