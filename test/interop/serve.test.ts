@@ -40,8 +40,10 @@ async function startServe(...flags: readonly string[]): Promise<void> {
 beforeEach(async () => startServe());
 afterEach(async () => {
   serve.kill("SIGINT");
-  expect(await serve.exited).toMatchObject({ status: 0 });
-  expect(await leftIn(join(lab.computer1.root, "run/user/4101/cardwire"))).toEqual([]);
+  const { status } = await serve.exited;
+  const left = await leftIn(join(lab.computer1.root, "run/user/4101/cardwire"));
+  if (status !== 0 || left.length > 0)
+    throw new Error(`serve ended with ${status}, left behind: ${left.join(", ")}`);
   await rm(home("computer1", "alice"), { recursive: true, force: true });
   for (const user of ["bob", "carol"])
     await rm(home("computer2", user), { recursive: true, force: true });
@@ -85,7 +87,7 @@ test("private keys are where they belong, and nobody else can read them", async 
   };
   for (const [folder, names] of Object.entries(files))
     for (const name of names)
-      expect((await stat(join(folder, name))).mode & 0o777, name).toBe(0o600);
+      expect([name, (await stat(join(folder, name))).mode & 0o777]).toEqual([name, 0o600]);
   const key = await readFile(join(home("computer2", "bob"), "hosts/computer1/key.pem"), "utf8");
   const [, line = key] = key.split("\n");
   for (const name of await readdir(join(home("computer1", "alice"), "serve")))
