@@ -11,12 +11,9 @@ import { asText, read, Reply } from "../wire/join/messages.ts";
 import type { Token } from "../wire/join/token.ts";
 import { addHost, checkFree, hostsPath, type JoinedHost } from "./hosts.ts";
 
-/** What a host is called here when nobody chose a name: as the token calls it, or as it calls itself. */
-export function nameOfHost({ addresses }: Token): string | undefined {
-  const [first = ""] = addresses;
-  const isName = /[A-Za-z]/.test(first) && !first.includes(":");
-  return isName ? wordOf(first) || undefined : undefined;
-}
+/** What a host is called here when nobody chose a name: as the token calls it. */
+export const nameOfHost = ({ addresses: [first = ""] }: Token): string =>
+  wordOf(first) || "cardhost";
 
 /**
  * Joins a card host: makes a key, which stays here, and gets a certificate for it.
@@ -29,9 +26,8 @@ export async function joinHost(
   options: { readonly name?: string | undefined; readonly path?: string | undefined },
   { signal }: { signal: AbortSignal },
 ): Promise<JoinedHost> {
-  const { path = hostsPath() } = options;
-  const asked = options.name ?? nameOfHost(token);
-  if (asked !== undefined) await checkFree(asked, path); // before the token is used up
+  const { name = nameOfHost(token), path = hostsPath() } = options;
+  await checkFree(name, path); // before the token is used up
   const { addresses, port } = token;
   const fingerprint = Buffer.from(token.fingerprint).toString("hex");
   const place: TlsPlace = { addresses, port, fingerprint };
@@ -41,9 +37,9 @@ export async function joinHost(
   try {
     const on = `${userInfo().username}@${hostname()}`.slice(0, 256);
     ask(stream, { secret: asText(token.secret), request, on });
-    const { certificate, host } = certified(await hear(stream, { signal }), { key, authority });
+    const certificate = certified(await hear(stream, { signal }), { key, authority });
     const joined: JoinedHost = {
-      name: asked ?? (wordOf(host) || "cardhost"),
+      name,
       identity: commonName(readCertificate(certificate)) ?? "",
       addresses: [address, ...addresses.filter((one) => one !== address)],
       port,
@@ -69,26 +65,26 @@ export async function renewCertificate(
   try {
     ask(stream, { request: asText(await makeRequest(credentials.key)) });
     const reply = await hear(stream, { signal });
-    return certified(reply, { key: credentials.key, authority }).certificate;
+    return certified(reply, { key: credentials.key, authority });
   } finally {
     stream.destroy();
   }
 }
 
-/** What the card host gave us, if that is what was asked for. */
+/** The certificate that the card host gave us, if that is what was asked for. */
 function certified(
   message: unknown,
   { key, authority }: { readonly key: string; readonly authority: string },
-): { readonly certificate: string; readonly host: string } {
+): string {
   const reply = read(Reply, message);
   if (!reply) throw new ProtocolError("the card host's answer makes no sense");
   if ("code" in reply) throw refusal(reply);
-  const { certificate, host } = reply;
+  const { certificate } = reply;
   const purpose = Purpose.Client;
   checkCertificate(readCertificate(certificate), readCertificate(authority), { purpose });
   if (!isPair({ key, certificate }))
     throw new ProtocolError("the card host's certificate is for another key");
-  return { certificate, host };
+  return certificate;
 }
 
 /** Codes that a card host may answer with; what it says is shown as text, whatever it is. */

@@ -19,8 +19,6 @@ const TOLD: ReadonlySet<string> = new Set(["E_TOKEN", "E_DENIED", "E_PROTOCOL"])
 export interface EnrolmentOptions {
   readonly files: () => AuthorityFiles;
   readonly register: LiveRegister;
-  /** What this computer is called. */
-  readonly host: string;
   /** How long a certificate holds, ms. Its own default unless told. */
   readonly lifetimeMs?: number | undefined;
 }
@@ -75,11 +73,11 @@ export class Enrolment {
   async #certify(der: Uint8Array, name: string): Promise<Certified> {
     const request: CheckedRequest | undefined = await readRequest(der);
     if (!request) throw new ProtocolError("that is no request for a certificate");
-    const { files, host, lifetimeMs } = this.#options;
+    const { files, lifetimeMs } = this.#options;
     const options = lifetimeMs === undefined ? {} : { lifetimeMs };
     const certificate = await certify(files().authority, request, name, options);
     const expires = validity(readCertificate(certificate)).to;
-    return { certificate, expires, host, fingerprint: keyFingerprint(request.spki) };
+    return { certificate, expires, fingerprint: keyFingerprint(request.spki) };
   }
 }
 
@@ -87,7 +85,6 @@ interface Certified {
   readonly certificate: string;
   readonly expires: number;
   readonly fingerprint: string;
-  readonly host: string;
 }
 
 /** Sends what `act` comes to, or why not, and hangs up. @returns the name. */
@@ -96,8 +93,8 @@ async function answering(
   act: () => Promise<{ readonly name: string } & Certified>,
 ): Promise<string> {
   try {
-    const { name, host, certificate } = await act();
-    say(stream, { name, host, certificate } satisfies Reply);
+    const { name, certificate } = await act();
+    say(stream, { name, certificate } satisfies Reply);
     return name;
   } catch (error) {
     // What is wrong with the files here, and where they are, is nobody else's affair.

@@ -72,7 +72,7 @@ export async function openServe(options: ServeOptions): Promise<Serve> {
         return new ServedLink(view(principal, grant), end, principal);
       },
     });
-    const enrolment = new Enrolment({ files: () => files, register, host, lifetimeMs });
+    const enrolment = new Enrolment({ files: () => files, register, lifetimeMs });
     const { signal } = life;
     const authority = readCertificate(files.authority.certificate);
     const door = new Door({ hall, enrolment, authority, register: () => register.value, signal });

@@ -32,7 +32,7 @@ export const RenewRequest = v.object({ request });
 
 /** The answer to either. */
 export const Reply = v.union([
-  v.object({ name: words, host: words, certificate: pem }),
+  v.object({ name: words, certificate: pem }),
   v.object({ code: words, message: words }),
 ]);
 export type Reply = v.InferOutput<typeof Reply>;
