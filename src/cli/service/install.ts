@@ -8,6 +8,7 @@ import { shellWord } from "../../domain/shell-word.ts";
 import { findAccount } from "../../host/account.ts";
 import { groupId } from "../../host/group.ts";
 import { checkAttachmentName } from "../../host/paths.ts";
+import { makePrivatePath, statePath } from "../../host/private-file.ts";
 import { checkSystemSocket } from "../../host/system-socket.ts";
 import {
   lastLines,
@@ -63,7 +64,8 @@ export async function installService(
       `${user} has settings of their own, in which your names do not stand`,
       "Write out what the name stands for: attach HOST [options].",
     );
-  const text = unitText(planUnit(command, { name, scope, user, env: io.env }));
+  const keys = command.keepsState && scope === "system" ? await stateOf(user) : undefined;
+  const text = unitText(planUnit(command, { name, scope, user, env: io.env, state: keys }));
   const path = unitPath(scope, name);
   if (options.dryRun) {
     io.out(json ? JSON.stringify({ unit: unitName(name), path, text }) : text.trimEnd());
@@ -72,6 +74,7 @@ export async function installService(
   if (command.group !== undefined) await groupId(command.group);
   if (user !== undefined) await checkUser(user);
   const before = await unitState(scope, unitName(name));
+  if (keys !== undefined) await makeState(keys, user);
   // One that is installed anew may sit there itself.
   if (command.system && before.active !== "active") await checkSystemSocket();
   await writeUnit(scope, name, text);
@@ -84,16 +87,40 @@ export async function installService(
   await tell({ name, scope, path, state, since, json }, io);
 }
 
+/** Where the state of a system's service is. @throws {CardwireError} `E_USER` when there is no such user. */
+async function stateOf(user: string | undefined): Promise<string> {
+  if (user === undefined) return statePath();
+  const { uid, home } = await findAccount(user);
+  return statePath({ uid, env: { HOME: home } });
+}
+
+/** Makes that directory as the user himself: whatever is in his home, root follows none of it. */
+async function makeState(path: string, user: string | undefined): Promise<void> {
+  if (user === undefined || process.getuid?.() !== 0) return await makePrivatePath(path);
+  try {
+    await asUser(user, ["mkdir", "-p", "-m", "700", "--", path]);
+  } catch (cause) {
+    throw new CardwireError("E_USER", `${user} cannot make ${path}, where keys are kept`, {
+      cause,
+      hint: `Give that user a home: usermod --home DIRECTORY --move-home ${user}`,
+    });
+  }
+}
+
+async function asUser(user: string, command: readonly string[]): Promise<void> {
+  // What `su` leaves of a user's PATH may lack /usr/sbin, where runuser is.
+  const env = { ...process.env, PATH: `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin` };
+  const how = { cwd: "/", env, timeout: PROGRAM_MS };
+  await promisify(execFile)("runuser", ["-u", user, "--", ...command], how);
+}
+
 /** @throws {CardwireError} `E_USER` no such user, or one who cannot run this very program. */
 async function checkUser(user: string): Promise<void> {
   await findAccount(user);
   if (process.getuid?.() !== 0) return; // nobody else can try, or write the unit: that says so
   const command = program();
-  // What `su` leaves of a user's PATH may lack /usr/sbin, where runuser is.
-  const env = { ...process.env, PATH: `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin` };
-  const how = { cwd: "/", env, timeout: PROGRAM_MS };
   try {
-    await promisify(execFile)("runuser", ["-u", user, "--", ...command, "--version"], how);
+    await asUser(user, [...command, "--version"]);
   } catch (cause) {
     throw new CardwireError("E_USER", `${user} cannot run ${command.map(shellWord).join(" ")}`, {
       cause,
