@@ -25,10 +25,10 @@ const beginning = (hex: string): AidPattern => ({ bytes: Buffer.from(hex, "hex")
 
 const LOG_OUT = 0xff;
 
-/** VERIFY of references with a known meaning: without data it only asks, and where P1 is FF it logs out. */
+/** VERIFY of references that the application has: without data it only asks, and where P1 is FF it logs out. */
 function verifyOf(own: ReadonlySet<number>, others: ReadonlySet<number> = new Set()): Judge {
   return ({ command: { p1, p2 = 0 }, isBare }) => {
-    if (!own.has(p2) && !others.has(p2)) return unknown("VERIFY of a reference that there is not");
+    if (!own.has(p2) && !others.has(p2)) return undefined; // there is none
     if (p1 === LOG_OUT)
       return isBare ? use("VERIFY that logs out") : unknown("VERIFY with P1 FF and data");
     if (p1 !== 0) return unknown("VERIFY with another P1");

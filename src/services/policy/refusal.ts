@@ -1,6 +1,9 @@
 import { explain, type Verdict } from "./decide.ts";
 
-/** What was refused, for the audit. It carries nothing of a command but its header, and that of well-formed ones only. */
+/**
+ * What was refused, for the audit. It carries nothing of a command but its header, and that only
+ * where it is a command beyond doubt: who knows what other bytes are.
+ */
 export interface Refusal {
   readonly identity: string;
   readonly reader: string;
@@ -26,9 +29,14 @@ export function refusalOf({
   seen,
   ...verdict
 }: Verdict): Omit<Refusal, "identity" | "reader" | "call"> {
-  const { cla, ins, p1, p2, isWellFormed } = seen.command;
+  const { cla, ins, p1, p2, isWellFormed, kind } = seen.command;
   const isWhole =
-    isWellFormed && cla !== undefined && ins !== undefined && p1 !== undefined && p2 !== undefined;
+    isWellFormed &&
+    kind !== "reserved" &&
+    cla !== undefined &&
+    ins !== undefined &&
+    p1 !== undefined &&
+    p2 !== undefined;
   return {
     ...(isWhole && { header: { cla, ins, p1, p2 } }),
     ...(because.by === "rule" && { rule: because.rule.name }),
