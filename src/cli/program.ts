@@ -7,6 +7,7 @@ import { configCommand } from "./commands/config.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { envCommand } from "./commands/env.ts";
+import { policyCommand } from "./commands/policy.ts";
 import { type ReadersDeps, readersCommand } from "./commands/readers.ts";
 import { runCommand } from "./commands/run.ts";
 import { serviceCommand } from "./commands/service.ts";
@@ -56,6 +57,7 @@ export function program(
       rest: options.rest,
       parser: () => program(io, options),
     }),
+    policyCommand(io),
     uninstallCommand(io),
     agentCommand(options.version),
     configCommand(io, tables),
