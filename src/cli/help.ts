@@ -36,7 +36,15 @@ export const examplesOf = (command: CommandUnknownOpts): readonly Example[] =>
 const groups: Readonly<Record<string, readonly string[]>> = {
   "To see it work:": ["demo"],
   "Readers of another computer:": ["attach", "run", "env", "readers", "join", "leave"],
-  "Readers of this computer:": ["share", "serve", "invite", "identities", "revoke", "card"],
+  "Readers of this computer:": [
+    "share",
+    "serve",
+    "invite",
+    "identities",
+    "revoke",
+    "policy",
+    "card",
+  ],
   "When something is in the way:": ["doctor", "status", "trace"],
   "Setting up:": ["config", "service", "completion", "uninstall"],
 };

@@ -7,6 +7,7 @@ import { configCommand } from "./commands/config.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { envCommand } from "./commands/env.ts";
+import { policyCommand } from "./commands/policy.ts";
 import { type ReadersDeps, readersCommand } from "./commands/readers.ts";
 import { identitiesCommand } from "./commands/identities.ts";
 import { inviteCommand } from "./commands/invite.ts";
@@ -69,6 +70,7 @@ export function program(
       rest: options.rest,
       parser: () => program(io, options),
     }),
+    policyCommand(io),
     uninstallCommand(io),
     agentCommand(options.version),
     configCommand(io, tables),
