@@ -17,7 +17,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   testing: ["domain"],
   agent: ["carriers", "domain", "fronts", "host", "link", "services", "wire"],
   // Both ends of `serve`: the card host, and a client host that joined it.
-  serve: ["carriers", "domain", "fronts", "host", "link", "observe", "services", "wire"],
+  serve: ["audit", "carriers", "domain", "fronts", "host", "link", "observe", "services", "wire"],
   joined: ["carriers", "domain", "host", "observe", "services", "wire"],
   doctor: ["carriers", "domain", "host", "observe", "services", "wire"],
   cli: [

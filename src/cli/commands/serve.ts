@@ -1,9 +1,11 @@
 import { Option } from "@commander-js/extra-typings";
+import type { MetricsPlace } from "../../fronts/metrics/server.ts";
 import type { Exit, Io } from "../io.ts";
 import {
   grantOptions,
   keepWarmOption,
   noPipeliningOption,
+  parseDuration,
   parsePort,
   pcscdOptions,
   repeatable,
@@ -11,6 +13,17 @@ import {
   subcommand,
   waitOption,
 } from "../options.ts";
+
+/** How long something may last. */
+const limit = <const F extends string>(flags: F, what: string, usual: string) =>
+  new Option(flags, `the longest that ${what} may last (default: ${usual})`).argParser(
+    parseDuration,
+  );
+
+/** A port of this computer alone, or the path of a Unix socket. */
+function parseMetricsPlace(text: string): MetricsPlace {
+  return text.startsWith("/") ? { path: text } : { host: "127.0.0.1", port: parsePort(text) };
+}
 
 export const serveCommand = (io: Io, exit: Exit) =>
   subcommand("serve", "Offer the readers of this computer to those who are invited, over TLS", [
@@ -26,6 +39,22 @@ export const serveCommand = (io: Io, exit: Exit) =>
     .addOption(grantOptions.reader())
     .addOption(grantOptions.profile())
     .addOption(grantOptions.expires())
+    .addOption(
+      new Option("--hand-over <policy>", "what becomes of a card between two who use it")
+        .choices(["reset", "reset-unless-same-user", "exclusive", "shared"] as const)
+        .default("reset" as const),
+    )
+    .addOption(limit("--idle-limit <time>", "a transaction without a command", "60s"))
+    .addOption(limit("--total-limit <time>", "a transaction", "10m"))
+    .addOption(limit("--connect-limit <time>", "a connect that waits for its turn", "5m"))
+    .option("--audit <file>", "where the record goes: a file, 'stderr' or 'off' (default: a file)")
+    .option("--audit-required", "refuse whatever cannot be recorded")
+    .addOption(
+      new Option(
+        "--metrics <place>",
+        "offer metrics for Prometheus at a port of this computer, or a Unix socket",
+      ).argParser(parseMetricsPlace),
+    )
     .addOption(waitOption())
     .addOption(strictOption())
     .addOption(noPipeliningOption())
@@ -36,6 +65,7 @@ export const serveCommand = (io: Io, exit: Exit) =>
       const { runServe } = await import("../serve/run-serve.ts");
       const { untilInterrupted } = await import("../until-interrupted.ts");
       const { invite, port, address = [], reader = [], profile, expires, wait, json } = flags;
+      const { idleLimit, totalLimit, connectLimit, metrics } = flags;
       const options = {
         ...pcscdOptions(flags),
         port,
@@ -44,6 +74,15 @@ export const serveCommand = (io: Io, exit: Exit) =>
           invite === undefined
             ? undefined
             : { name: invite, readers: reader, profile, lifetimeMs: expires },
+        handOver: flags.handOver,
+        limits: {
+          ...(idleLimit !== undefined && { idleMs: idleLimit }),
+          ...(totalLimit !== undefined && { totalMs: totalLimit }),
+          ...(connectLimit !== undefined && { connectMs: connectLimit }),
+        },
+        audit: flags.audit,
+        auditRequired: flags.auditRequired ?? false,
+        metrics,
         wait: wait ?? false,
         json: json ?? false,
         verbose: flags.verbose ?? false,

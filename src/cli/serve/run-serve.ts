@@ -5,7 +5,6 @@ import { DEFAULT_PORT } from "../../carriers/tls/protocols.ts";
 import { readerJson } from "../../domain/reader-json.ts";
 import { runtimeDirectory } from "../../host/paths.ts";
 import { makeScratchDirectory } from "../../host/scratch-directory.ts";
-import { grantedReaders } from "../../serve/granted.ts";
 import type { Invited } from "../../serve/invite.ts";
 import { rememberPlace } from "../../serve/place.ts";
 import { openServe, type Serve } from "../../serve/server.ts";
@@ -19,12 +18,15 @@ import { absenceLines, readersTable } from "../report.ts";
 import { tellServiceManager } from "../service-manager.ts";
 import { parseSources, whereHere } from "../sources.ts";
 import { inviteIn, type InvitationWish, invitedJson, invitedText } from "./run-invite.ts";
+import { supervise, type SupervisionOptions } from "./supervision.ts";
 import { printVisitors } from "./visitors.ts";
 
 /** The most that a link may ask for, ms: as long as a computer takes to start anew, and no longer for others' cards. */
 const MOST = { graceMs: 300_000, lockMs: 30_000 };
 
-export interface RunServeOptions extends PcscdOptions {
+export interface RunServeOptions extends PcscdOptions, Omit<SupervisionOptions, "audit"> {
+  /** See {@link SupervisionOptions}; a file in the state directory unless told. */
+  readonly audit: string | undefined;
   readonly port: number | undefined;
   readonly addresses: readonly string[];
   readonly invitation: InvitationWish | undefined;
@@ -46,14 +48,17 @@ export async function runServe(
     const open = { ...options, directory: scratch.path, canAskAgain: false, way: PLAIN_WAY };
     const from = parseSources([whereHere(io.env)]);
     await using readers = await openReaders(from, { ...open, ssh: undefined }, { io, signal });
+    const audit = options.audit ?? store.file("audit.log");
+    await using supervision = await supervise(readers.service, { ...options, audit });
     await using serve = await openServe({
       addresses,
       port,
       host: hostname(),
-      view: grantedReaders(readers.service),
+      view: supervision.view,
       most: MOST,
       about: () => about(readers),
     });
+    await supervision.offerMetrics(() => serve.links);
     await rememberPlace(store, { port: serve.port, addresses: [...addresses] });
     using _notices = printNotices(io, { verbose, sources: readers.sources });
     using _visitors = printVisitors(io, { verbose });

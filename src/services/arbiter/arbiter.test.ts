@@ -241,8 +241,8 @@ describe("hand-over", () => {
   });
 
   test.each([
-    ["reset-unless-same-user", ["alice/a", "alice/b"], 1],
-    ["reset-unless-same-user", ["alice/a", "bob/a"], 2],
+    ["reset-unless-same-user", ["alice@a", "alice@b"], 1],
+    ["reset-unless-same-user", ["alice@a", "bob@a"], 2],
     ["shared", ["alice", "bob"], 0],
   ] as const)("%s: %o cause %i resets", async (policy, names, resets) => {
     await using stage = scene({ policy: () => policy });
