@@ -50,7 +50,8 @@ afterEach(async () => {
 });
 
 async function invite(name: string, ...flags: readonly string[]): Promise<string> {
-  const done = await cardwire(["invite", name, ...flags], here());
+  // The test card's commands are nobody else's: only who may do everything may send them.
+  const done = await cardwire(["invite", name, "--profile", "manage", ...flags], here());
   expect(done.stdout).toMatch(/^cardwire-1-[A-Za-z0-9_-]+\n$/);
   return done.stdout;
 }
@@ -71,7 +72,7 @@ const running = (...argv: readonly string[]) =>
 test("three commands from nothing to a card on another computer", async () => {
   serve.kill("SIGINT");
   await serve.exited;
-  await startServe("--invite", "bob");
+  await startServe("--invite", "bob", "--profile", "manage");
   const [token = ""] = /cardwire-1-\S+/.exec(serve.output) ?? [];
   expect(await joining(token)).toMatchObject({ status: 0, stdout: "joined computer1 as bob\n" });
   const done = await running();
