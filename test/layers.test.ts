@@ -41,6 +41,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "domain",
     "fronts",
     "observe",
+    "serve",
     "services",
     "software-cards",
     "wire",

@@ -22,13 +22,15 @@ const Record = v.object({
   identity: v.string(),
   addresses: v.pipe(v.array(v.string()), v.minLength(1)),
   port: v.number(),
-  /** SHA-256 of its authority's key, in hexadecimal. */
-  fingerprint: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
+  /** SHA-256 of its authority's key, in hexadecimal; none of an organisation's. */
+  fingerprint: v.optional(v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/))),
   joined: v.pipe(v.string(), v.isoTimestamp()),
 });
 
 /** What is known of a card host that we joined. */
-export type HostRecord = Readonly<Omit<v.InferOutput<typeof Record>, "version">>;
+export type HostRecord = Readonly<Omit<v.InferOutput<typeof Record>, "version" | "fingerprint">> & {
+  readonly fingerprint: string | undefined;
+};
 
 /** A card host that we joined, and what we show there. */
 export interface JoinedHost extends HostRecord {
@@ -68,7 +70,13 @@ export async function readHost(name: string, path = hostsPath()): Promise<Joined
     throw damaged(name, folder);
   try {
     const { version: _version, ...record } = v.parse(Record, JSON.parse(text));
-    return { ...record, name, credentials: { key, certificate }, authority };
+    return {
+      ...record,
+      fingerprint: record.fingerprint,
+      name,
+      credentials: { key, certificate },
+      authority,
+    };
   } catch (cause) {
     throw damaged(name, folder, cause);
   }

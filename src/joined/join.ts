@@ -4,7 +4,8 @@ import { checkCertificate, commonName, readCertificate } from "../carriers/tls/c
 import { dialTls, type TlsPlace } from "../carriers/tls/dial.ts";
 import { ask, hear } from "../carriers/tls/exchange.ts";
 import { newKey } from "../carriers/tls/keys.ts";
-import { Protocol, Purpose } from "../carriers/tls/protocols.ts";
+import { type CertificateFiles, readCertificates } from "../carriers/tls/certificate-files.ts";
+import { DEFAULT_PORT, Protocol, Purpose } from "../carriers/tls/protocols.ts";
 import { CardwireError, ProtocolError } from "../domain/errors.ts";
 import { wordOf } from "../domain/where.ts";
 import { asText, read, Reply } from "../wire/join/messages.ts";
@@ -53,6 +54,29 @@ export async function joinHost(
   } finally {
     stream.destroy();
   }
+}
+
+/**
+ * Joins a card host that takes an organisation's certificates, with one of these: copies of the files are kept.
+ *
+ * @throws {CardwireError} `E_UNREACHABLE`, `E_PEER`, `E_JOINED`, `E_CERTIFICATE` and others.
+ */
+export async function joinAsMember(
+  { host, port = DEFAULT_PORT }: { readonly host: string; readonly port?: number },
+  files: CertificateFiles,
+  options: { readonly name?: string | undefined; readonly path?: string | undefined },
+  { signal }: { signal: AbortSignal },
+): Promise<JoinedHost> {
+  const { name = wordOf(host) || "cardhost", path = hostsPath() } = options;
+  await checkFree(name, path);
+  const { authorities: authority, credentials } = await readCertificates(files, Purpose.Client);
+  const place = { addresses: [host], port, fingerprint: undefined, authority };
+  const { stream } = await dialTls(place, Protocol.Link, { credentials, signal });
+  stream.destroy(); // it is the one; what it says to us shows when its readers are used
+  const identity = commonName(readCertificate(credentials.certificate)) ?? "";
+  const joined = { name, identity, ...place, joined: new Date().toISOString(), credentials };
+  await addHost(joined, path);
+  return joined;
 }
 
 /** Gets a host's certificate for the same key once more, with a later end. @throws {CardwireError} why it cannot. */

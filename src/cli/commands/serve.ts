@@ -1,6 +1,8 @@
 import { Option } from "@commander-js/extra-typings";
 import type { Exit, Io } from "../io.ts";
 import {
+  certificateFiles,
+  certificateOptions,
   grantOptions,
   keepWarmOption,
   noPipeliningOption,
@@ -10,6 +12,7 @@ import {
   strictOption,
   subcommand,
   waitOption,
+  wrongUsage,
 } from "../options.ts";
 
 export const serveCommand = (io: Io, exit: Exit) =>
@@ -17,11 +20,23 @@ export const serveCommand = (io: Io, exit: Exit) =>
     ["cardwire serve --invite alice", "prints a token for 'cardwire join'"],
     "cardwire serve --address 192.0.2.7 --port 7816",
     "cardwire serve --invite alice --reader 'Yubico*' --expires 10m",
+    [
+      "cardwire serve --ca org.pem --cert here.pem --key here.key --name-from SAN:email",
+      "for the members of an organisation",
+    ],
   ])
     .option("--invite <name>", "invite somebody at once, as 'cardwire invite' does")
     .addOption(new Option("--port <port>", "where to listen (default: 7816)").argParser(parsePort))
     .addOption(
       repeatable("--address <address>", "listen at this address of this computer (default: all)"),
+    )
+    .addOption(certificateOptions.ca())
+    .addOption(certificateOptions.cert())
+    .addOption(certificateOptions.key())
+    .addOption(
+      new Option("--name-from <part>", "which part of a member's certificate is his name")
+        .choices(["CN", "SAN:email", "SAN:dns", "SAN:uri"] as const)
+        .default("CN" as const),
     )
     .addOption(grantOptions.reader())
     .addOption(grantOptions.profile())
@@ -36,10 +51,18 @@ export const serveCommand = (io: Io, exit: Exit) =>
       const { runServe } = await import("../serve/run-serve.ts");
       const { untilInterrupted } = await import("../until-interrupted.ts");
       const { invite, port, address = [], reader = [], profile, expires, wait, json } = flags;
+      const certificates = certificateFiles(flags);
+      if (certificates && invite !== undefined)
+        throw wrongUsage("members of an organisation are not invited", "Leave --invite away.");
       const options = {
         ...pcscdOptions(flags),
         port,
         addresses: address,
+        organisation: certificates && {
+          files: certificates,
+          nameOf: flags.nameFrom,
+          grant: { readers: reader, profile },
+        },
         invitation:
           invite === undefined
             ? undefined
