@@ -34,6 +34,21 @@ export { Rv, returnCodes } from "./domain/return-codes.ts";
 export type { Peer } from "./fronts/pcsclite/application.ts";
 export { PcscliteServer, type PcscliteServerOptions } from "./fronts/pcsclite/server.ts";
 export { type Events, listen } from "./observe/events.ts";
+export {
+  type CertificateFiles,
+  type OrganisationCertificates,
+  readCertificates,
+} from "./carriers/tls/certificate-files.ts";
+export { Purpose as CertificatePurpose } from "./carriers/tls/protocols.ts";
+export type { Grant, Profile } from "./domain/identity.ts";
+export { grantedReaders } from "./serve/granted.ts";
+export {
+  openServe,
+  type Organisation,
+  type Serve,
+  type ServeOptions,
+  type View,
+} from "./serve/server.ts";
 export type { PcscdOptions } from "./services/pcscd/daemon.ts";
 export { MergedService, type MergedSource } from "./services/merged.ts";
 export { PcscdService, pcscdService, type StartOptions } from "./services/pcscd/service.ts";

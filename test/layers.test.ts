@@ -43,6 +43,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "domain",
     "fronts",
     "observe",
+    "serve",
     "services",
     "software-cards",
     "wire",

@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import type { CertificateFiles } from "../carriers/tls/certificate-files.ts";
 import { CardwireError } from "../domain/errors.ts";
 import type { PcscdOptions } from "../services/pcscd/daemon.ts";
 import { CommandWithExamples, type Example } from "./help.ts";
@@ -108,6 +109,29 @@ export const grantOptions = {
       "how long the token is good, such as 30m, 1h or 7d (default: 1h)",
     ).argParser(parseDuration),
 } as const;
+
+/** Certificates of an organisation's. */
+export const certificateOptions = {
+  ca: () => new Option("--ca <file>", "certificates of an organisation's authorities, PEM"),
+  cert: () => new Option("--cert <file>", "our certificate, and those between it and an authority"),
+  key: () => new Option("--key <file>", "its private key, which nobody else may read"),
+} as const;
+
+/** The files, all or none. @throws {CardwireError} `E_USAGE` */
+export function certificateFiles({
+  ca,
+  cert,
+  key,
+}: {
+  readonly ca?: string | undefined;
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+}): CertificateFiles | undefined {
+  if (ca === undefined && cert === undefined && key === undefined) return undefined;
+  if (ca === undefined || cert === undefined || key === undefined)
+    throw wrongUsage("a part of the certificates is missing", "Give --ca, --cert and --key.");
+  return { ca, cert, key };
+}
 
 /** A TCP port, or 0 for one that is free. */
 export function parsePort(text: string): number {

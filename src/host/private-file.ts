@@ -30,7 +30,7 @@ export async function makePrivatePath(path: string): Promise<void> {
     await mkdir(path, { recursive: true, mode: 0o700 });
     await checkPrivatePath(path);
   } catch (cause) {
-    throw explain(cause, path, "made");
+    throw explainStateError(cause, path, "made");
   }
 }
 
@@ -51,7 +51,7 @@ export async function readPrivateFile(path: string): Promise<string | undefined>
     file = await readStart(path, MAX_BYTES);
   } catch (cause) {
     if (errorCode(cause) === "ENOENT") return undefined;
-    throw explain(cause, path, "read");
+    throw explainStateError(cause, path, "read");
   }
   const { stats, bytes } = file;
   if (!stats.isFile() || stats.size > MAX_BYTES)
@@ -68,7 +68,7 @@ export async function readPrivateFile(path: string): Promise<string | undefined>
  */
 export async function writePrivateFile(path: string, text: string): Promise<void> {
   await replaceFile(path, text).catch((cause: unknown) => {
-    throw explain(cause, path, "written");
+    throw explainStateError(cause, path, "written");
   });
 }
 
@@ -85,7 +85,12 @@ function open(path: string, mode: number, wanted: string): CardwireError {
   });
 }
 
-function explain(cause: unknown, path: string, done: "made" | "read" | "written"): CardwireError {
+/** Why a part of cardwire's state cannot be had, with what to do. Errors of ours stay as they are. */
+export function explainStateError(
+  cause: unknown,
+  path: string,
+  done: "made" | "read" | "written",
+): CardwireError {
   if (CardwireError.is(cause)) return cause;
   const code = errorCode(cause);
   const folder = dirname(path);

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import {
-  addHost,
+  makeRoom,
   isJoined,
   joinedNames,
   type JoinedHost,
@@ -31,6 +31,11 @@ const host = (name: string, more: Partial<JoinedHost> = {}): JoinedHost => ({
   ...more,
 });
 
+async function addHost(one: JoinedHost, where: string): Promise<void> {
+  await using room = await makeRoom(one.name, one.credentials.key, where);
+  await room.settle(one);
+}
+
 describe("a host that was joined", () => {
   test("is read as it was written", async () => {
     await addHost(host("a"), path);
@@ -45,6 +50,24 @@ describe("a host that was joined", () => {
     await expect(other).rejects.toMatchObject({ code: "E_JOINED" });
     expect((await readHost("a", path)).identity).toBe("alice");
     expect(await readdir(path)).toEqual(["a"]);
+  });
+
+  test("takes nobody's place, also if both came at once", async () => {
+    await using one = await makeRoom("a", "KEY", path);
+    await using other = await makeRoom("a", "KEY", path);
+    await one.settle(host("a"));
+    await expect(other.settle(host("a", { identity: "bob" }))).rejects.toMatchObject({
+      code: "E_JOINED",
+    });
+    expect((await readHost("a", path)).identity).toBe("alice");
+  });
+
+  test("that was not settled leaves nothing", async () => {
+    {
+      await using _room = await makeRoom("a", "KEY", path);
+      expect(await joinedNames(path)).toEqual([]);
+    }
+    expect(await readdir(path)).toEqual([]);
   });
 
   test("is gone with its key", async () => {

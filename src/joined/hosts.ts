@@ -7,6 +7,7 @@ import { errorCode } from "../host/error-code.ts";
 import { makeOwnedDirectory, sweepOwnedDirectories } from "../host/owned-directory.ts";
 import { checkAttachmentName } from "../host/paths.ts";
 import {
+  explainStateError,
   makePrivatePath,
   readPrivateFile,
   statePath,
@@ -22,13 +23,15 @@ const Record = v.object({
   identity: v.string(),
   addresses: v.pipe(v.array(v.string()), v.minLength(1)),
   port: v.number(),
-  /** SHA-256 of its authority's key, in hexadecimal. */
-  fingerprint: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
+  /** SHA-256 of its authority's key, in hexadecimal; none of an organisation's. */
+  fingerprint: v.optional(v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/))),
   joined: v.pipe(v.string(), v.isoTimestamp()),
 });
 
 /** What is known of a card host that we joined. */
-export type HostRecord = Readonly<Omit<v.InferOutput<typeof Record>, "version">>;
+export type HostRecord = Readonly<Omit<v.InferOutput<typeof Record>, "version" | "fingerprint">> & {
+  readonly fingerprint: string | undefined;
+};
 
 /** A card host that we joined, and what we show there. */
 export interface JoinedHost extends HostRecord {
@@ -68,7 +71,13 @@ export async function readHost(name: string, path = hostsPath()): Promise<Joined
     throw damaged(name, folder);
   try {
     const { version: _version, ...record } = v.parse(Record, JSON.parse(text));
-    return { ...record, name, credentials: { key, certificate }, authority };
+    return {
+      ...record,
+      fingerprint: record.fingerprint,
+      name,
+      credentials: { key, certificate },
+      authority,
+    };
   } catch (cause) {
     throw damaged(name, folder, cause);
   }
@@ -76,35 +85,54 @@ export async function readHost(name: string, path = hostsPath()): Promise<Joined
 
 const FILES = ["host.json", "key.pem", "cert.pem", "ca.pem"] as const;
 
-/**
- * Keeps a host that was joined, all its files or none.
- *
- * @throws {CardwireError} `E_JOINED` when there is one of that name; `E_STATE`, `E_DISK_FULL`.
- */
-export async function addHost(host: JoinedHost, path = hostsPath()): Promise<void> {
-  const { name, credentials, authority, ...record } = host;
-  await checkFree(name, path);
-  const aside = await makeOwnedDirectory(path, ASIDE);
-  try {
-    await writePrivateFile(join(aside, "key.pem"), credentials.key);
-    await writePrivateFile(join(aside, "cert.pem"), credentials.certificate);
-    await writePrivateFile(join(aside, "ca.pem"), authority);
-    const text = JSON.stringify({ version: 1, ...record }, undefined, 2);
-    await writePrivateFile(join(aside, "host.json"), `${text}\n`);
-    await rename(aside, join(path, name)); // fails where one is
-  } catch (cause) {
-    await rm(aside, { recursive: true, force: true });
-    if (["ENOTEMPTY", "EEXIST"].includes(errorCode(cause) ?? "")) throw taken(name);
-    throw cause;
-  }
+/** A place for a host that is being joined. Disposing gives it up, unless the host was settled in it. */
+export interface Room extends AsyncDisposable {
+  /**
+   * Keeps the host, all its files or none.
+   *
+   * @throws {CardwireError} `E_JOINED` when another one has got its name meanwhile; `E_STATE`, `E_DISK_FULL`.
+   */
+  settle(host: JoinedHost): Promise<void>;
 }
 
-/** Makes the place where hosts are kept. @throws {CardwireError} `E_NAME`, `E_JOINED`, `E_STATE`, `E_DISK_FULL` */
-export async function checkFree(name: string, path = hostsPath()): Promise<void> {
+/**
+ * Makes a place for a host, and puts its key there: should there be no space, it shows before a token is used up.
+ *
+ * @throws {CardwireError} `E_NAME`, `E_JOINED` when there is one of that name; `E_STATE`, `E_DISK_FULL`.
+ */
+export async function makeRoom(name: string, key: string, path = hostsPath()): Promise<Room> {
   checkAttachmentName(name);
   await makePrivatePath(path);
   await sweepOwnedDirectories(path, ASIDE);
   if ((await joinedNames(path)).includes(name)) throw taken(name);
+  const aside = await makeAside(path);
+  const room: Room = {
+    settle: async (host) => {
+      const { name: _name, credentials, authority, ...record } = host;
+      await writePrivateFile(join(aside, "cert.pem"), credentials.certificate);
+      await writePrivateFile(join(aside, "ca.pem"), authority);
+      const text = JSON.stringify({ version: 1, ...record }, undefined, 2);
+      await writePrivateFile(join(aside, "host.json"), `${text}\n`);
+      await rename(aside, join(path, name)).catch((cause: unknown) => {
+        // Where one is.
+        throw ["ENOTEMPTY", "EEXIST"].includes(errorCode(cause) ?? "") ? taken(name) : cause;
+      });
+    },
+    [Symbol.asyncDispose]: () => rm(aside, { recursive: true, force: true }), // gone, if it was settled
+  };
+  try {
+    await writePrivateFile(join(aside, "key.pem"), key);
+    return room;
+  } catch (error) {
+    await room[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function makeAside(path: string): Promise<string> {
+  return await makeOwnedDirectory(path, ASIDE).catch((cause: unknown) => {
+    throw explainStateError(cause, path, "written");
+  });
 }
 
 /** Puts another certificate in the place of a host's. @throws {CardwireError} `E_STATE`, `E_DISK_FULL` */
@@ -120,7 +148,7 @@ export async function replaceCertificate(
 export async function removeHost(name: string, path = hostsPath()): Promise<void> {
   checkAttachmentName(name);
   await makePrivatePath(path);
-  const aside = await makeOwnedDirectory(path, ASIDE);
+  const aside = await makeAside(path);
   try {
     await rename(join(path, name), join(aside, name)); // at once, whatever may happen then
   } catch (cause) {

@@ -4,12 +4,13 @@ import { checkCertificate, commonName, readCertificate } from "../carriers/tls/c
 import { dialTls, type TlsPlace } from "../carriers/tls/dial.ts";
 import { ask, hear } from "../carriers/tls/exchange.ts";
 import { newKey } from "../carriers/tls/keys.ts";
-import { Protocol, Purpose } from "../carriers/tls/protocols.ts";
+import { type CertificateFiles, readCertificates } from "../carriers/tls/certificate-files.ts";
+import { DEFAULT_PORT, Protocol, Purpose } from "../carriers/tls/protocols.ts";
 import { CardwireError, ProtocolError } from "../domain/errors.ts";
 import { wordOf } from "../domain/where.ts";
 import { asText, read, Reply } from "../wire/join/messages.ts";
 import type { Token } from "../wire/join/token.ts";
-import { addHost, checkFree, hostsPath, type JoinedHost } from "./hosts.ts";
+import { hostsPath, makeRoom, type JoinedHost } from "./hosts.ts";
 
 /** What a host is called here when nobody chose a name: as the token calls it. */
 export const nameOfHost = ({ addresses: [first = ""] }: Token): string =>
@@ -27,11 +28,11 @@ export async function joinHost(
   { signal }: { signal: AbortSignal },
 ): Promise<JoinedHost> {
   const { name = nameOfHost(token), path = hostsPath() } = options;
-  await checkFree(name, path); // before the token is used up
+  const key = await newKey();
+  await using room = await makeRoom(name, key, path); // before the token is used up
   const { addresses, port } = token;
   const fingerprint = Buffer.from(token.fingerprint).toString("hex");
   const place: TlsPlace = { addresses, port, fingerprint };
-  const key = await newKey();
   const request = asText(await makeRequest(key));
   const { stream, address, authority } = await dialTls(place, Protocol.Join, { signal });
   try {
@@ -48,11 +49,34 @@ export async function joinHost(
       credentials: { key, certificate },
       authority,
     };
-    await addHost(joined, path);
+    await room.settle(joined);
     return joined;
   } finally {
     stream.destroy();
   }
+}
+
+/**
+ * Joins a card host that takes an organisation's certificates, with one of these: copies of the files are kept.
+ *
+ * @throws {CardwireError} `E_UNREACHABLE`, `E_PEER`, `E_JOINED`, `E_CERTIFICATE` and others.
+ */
+export async function joinAsMember(
+  { host, port = DEFAULT_PORT }: { readonly host: string; readonly port?: number },
+  files: CertificateFiles,
+  options: { readonly name?: string | undefined; readonly path?: string | undefined },
+  { signal }: { signal: AbortSignal },
+): Promise<JoinedHost> {
+  const { name = wordOf(host) || "cardhost", path = hostsPath() } = options;
+  const { authorities: authority, credentials } = await readCertificates(files, Purpose.Client);
+  await using room = await makeRoom(name, credentials.key, path);
+  const place = { addresses: [host], port, fingerprint: undefined, authority };
+  const { stream } = await dialTls(place, Protocol.Link, { credentials, signal });
+  stream.destroy(); // it is the one; what it says to us shows when its readers are used
+  const identity = commonName(readCertificate(credentials.certificate)) ?? "";
+  const joined = { name, identity, ...place, joined: new Date().toISOString(), credentials };
+  await room.settle(joined);
+  return joined;
 }
 
 /** Gets a host's certificate for the same key once more, with a later end. @throws {CardwireError} why it cannot. */

@@ -71,6 +71,7 @@ export class JoinedWay implements Way, AsyncDisposable {
 
   #renewIfDue(host: JoinedHost): void {
     if (this.#renewing || this.#life.signal.aborted) return;
+    if (host.fingerprint === undefined) return; // its organisation sees to that
     if (!isRenewalDue(host.credentials.certificate)) return;
     this.#renewing = this.#renew(host).finally(() => {
       this.#renewing = undefined;

@@ -1,15 +1,15 @@
-import type { X509Certificate } from "node:crypto";
 import type { Arrival } from "../carriers/tls/listen.ts";
 import { Protocol } from "../carriers/tls/protocols.ts";
 import { CardwireError } from "../domain/errors.ts";
+import type { Grant } from "../domain/identity.ts";
 import { FrameStream } from "../link/frame-stream.ts";
 import type { Hall } from "../link/hall.ts";
 import { emit, type Events } from "../observe/events.ts";
 import { encodeFrame, Reason, Type } from "../wire/link/frames.ts";
 import type { Enrolment } from "./enrolment.ts";
-import type { Identity, Register } from "./records.ts";
-import { admitted } from "./register.ts";
-import { type Visitor, visitorOf } from "./visitor.ts";
+import type { Guests } from "./guests.ts";
+import type { Register } from "./records.ts";
+import type { Visitor } from "./visitor.ts";
 
 /** How long the last words to somebody who has to go may take, ms. */
 const LAST_WORDS_MS = 400;
@@ -17,7 +17,7 @@ const LAST_WORDS_MS = 400;
 export interface DoorOptions {
   readonly hall: Hall;
   readonly enrolment: Enrolment;
-  readonly authority: X509Certificate;
+  readonly guests: Guests;
   readonly register: () => Register;
   readonly signal: AbortSignal;
 }
@@ -32,7 +32,7 @@ export class Door {
   readonly #options: DoorOptions;
   readonly #inside = new Set<Inside>();
   /** What those who are inside were let in with. */
-  readonly #known = new Map<string, Identity>();
+  readonly #known = new Map<string, Grant>();
 
   constructor(options: DoorOptions) {
     this.#options = options;
@@ -40,14 +40,16 @@ export class Door {
 
   arrived(arrival: Arrival): void {
     if (this.#options.signal.aborted) return void arrival.stream.destroy();
-    if (arrival.protocol === Protocol.Join) return void this.#join(arrival); // never rejects
+    const { guests, register } = this.#options;
     try {
-      const { authority, register } = this.#options;
-      const visitor = visitorOf(arrival, authority);
-      const identity = admitted(register(), visitor, Date.now());
+      if (arrival.protocol !== Protocol.Link && !guests.enrols)
+        throw new CardwireError("E_DENIED", "certificates are not given here");
+      if (arrival.protocol === Protocol.Join) return void this.#join(arrival); // never rejects
+      const visitor = guests.visitorOf(arrival);
+      guests.admit(register(), visitor, Date.now());
       if (arrival.protocol === Protocol.Renew)
         void this.#renew(arrival, visitor); // never rejects
-      else this.#link(arrival, visitor, identity);
+      else this.#link(arrival, visitor);
     } catch (error) {
       this.#refuse(arrival, error);
     }
@@ -56,13 +58,10 @@ export class Door {
   /** Who may come in has changed: sends those away who may not stay. */
   changed(register: Register): void {
     for (const [name, before] of this.#known) {
-      const now = register.identities.find((one) => one.name === name);
-      if (now && now.revoked === undefined && grantText(now) === grantText(before)) continue;
+      const now = this.#options.guests.grantOf(register, name);
+      if (now && grantText(now) === grantText(before)) continue;
       this.#known.delete(name);
-      const why =
-        now && now.revoked === undefined
-          ? `what ${name} may use has changed`
-          : `the identity ${name} was revoked`;
+      const why = now ? `what ${name} may use has changed` : `the identity ${name} was revoked`;
       this.#dismiss(name, new CardwireError("E_DENIED", why));
     }
     this.#endExpired(register);
@@ -79,24 +78,26 @@ export class Door {
   #endExpired(register: Register): void {
     for (const { visitor, stream } of this.#inside) {
       try {
-        admitted(register, visitor, Date.now());
+        this.#options.guests.admit(register, visitor, Date.now());
       } catch {
         setTimeout(() => stream.destroy(), LAST_WORDS_MS);
       }
     }
   }
 
-  #link({ stream, address, admit }: Arrival, visitor: Visitor, identity: Identity): void {
+  #link({ stream, address, admit }: Arrival, visitor: Visitor): void {
+    const { guests, register, hall } = this.#options;
+    const grant = guests.grantOf(register(), visitor.name);
     admit();
     const one = { visitor, stream };
     this.#inside.add(one);
-    this.#known.set(visitor.name, identity);
+    if (grant) this.#known.set(visitor.name, grant);
     stream.once("close", () => {
       this.#inside.delete(one);
       tell({ what: "left", identity: visitor.name, address });
     });
     tell({ what: "came", identity: visitor.name, address });
-    this.#options.hall.accept(stream, { name: visitor.name });
+    hall.accept(stream, { name: visitor.name });
   }
 
   async #join(arrival: Arrival): Promise<void> {
@@ -137,6 +138,6 @@ export class Door {
 const reasonOf = (error: unknown): string =>
   error instanceof Error ? error.message.slice(0, 256) : "something went wrong";
 
-const grantText = ({ readers, profile }: Identity): string => JSON.stringify([readers, profile]);
+const grantText = ({ readers, profile }: Grant): string => JSON.stringify([readers, profile]);
 
 const tell = (event: Events["cardwire:visitor"]): void => emit("cardwire:visitor", () => event);

@@ -17,7 +17,8 @@ const MAX_REQUEST = 16 << 10;
 const TOLD: ReadonlySet<string> = new Set(["E_TOKEN", "E_DENIED", "E_PROTOCOL"]);
 
 export interface EnrolmentOptions {
-  readonly files: () => AuthorityFiles;
+  /** Of this card host's own authority; undefined where it has none. */
+  readonly files: () => AuthorityFiles | undefined;
   readonly register: LiveRegister;
   /** How long a certificate holds, ms. Its own default unless told. */
   readonly lifetimeMs?: number | undefined;
@@ -73,9 +74,11 @@ export class Enrolment {
   async #certify(der: Uint8Array, name: string): Promise<Certified> {
     const request: CheckedRequest | undefined = await readRequest(der);
     if (!request) throw new ProtocolError("that is no request for a certificate");
-    const { files, lifetimeMs } = this.#options;
+    const { lifetimeMs } = this.#options;
+    const authority = this.#options.files()?.authority;
+    if (!authority) throw new CardwireError("E_DENIED", "certificates are not given here");
     const options = lifetimeMs === undefined ? {} : { lifetimeMs };
-    const certificate = await certify(files().authority, request, name, options);
+    const certificate = await certify(authority, request, name, options);
     const expires = validity(readCertificate(certificate)).to;
     return { certificate, expires, fingerprint: keyFingerprint(request.spki) };
   }

@@ -36,6 +36,10 @@ export async function invite(store: Store, host: string, options: InviteOptions)
   const { name, readers, profile, lifetimeMs } = options;
   checkIdentityName(name);
   const known = await knownPlace(store);
+  if (known.organisation)
+    throw new CardwireError("E_IDENTITY", "nobody is invited to this card host", {
+      hint: "'cardwire serve' was told to take certificates of an organisation's (--ca) instead.",
+    });
   const addresses =
     options.addresses ?? (known.addresses.length > 0 ? known.addresses : ownAddresses());
   if (addresses.length === 0)

@@ -6,7 +6,12 @@ import { readPrivateFile, writePrivateFile } from "../host/private-file.ts";
 import { MAX_ADDRESSES } from "../wire/join/token.ts";
 import type { Store } from "./store.ts";
 
-const Place = v.object({ port: v.number(), addresses: v.array(v.string()) });
+const Place = v.object({
+  port: v.number(),
+  addresses: v.array(v.string()),
+  /** Whether people come with certificates of an organisation's. */
+  organisation: v.optional(v.boolean(), false),
+});
 
 /** Where `cardwire serve` listens, or did last: what an invitation tells where it is told nothing else. */
 export type Place = Readonly<v.InferOutput<typeof Place>>;
@@ -27,7 +32,7 @@ export async function knownPlace(store: Store): Promise<Place> {
     return v.parse(Place, JSON.parse(text ?? ""));
   } catch (error) {
     if (error instanceof SyntaxError || error instanceof v.ValiError)
-      return { port: DEFAULT_PORT, addresses: [] };
+      return { port: DEFAULT_PORT, addresses: [], organisation: false };
     throw error;
   }
 }

@@ -95,12 +95,24 @@ export function withRenewal(
 /**
  * Without somebody: none of his keys comes in any more, and none of his invitations is good.
  *
+ * @param options.isMember whether somebody who was never invited may be meant: a member of an organisation.
  * @throws {CardwireError} `E_IDENTITY` when there is nobody of that name.
  */
-export function withoutIdentity(register: Register, name: string, now: number): Register {
+export function withoutIdentity(
+  register: Register,
+  name: string,
+  now: number,
+  { isMember = false }: { readonly isMember?: boolean } = {},
+): Register {
   const isKnown = [...register.identities, ...register.invitations].some(
     (one) => one.name === name,
   );
+  if (!isKnown && isMember) {
+    const none: Grant = { readers: [], profile: "look" };
+    const at = iso(now);
+    const member = { ...none, readers: [], name, created: at, revoked: at, keys: [] };
+    return { ...register, identities: [...register.identities, member] };
+  }
   if (!isKnown)
     throw new CardwireError("E_IDENTITY", `there is no identity ${name}`, {
       hint: "'cardwire identities' lists them.",
@@ -113,6 +125,15 @@ export function withoutIdentity(register: Register, name: string, now: number): 
     ),
     invitations: register.invitations.filter((one) => one.name !== name || one.used !== undefined),
   };
+}
+
+/** With a member of an organisation again who was revoked. @throws {CardwireError} `E_IDENTITY` when he was not. */
+export function withPardon(register: Register, name: string): Register {
+  const identities = register.identities.filter(
+    (one) => one.name !== name || one.revoked === undefined,
+  );
+  if (identities.length < register.identities.length) return { ...register, identities };
+  throw new CardwireError("E_IDENTITY", `${name} was not revoked`);
 }
 
 /** The identity whose key may come in now. @throws {CardwireError} `E_DENIED` why it may not. */

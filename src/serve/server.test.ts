@@ -15,7 +15,7 @@ import { dialTls } from "../carriers/tls/dial.ts";
 import { newKey } from "../carriers/tls/keys.ts";
 import { Protocol } from "../carriers/tls/protocols.ts";
 import { isHostAddress } from "../domain/host-address.ts";
-import { addHost, type JoinedHost, readHost, removeHost } from "../joined/hosts.ts";
+import { makeRoom, type JoinedHost, readHost, removeHost } from "../joined/hosts.ts";
 import { joinHost, renewCertificate } from "../joined/join.ts";
 import { JoinedWay } from "../joined/way.ts";
 import { prove } from "../link/proof.ts";
@@ -364,7 +364,8 @@ describe("a certificate", () => {
     await removeHost(host.name, hosts());
     const { authority } = await authorityFiles(store, "cardhost");
     const old = await certificateBy(authority, "alice", Date.now() - 91 * DAY_MS);
-    await addHost({ ...host, credentials: old }, hosts());
+    await using room = await makeRoom(host.name, old.key, hosts());
+    await room.settle({ ...host, credentials: old });
     await expect(linked(host.name)).rejects.toMatchObject({
       code: "E_DENIED",
       hint: expect.stringContaining("cardwire leave host-alice"),

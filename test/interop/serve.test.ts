@@ -237,6 +237,38 @@ test("serve starts anew: who was attached is served again", async () => {
   });
 }, 60_000);
 
+test("a full disk is told before the token is used up", async () => {
+  const state = "/run/home/carol/.local/state";
+  const as = { user: "carol", on: lab.computer2 } as const;
+  await run("mkdir", ["-p", state], as);
+  const mount = ["-t", "tmpfs", "-o", "size=16k,mode=700,uid=4103,gid=4103", "tmpfs", state];
+  await run("mount", mount, { on: lab.computer2 });
+  await run("sh", ["-c", `head -c 100000 /dev/zero > ${state}/fill; true`], as);
+  const token = await invite("carol");
+  const full = await joining(token, "carol");
+  expect(full.status).toBe(1);
+  expect(full.stderr).toMatch(/no space left for .*key\.pem\nhint: Free some space/);
+  expect(await readdir(join(home("computer2", "carol"), "hosts"))).toEqual([]);
+  await run("rm", [`${state}/fill`], as);
+  expect((await joining(token, "carol")).status).toBe(0);
+  await run("umount", [state], { on: lab.computer2 });
+});
+
+test("the card host is away: it is said, or waited for", async () => {
+  await joined("bob");
+  serve.kill("SIGINT");
+  await serve.exited;
+  const done = await cardwire(["readers", "computer1"], there());
+  expect(done.status).toBe(1);
+  expect(done.stderr).toContain("computer1:7816: nobody listens there");
+  await using attached = await attach(["computer1", "--wait"], there());
+  await startServe();
+  await until("the readers", async () => {
+    const found = await run("opensc-tool", ["-l"], { ...there(), env: using(attached.socket) });
+    return found.stdout.includes(readerNames[0]);
+  });
+}, 60_000);
+
 test("the port is taken: it is told by whom", async () => {
   const second = await cardwire(["serve"], here());
   expect(second.status).toBe(1);

@@ -1,6 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { setMaxListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
+import { isIP } from "node:net";
 import { connect, type TLSSocket } from "node:tls";
 import { CardwireError } from "../../domain/errors.ts";
 import { firstSignal } from "../../domain/first-signal.ts";
@@ -20,9 +21,12 @@ export interface TlsPlace {
   /** Names and addresses, the best first. */
   readonly addresses: readonly string[];
   readonly port: number;
-  /** SHA-256 of its authority's key, in hexadecimal: who shows a certificate of another authority is somebody else. */
-  readonly fingerprint: string;
-  /** Its authority's certificate, PEM, where that is known. */
+  /**
+   * SHA-256 of its authority's key, in hexadecimal: who shows a certificate of another authority is somebody else.
+   * Undefined where its authority certifies others as well, as an organisation's: it is then known by its address.
+   */
+  readonly fingerprint: string | undefined;
+  /** Certificates of its authority, PEM, where these are known. */
   readonly authority?: string | undefined;
 }
 
@@ -148,12 +152,25 @@ function checkServer(stream: TLSSocket, place: TlsPlace, address: string): strin
   const { raw, issuerCertificate } = stream.getPeerCertificate(true);
   if (!raw || !issuerCertificate?.raw) throw somebodyElse(where, "it does not show its authority");
   const authority = new X509Certificate(issuerCertificate.raw);
-  if (fingerprintOf(authority) !== place.fingerprint)
+  const certificate = new X509Certificate(raw);
+  if (place.fingerprint === undefined) checkMember(stream, certificate, { address, where });
+  else if (fingerprintOf(authority) !== place.fingerprint)
     throw somebodyElse(where, "its authority is another one");
   try {
-    checkCertificate(new X509Certificate(raw), authority, { purpose: Purpose.Server });
+    checkCertificate(certificate, authority, { purpose: Purpose.Server });
   } catch (cause) {
     throw somebodyElse(where, CardwireError.is(cause) ? cause.message : String(cause), cause);
   }
   return authority.toString();
+}
+
+/** @throws {CardwireError} `E_PEER` unless TLS trusts it, and it is certified to be at that very address. */
+function checkMember(
+  stream: TLSSocket,
+  certificate: X509Certificate,
+  { address, where }: { readonly address: string; readonly where: string },
+): void {
+  if (!stream.authorized) throw somebodyElse(where, String(stream.authorizationError));
+  const isThere = isIP(address) ? certificate.checkIP(address) : certificate.checkHost(address);
+  if (isThere === undefined) throw somebodyElse(where, `its certificate is not for ${address}`);
 }

@@ -45,7 +45,10 @@ export interface TlsListenOptions {
   readonly waiting?: WaitingRoomOptions | undefined;
 }
 
-/** What a server shows of itself, and whose certificates it takes. */
+/**
+ * What a server shows of itself, and whose certificates it takes. Behind its own certificate stand those between it and
+ * what clients know: the authority's as well where they know that by its fingerprint.
+ */
 export interface ServerSecrets extends Credentials {
   /** Those who may have signed the certificates of clients, PEM. */
   readonly authorities: readonly string[];
@@ -132,8 +135,7 @@ export async function listenTls(options: TlsListenOptions): Promise<TlsListener>
 
 const contextOf = ({ certificate, key, authorities }: ServerSecrets) => ({
   ...VERSIONS,
-  // Who joins knows the authority by the fingerprint of its key only: it is shown as well.
-  cert: [certificate, ...authorities.slice(0, 1)].join("\n"),
+  cert: certificate,
   key,
   ca: [...authorities],
   // A session that is resumed shows no certificate.

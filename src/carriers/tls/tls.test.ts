@@ -37,6 +37,12 @@ beforeAll(async () => {
   foreign = await makeAuthority("cardhost");
 });
 
+const withAuthority = ({ certificate, key }: Credentials) => ({
+  key,
+  certificate: certificate + authority.certificate,
+  authorities: [authority.certificate],
+});
+
 let listener: TlsListener;
 let arrivals: Arrival[];
 const refused = vi.fn<(address: string, reason: string) => void>();
@@ -47,7 +53,7 @@ async function listen(secrets: Credentials, waiting = { most: 8, mostEach: 8, li
   listener = await listenTls({
     port: 0,
     addresses: ["127.0.0.1"],
-    secrets: { ...secrets, authorities: [authority.certificate] },
+    secrets: withAuthority(secrets),
     protocols: [Protocol.Link, Protocol.Join],
     arrived: (arrival) => void arrivals.push(arrival),
     refused,
@@ -215,7 +221,7 @@ describe("a server", () => {
   test("shows another certificate from when it is renewed", async () => {
     const before = await dial();
     const next = await makeServerCredentials(authority, "other");
-    listener.renew({ ...next, authorities: [authority.certificate] });
+    listener.renew(withAuthority(next));
     const { stream } = await dial();
     expect(stream.getPeerCertificate().subject.CN).toBe("other");
     expect(before.stream.destroyed).toBe(false);
@@ -270,7 +276,7 @@ test("a port that is taken is told", async () => {
   const again = listenTls({
     port: listener.port,
     addresses: ["127.0.0.1"],
-    secrets: { ...server, authorities: [authority.certificate] },
+    secrets: withAuthority(server),
     protocols: [Protocol.Link],
     arrived: () => {},
     refused: () => {},

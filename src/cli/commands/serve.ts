@@ -2,6 +2,8 @@ import { Option } from "@commander-js/extra-typings";
 import type { MetricsPlace } from "../../fronts/metrics/server.ts";
 import type { Exit, Io } from "../io.ts";
 import {
+  certificateFiles,
+  certificateOptions,
   grantOptions,
   keepWarmOption,
   noPipeliningOption,
@@ -12,6 +14,7 @@ import {
   strictOption,
   subcommand,
   waitOption,
+  wrongUsage,
 } from "../options.ts";
 
 /** How long something may last. */
@@ -30,11 +33,23 @@ export const serveCommand = (io: Io, exit: Exit) =>
     ["cardwire serve --invite alice", "prints a token for 'cardwire join'"],
     "cardwire serve --address 192.0.2.7 --port 7816",
     "cardwire serve --invite alice --reader 'Yubico*' --expires 10m",
+    [
+      "cardwire serve --ca org.pem --cert here.pem --key here.key --name-from SAN:email",
+      "for the members of an organisation",
+    ],
   ])
     .option("--invite <name>", "invite somebody at once, as 'cardwire invite' does")
     .addOption(new Option("--port <port>", "where to listen (default: 7816)").argParser(parsePort))
     .addOption(
       repeatable("--address <address>", "listen at this address of this computer (default: all)"),
+    )
+    .addOption(certificateOptions.ca())
+    .addOption(certificateOptions.cert())
+    .addOption(certificateOptions.key())
+    .addOption(
+      new Option("--name-from <part>", "which part of a member's certificate is his name")
+        .choices(["CN", "SAN:email", "SAN:dns", "SAN:uri"] as const)
+        .default("CN" as const),
     )
     .addOption(grantOptions.reader())
     .addOption(grantOptions.profile())
@@ -66,10 +81,18 @@ export const serveCommand = (io: Io, exit: Exit) =>
       const { untilInterrupted } = await import("../until-interrupted.ts");
       const { invite, port, address = [], reader = [], profile, expires, wait, json } = flags;
       const { idleLimit, totalLimit, connectLimit, metrics } = flags;
+      const certificates = certificateFiles(flags);
+      if (certificates && invite !== undefined)
+        throw wrongUsage("members of an organisation are not invited", "Leave --invite away.");
       const options = {
         ...pcscdOptions(flags),
         port,
         addresses: address,
+        organisation: certificates && {
+          files: certificates,
+          nameOf: flags.nameFrom,
+          grant: { readers: reader, profile },
+        },
         invitation:
           invite === undefined
             ? undefined

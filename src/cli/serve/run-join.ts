@@ -1,9 +1,13 @@
 import { X509Certificate } from "node:crypto";
 import { isatty } from "node:tty";
+import type { CertificateFiles } from "../../carriers/tls/certificate-files.ts";
 import { CardwireError } from "../../domain/errors.ts";
-import { joinHost } from "../../joined/join.ts";
+import { parseWhere } from "../../domain/where.ts";
+import type { JoinedHost } from "../../joined/hosts.ts";
+import { joinAsMember, joinHost } from "../../joined/join.ts";
 import { parseToken } from "../../wire/join/token.ts";
 import type { Io } from "../io.ts";
+import { wrongUsage } from "../options.ts";
 import { tellIfSlow } from "../patience.ts";
 
 /** More than any token has, bytes. */
@@ -15,14 +19,13 @@ export async function runJoin(
     readonly token: string | undefined;
     readonly name: string | undefined;
     readonly json: boolean;
+    /** Certificates to join with, in the place of a token. */
+    readonly files: CertificateFiles | undefined;
   },
   { io, signal }: { readonly io: Io; readonly signal: AbortSignal },
 ): Promise<void> {
-  const { name, json } = options;
-  const isThere = options.token !== undefined && options.token !== "-";
-  const token = parseToken(isThere ? (options.token ?? "") : await typed(io, signal));
-  using _patience = tellIfSlow(io, "joining the card host");
-  const joined = await joinHost(token, { name }, { signal });
+  const { json } = options;
+  const joined = await join(options, { io, signal });
   const expires = new Date(new X509Certificate(joined.credentials.certificate).validTo);
   const { identity, addresses, port } = joined;
   if (json) {
@@ -34,6 +37,21 @@ export async function runJoin(
   io.err(
     `Its readers, for one program: cardwire run ${joined.name} -- PROGRAM; for all: cardwire attach ${joined.name}`,
   );
+}
+
+async function join(
+  { token, name, files }: Parameters<typeof runJoin>[0],
+  { io, signal }: { readonly io: Io; readonly signal: AbortSignal },
+): Promise<JoinedHost> {
+  if (files) {
+    const where = parseWhere(token ?? "");
+    if (where.kind !== "cardwire")
+      throw wrongUsage("with certificates, a card host is joined", "cardwire join cardwire://HOST");
+    return await joinAsMember(where, files, { name }, { signal });
+  }
+  const text = token === undefined || token === "-" ? await typed(io, signal) : token;
+  using _patience = tellIfSlow(io, "joining the card host");
+  return await joinHost(parseToken(text), { name }, { signal });
 }
 
 /** The first line of standard input. */

@@ -1,13 +1,14 @@
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
-import { DEFAULT_PORT } from "../../carriers/tls/protocols.ts";
+import { type CertificateFiles, readCertificates } from "../../carriers/tls/certificate-files.ts";
+import { DEFAULT_PORT, Purpose } from "../../carriers/tls/protocols.ts";
 import { readerJson } from "../../domain/reader-json.ts";
 import { runtimeDirectory } from "../../host/paths.ts";
 import { makeScratchDirectory } from "../../host/scratch-directory.ts";
 import type { Invited } from "../../serve/invite.ts";
 import { rememberPlace } from "../../serve/place.ts";
-import { openServe, type Serve } from "../../serve/server.ts";
+import { openServe, type Organisation, type Serve } from "../../serve/server.ts";
 import { openStore } from "../../serve/store.ts";
 import type { PcscdOptions } from "../../services/pcscd/daemon.ts";
 import type { Io } from "../io.ts";
@@ -30,6 +31,14 @@ export interface RunServeOptions extends PcscdOptions, Omit<SupervisionOptions, 
   readonly port: number | undefined;
   readonly addresses: readonly string[];
   readonly invitation: InvitationWish | undefined;
+  /** In the place of an authority of this card host's own. */
+  readonly organisation:
+    | {
+        readonly files: CertificateFiles;
+        readonly nameOf: Organisation["nameOf"];
+        readonly grant: Organisation["grant"];
+      }
+    | undefined;
   /** Starts although pcscd cannot be reached yet. */
   readonly wait: boolean;
   readonly json: boolean;
@@ -42,6 +51,10 @@ export async function runServe(
   { io, signal }: { readonly io: Io; readonly signal: AbortSignal },
 ): Promise<void> {
   const { addresses, port = DEFAULT_PORT, invitation, verbose } = options;
+  const organisation = options.organisation && {
+    ...options.organisation,
+    ...(await readCertificates(options.organisation.files, Purpose.Server)),
+  };
   const store = await openStore(); // before anything is opened that may take long
   const scratch = await makeScratchDirectory(await runtimeDirectory(), "serve");
   try {
@@ -57,9 +70,14 @@ export async function runServe(
       view: supervision.view,
       most: MOST,
       about: () => about(readers),
+      organisation,
+    });
+    await rememberPlace(store, {
+      port: serve.port,
+      addresses: [...addresses],
+      organisation: organisation !== undefined,
     });
     await supervision.offerMetrics(() => serve.links);
-    await rememberPlace(store, { port: serve.port, addresses: [...addresses] });
     using _notices = printNotices(io, { verbose, sources: readers.sources });
     using _visitors = printVisitors(io, { verbose });
     const invited = invitation && (await inviteIn(store, invitation));
@@ -107,6 +125,6 @@ function tell(
   if (invited) {
     io.out(`\n${name} joins with:\n  ${invited.token}`);
     io.err(invitedText(name, invited));
-  } else io.err("'cardwire invite NAME' lets somebody in.");
+  } else if (fingerprint !== undefined) io.err("'cardwire invite NAME' lets somebody in.");
   io.err("Ctrl-C ends it.");
 }

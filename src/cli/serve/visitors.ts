@@ -19,15 +19,7 @@ const ALWAYS: ReadonlySet<Visit["what"]> = new Set(["joined", "dismissed"]);
 
 /** Tells a person who comes and goes while the readers are offered. */
 export function printVisitors(io: Io, { verbose }: { readonly verbose: boolean }): Disposable {
-  const listeners = [
-    listen("cardwire:visitor", (visit) => {
-      if (verbose || ALWAYS.has(visit.what)) io.err(printable(words[visit.what](visit)));
-    }),
-    listen("cardwire:trouble", ({ what }) => io.err(printable(what))),
-  ];
-  return {
-    [Symbol.dispose]() {
-      for (const one of listeners) one[Symbol.dispose]();
-    },
-  };
+  return listen("cardwire:visitor", (visit) => {
+    if (verbose || ALWAYS.has(visit.what)) io.err(printable(words[visit.what](visit)));
+  });
 }

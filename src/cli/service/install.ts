@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { access } from "node:fs/promises";
 import { userInfo } from "node:os";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { CardwireError } from "../../domain/errors.ts";
@@ -19,6 +20,7 @@ import {
 } from "../../host/systemctl.ts";
 import { unitText } from "../../host/systemd-unit.ts";
 import { unitName, unitPath, writeUnit } from "../../host/units.ts";
+import { isJoined } from "../../joined/hosts.ts";
 import type { Io } from "../io.ts";
 import { wrongUsage } from "../options.ts";
 import { printable } from "../report.ts";
@@ -64,7 +66,7 @@ export async function installService(
       `${user} has settings of their own, in which your names do not stand`,
       "Write out what the name stands for: attach HOST [options].",
     );
-  const keys = command.keepsState && scope === "system" ? await stateOf(user) : undefined;
+  const keys = scope === "system" ? await stateOf(command, user) : undefined;
   const text = unitText(planUnit(command, { name, scope, user, env: io.env, state: keys }));
   const path = unitPath(scope, name);
   if (options.dryRun) {
@@ -87,12 +89,21 @@ export async function installService(
   await tell({ name, scope, path, state, since, json }, io);
 }
 
-/** Where the state of a system's service is. @throws {CardwireError} `E_USER` when there is no such user. */
-async function stateOf(user: string | undefined): Promise<string> {
-  if (user === undefined) return statePath();
-  const { uid, home } = await findAccount(user);
-  return statePath({ uid, env: { HOME: home } });
+/** Where the state is that a system's service writes to; undefined where it writes to none. */
+async function stateOf(
+  { keepsState, wheres }: WrappedCommand,
+  user: string | undefined,
+): Promise<string | undefined> {
+  const account = user === undefined ? undefined : await findAccount(user).catch(() => undefined); // told below
+  if (user !== undefined && !account) return undefined;
+  const path = account ? statePath({ uid: account.uid, env: { HOME: account.home } }) : statePath();
+  if (keepsState) return path;
+  const hosts = join(path, "hosts");
+  const joined = await Promise.all(wheres.filter(isName).map((one) => isJoined(one, hosts)));
+  return joined.some(Boolean) ? path : undefined;
 }
+
+const isName = (text: string): boolean => /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(text);
 
 /** Makes that directory as the user himself: whatever is in his home, root follows none of it. */
 async function makeState(path: string, user: string | undefined): Promise<void> {
