@@ -1,4 +1,4 @@
-import { applications } from "./applications.ts";
+import { type Application, applications } from "./applications.ts";
 import { genericCommands, globalPlatformCommands, readerCommands } from "./generic-commands.ts";
 import { greater, Level, type Need, needIn, type Seen, unknown } from "./need.ts";
 import { isSelectByName } from "./select.ts";
@@ -35,22 +35,28 @@ export function needOf(seen: Seen, selection: Selection): Need {
   if (command.kind === "reader") return needIn(readerCommands, seen) ?? PROPRIETARY;
   if (command.isSecured) return SECURED;
   if (command.kind === "proprietary") return proprietaryNeed(seen, selection);
-  const generic = needIn(genericCommands, seen);
   // The card itself carries it out, whatever is selected.
-  if (generic && isSelectByName(command)) return generic;
-  let most = generic ?? UNLISTED;
+  if (isSelectByName(command)) return needIn(genericCommands, seen) ?? UNLISTED;
+  const known = knownApplication(selection);
+  if (known) return needIn(known.commands, seen) ?? needIn(genericCommands, seen) ?? UNLISTED;
+  let most = needIn(genericCommands, seen) ?? UNLISTED;
   for (const { aid, commands } of applications) {
-    if (isCertainly(selection, aid)) return needIn(commands, seen) ?? generic ?? UNLISTED;
     const own = mayBe(selection, aid) ? needIn(commands, seen) : undefined;
     if (own) most = greater(most, own);
   }
   return most;
 }
 
+function knownApplication(selection: Selection): Application | undefined {
+  if (selection.aid.length === 0) return undefined;
+  for (const one of applications) if (isCertainly(selection, one.aid)) return one;
+  return undefined;
+}
+
 function proprietaryNeed(seen: Seen, selection: Selection): Need {
   if (seen.command.plain !== GLOBAL_PLATFORM) return PROPRIETARY;
   if (seen.command.isChained || seen.data === undefined) return PROPRIETARY_CHAIN;
-  const known = applications.find(({ aid }) => isCertainly(selection, aid));
+  const known = knownApplication(selection);
   const own = known?.proprietary && needIn(known.proprietary, seen);
   return own ?? needIn(globalPlatformCommands, seen) ?? PROPRIETARY;
 }
