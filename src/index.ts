@@ -36,6 +36,11 @@ export { PcscliteServer, type PcscliteServerOptions } from "./fronts/pcsclite/se
 export { type Events, listen } from "./observe/events.ts";
 export type { PcscdOptions } from "./services/pcscd/daemon.ts";
 export { MergedService, type MergedSource } from "./services/merged.ts";
+export { type Grant, Policy, type PolicyOptions } from "./services/policy/policy.ts";
+export type { Profile } from "./services/policy/profiles.ts";
+export type { Refusal } from "./services/policy/refusal.ts";
+export type { AtrPattern, ByteMask, Rule, Rules } from "./services/policy/rule.ts";
+export type { AidPattern } from "./services/policy/selection.ts";
 export { PcscdService, pcscdService, type StartOptions } from "./services/pcscd/service.ts";
 export { SoftwareReaders, type SoftwareReadersOptions } from "./services/software/service.ts";
 export {
