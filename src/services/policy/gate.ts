@@ -104,11 +104,9 @@ export class Gate {
     try {
       return await call(this.#inner);
     } catch (error) {
-      // Whoever was told of a reset or removal may not hold the card any more.
-      if (hasCode(error, NOTICES)) {
-        this.#mustForget = true;
-        this.#depth = 0;
-      }
+      if (hasCode(error, NOTICES)) this.#mustForget = true;
+      // Whoever is told such a thing may not hold the card any more. Where he does, nothing is lost by that.
+      if (hasCode(error, NOT_HELD)) this.#depth = 0;
       throw error;
     }
   }
@@ -179,6 +177,13 @@ export class Gate {
 }
 
 const NOTICES: ReadonlySet<number> = new Set([Rv.ResetCard, Rv.RemovedCard]);
+const NOT_HELD: ReadonlySet<number> = new Set([
+  ...NOTICES,
+  Rv.SharingViolation,
+  Rv.NotTransacted,
+  Rv.ReaderUnavailable,
+  Rv.NoSmartcard,
+]);
 /** Errors of commands that were certainly not sent. */
 const NOT_SENT: ReadonlySet<number> = new Set([...NOTICES, Rv.SharingViolation, Rv.ProtoMismatch]);
 
