@@ -51,6 +51,10 @@ export {
 } from "./serve/server.ts";
 export type { PcscdOptions } from "./services/pcscd/daemon.ts";
 export { MergedService, type MergedSource } from "./services/merged.ts";
+export { Policy, type PolicyGrant, type PolicyOptions } from "./services/policy/policy.ts";
+export type { Refusal } from "./services/policy/refusal.ts";
+export type { AtrPattern, ByteMask, Rule, Rules } from "./services/policy/rule.ts";
+export type { AidPattern } from "./services/policy/selection.ts";
 export { PcscdService, pcscdService, type StartOptions } from "./services/pcscd/service.ts";
 export { SoftwareReaders, type SoftwareReadersOptions } from "./services/software/service.ts";
 export {

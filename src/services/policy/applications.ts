@@ -8,7 +8,7 @@ import {
   unknown,
   use,
 } from "./need.ts";
-import type { AidPattern } from "./selection.ts";
+import { type AidPattern, startsWith } from "./selection.ts";
 
 // Applications in which some commands are something else than in general. What does not stand in their tables is what
 // it is everywhere.
@@ -41,10 +41,15 @@ function verifyOf(own: ReadonlySet<number>, others: ReadonlySet<number> = new Se
 const isHoldersKey = (p2: number): boolean =>
   p2 === 0x9a || (p2 >= 0x9c && p2 <= 0x9e) || (p2 >= 0x82 && p2 <= 0x95);
 
-const pivAuthenticate: Judge = ({ command: { p2 = 0 } }) => {
+/** A template that asks for a challenge and for nothing else: how programs get random numbers from a PIV card. */
+const ASKS_FOR_CHALLENGE = Uint8Array.of(0x7c, 0x02, 0x81, 0x00);
+
+const pivAuthenticate: Judge = ({ command: { p2 = 0 }, data }) => {
   if (isHoldersKey(p2)) return use("GENERAL AUTHENTICATE");
-  if (p2 === 0x9b) return manage("GENERAL AUTHENTICATE with the management key");
-  return manage("GENERAL AUTHENTICATE with a key that is not the holder's");
+  if (p2 !== 0x9b) return manage("GENERAL AUTHENTICATE with a key that is not the holder's");
+  return data?.length === ASKS_FOR_CHALLENGE.length && startsWith(data, ASKS_FOR_CHALLENGE)
+    ? use("GENERAL AUTHENTICATE that only asks for a challenge")
+    : manage("GENERAL AUTHENTICATE with the management key");
 };
 
 /**

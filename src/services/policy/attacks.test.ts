@@ -170,6 +170,19 @@ describe("chaining", () => {
     }
   });
 
+  test("nor is what GET RESPONSE fetches of it", () => {
+    const user = session("use", [allow({ aids: aid("a000000308*"), ins: byte(0xdb) })]);
+    for (const [answer, isAllowed] of [
+      ["9000", false],
+      [TOLD, true],
+    ] as const) {
+      user.send("10cb3fff015c");
+      user.send(PIV, "6114");
+      user.send("00c0000014", answer);
+      expect(user.send("00db3fff")).toBe(isAllowed);
+    }
+  });
+
   test("another session does not finish what one has begun", () => {
     const one = session("use");
     one.send(PIV, TOLD);
@@ -187,6 +200,15 @@ describe("chaining", () => {
     expect(user.send("00200080")).toBe(false);
     expect(user.send("00cb3fff035c017e")).toBe(true);
     expect(user.send("00200080")).toBe(true);
+  });
+
+  test("a command to the reader ends nothing that was begun on the card", () => {
+    const user = session("look");
+    const manager = session("manage", [], user.view);
+    user.send(PIV, TOLD);
+    user.send("10cb3fff015c");
+    manager.send("ffca000000");
+    expect(user.send("00200080")).toBe(false);
   });
 
   test("a chained SELECT is refused", () => {

@@ -27,7 +27,13 @@ interface Answered {
   readonly sender: Sender;
   readonly channel: number | undefined;
   /** The SELECT whose answer it is, if it was one. */
-  readonly select: CommandView | undefined;
+  readonly select: SentSelect | undefined;
+}
+
+interface SentSelect {
+  readonly command: CommandView;
+  /** Whether the card has certainly read its name, and nothing before it. */
+  readonly isSure: boolean;
 }
 
 /** What a command is to what was sent before it. */
@@ -95,6 +101,7 @@ export class CardView {
 
   /** A command is on its way: what it may change is unknown from now on. */
   sending(command: CommandView, sender: Sender): void {
+    if (command.kind === "reader") return; // the card does not see it
     const { channel, isChained, ins, p1, p2 } = command;
     if (this.placeOf(command, sender) === "breaks in") this.#mayKeepParts = true;
     this.#chain = isChained ? { sender, channel, ins, p1, p2 } : undefined;
@@ -106,10 +113,11 @@ export class CardView {
 
   /** It was answered: SW1 SW2 stand last in `answer`. */
   answered(command: CommandView, answer: Uint8Array, sender: Sender): void {
+    if (command.kind === "reader") return;
     const sw = (answer.at(-2) ?? 0) * 0x100 + (answer.at(-1) ?? 0);
     const isDone = sw === SUCCESS || sw >> 8 === MORE_BYTES;
     const isFetched = isGetResponse(command);
-    const select = isFetched ? this.#answered?.select : selectByName(command);
+    const select = isFetched ? this.#answered?.select : this.#selectIn(command);
     // In the pieces of an answer, the name stands in the first.
     this.#answered = { sender, channel: command.channel, select: isFetched ? undefined : select };
     if (!isDone && this.#chain) this.#mayKeepParts = true;
@@ -132,11 +140,17 @@ export class CardView {
     this.#mayKeepParts = false;
   }
 
-  #learn(command: CommandView, select: CommandView | undefined, data: Uint8Array): void {
+  #selectIn(command: CommandView): SentSelect | undefined {
+    if (!isPlainSelect(command) || !isSelectByName(command)) return undefined;
+    // The program's buffer is the program's.
+    const kept = { ...command, data: command.data.slice() };
+    return { command: kept, isSure: !this.#mayKeepParts };
+  }
+
+  #learn(command: CommandView, select: SentSelect | undefined, data: Uint8Array): void {
     const { channel } = command;
     if (channel === undefined) return;
-    if (select)
-      this.#selected.set(channel, selectionAfter(select, data, { isSure: !this.#mayKeepParts }));
+    if (select) this.#selected.set(channel, selectionAfter(select.command, data, select));
     else if (isChannelCommand(command)) this.#open(command, data);
     const told = select || this.#mayKeepParts ? undefined : selfDescribed(command, data);
     if (told && mayBe(this.selectionFor(command), { bytes: told.aid, isPrefix: true }))
@@ -165,11 +179,6 @@ const isChannelCommand = ({ kind, ins, isSecured }: CommandView): boolean =>
 
 const isGetResponse = ({ kind, ins }: CommandView): boolean =>
   kind === "interindustry" && ins === GET_RESPONSE;
-
-const selectByName = (command: CommandView): CommandView | undefined =>
-  isPlainSelect(command) && isSelectByName(command)
-    ? { ...command, data: command.data.slice() }
-    : undefined;
 
 /** Whether anything may be selected after it, anywhere. */
 function mayShuffle({ kind, ins, isSecured, isWellFormed, channel }: CommandView): boolean {

@@ -5,7 +5,7 @@ import { Rv } from "../../domain/return-codes.ts";
 import type { CardState } from "./card-state.ts";
 import type { CommandView } from "./command-view.ts";
 import { decide, decideCommand, type Request, type Verdict } from "./decide.ts";
-import type { Grant, Policy } from "./policy.ts";
+import type { PolicyGrant, Policy } from "./policy.ts";
 import type { Profile } from "./profiles.ts";
 import type { Refusal } from "./refusal.ts";
 import type { Rule, Rules } from "./rule.ts";
@@ -13,7 +13,7 @@ import type { Rule, Rules } from "./rule.ts";
 export interface GateOptions {
   readonly policy: Policy;
   readonly state: CardState;
-  readonly grant: Grant;
+  readonly grant: PolicyGrant;
   /** Whose reader it is. */
   readonly service: CardService;
   readonly share: number;
@@ -24,7 +24,7 @@ export class Gate {
   readonly state: CardState;
   share: number;
   readonly #policy: Policy;
-  readonly #grant: Grant;
+  readonly #grant: PolicyGrant;
   readonly #service: CardService;
   readonly #life = new AbortController();
   #inner: CardSession | undefined;
@@ -104,11 +104,9 @@ export class Gate {
     try {
       return await call(this.#inner);
     } catch (error) {
-      // Whoever was told of a reset or removal may not hold the card any more.
-      if (hasCode(error, NOTICES)) {
-        this.#mustForget = true;
-        this.#depth = 0;
-      }
+      if (hasCode(error, NOTICES)) this.#mustForget = true;
+      // Whoever is told such a thing may not hold the card any more. Where he does, nothing is lost by that.
+      if (hasCode(error, NOT_HELD)) this.#depth = 0;
       throw error;
     }
   }
@@ -179,6 +177,13 @@ export class Gate {
 }
 
 const NOTICES: ReadonlySet<number> = new Set([Rv.ResetCard, Rv.RemovedCard]);
+const NOT_HELD: ReadonlySet<number> = new Set([
+  ...NOTICES,
+  Rv.SharingViolation,
+  Rv.NotTransacted,
+  Rv.ReaderUnavailable,
+  Rv.NoSmartcard,
+]);
 /** Errors of commands that were certainly not sent. */
 const NOT_SENT: ReadonlySet<number> = new Set([...NOTICES, Rv.SharingViolation, Rv.ProtoMismatch]);
 

@@ -26,27 +26,24 @@ const securityEnvironment: Judge = ({ command: { p1 = 0 } }) => {
 };
 
 /** What PERFORM SECURITY OPERATION does, by the tag in P1 and the tag in P2 (7816-8, 8). */
-const OPERATIONS: ReadonlyMap<number, string> = new Map([
-  [0x9e9a, "COMPUTE DIGITAL SIGNATURE"],
-  [0x9eac, "COMPUTE DIGITAL SIGNATURE"],
-  [0x9ebc, "COMPUTE DIGITAL SIGNATURE"],
-  [0x8e80, "COMPUTE CRYPTOGRAPHIC CHECKSUM"],
-  [0x00a2, "VERIFY CRYPTOGRAPHIC CHECKSUM"],
-  [0x00a8, "VERIFY DIGITAL SIGNATURE"],
-  [0x9080, "HASH"],
-  [0x90a0, "HASH"],
-  [0x8086, "DECIPHER"],
-  [0x8084, "DECIPHER"],
-  [0x8680, "ENCIPHER"],
-  [0x8480, "ENCIPHER"],
+const operationNeed = (name: string): Need => use(`PERFORM SECURITY OPERATION: ${name}`);
+const OPERATIONS: ReadonlyMap<number, Need> = new Map([
+  [0x9e9a, operationNeed("COMPUTE DIGITAL SIGNATURE")],
+  [0x9eac, operationNeed("COMPUTE DIGITAL SIGNATURE")],
+  [0x9ebc, operationNeed("COMPUTE DIGITAL SIGNATURE")],
+  [0x8e80, operationNeed("COMPUTE CRYPTOGRAPHIC CHECKSUM")],
+  [0x00a2, operationNeed("VERIFY CRYPTOGRAPHIC CHECKSUM")],
+  [0x00a8, operationNeed("VERIFY DIGITAL SIGNATURE")],
+  [0x9080, operationNeed("HASH")],
+  [0x90a0, operationNeed("HASH")],
+  [0x8086, operationNeed("DECIPHER")],
+  [0x8084, operationNeed("DECIPHER")],
+  [0x8680, operationNeed("ENCIPHER")],
+  [0x8480, operationNeed("ENCIPHER")],
 ]);
 
-const operation: Judge = ({ command: { p1 = 0, p2 = 0 } }) => {
-  const name = OPERATIONS.get(p1 * 0x100 + p2);
-  return name === undefined
-    ? unknown("PERFORM SECURITY OPERATION of another kind")
-    : use(`PERFORM SECURITY OPERATION: ${name}`);
-};
+const operation: Judge = ({ command: { p1 = 0, p2 = 0 } }) =>
+  OPERATIONS.get(p1 * 0x100 + p2) ?? unknown("PERFORM SECURITY OPERATION of another kind");
 
 /** In a dynamic authentication template (7816-4, 11.6.5). */
 const [TEMPLATE, CHALLENGE, RESPONSE] = [0x7c, 0x81, 0x82] as const;

@@ -6,7 +6,7 @@ import { globMatcher } from "../../domain/glob.ts";
 import { Rv } from "../../domain/return-codes.ts";
 import { Watchable } from "../../domain/watchable.ts";
 import { Gate } from "./gate.ts";
-import type { Grant, Policy } from "./policy.ts";
+import type { PolicyGrant, Policy } from "./policy.ts";
 import { checkAccess, PolicySession } from "./policy-session.ts";
 import { barrier, type Rules } from "./rule.ts";
 
@@ -22,11 +22,11 @@ interface Reduced {
 export class PolicyView implements CardService {
   readonly #policy: Policy;
   readonly #inner: CardService;
-  readonly #grant: Grant;
+  readonly #grant: PolicyGrant;
   readonly #life = new AbortController();
   #reduced: Reduced | undefined;
 
-  constructor(policy: Policy, inner: CardService, grant: Grant) {
+  constructor(policy: Policy, inner: CardService, grant: PolicyGrant) {
     this.#policy = policy;
     this.#inner = inner;
     this.#grant = grant;

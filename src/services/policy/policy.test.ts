@@ -1,12 +1,13 @@
 import { describe, expect, test } from "vitest";
 import type { CardService, CardSession } from "../../domain/card-service.ts";
 import { deferred } from "../../domain/deferred.ts";
+import { ReturnCodeError } from "../../domain/errors.ts";
 import { Rv } from "../../domain/return-codes.ts";
 import { PivCard } from "../../software-cards/piv/card.ts";
 import { emptyState } from "../../software-cards/piv/state.ts";
 import { cardServiceContract, fakeReader, fakeService } from "../../testing/index.ts";
 import { SoftwareReaders } from "../software/service.ts";
-import { type Grant, Policy } from "./policy.ts";
+import { type PolicyGrant, Policy } from "./policy.ts";
 import type { Refusal } from "./refusal.ts";
 import type { Rule } from "./rule.ts";
 
@@ -17,7 +18,7 @@ const kept = fakeReader("Kept 00 00", { atr });
 const { signal } = new AbortController();
 const hex = (text: string): Uint8Array => Buffer.from(text, "hex");
 
-const grant = (more: Partial<Grant> = {}): Grant => ({
+const grant = (more: Partial<PolicyGrant> = {}): PolicyGrant => ({
   principal: { name: "alice" },
   profile: "use",
   readers: ["Card *"],
@@ -166,8 +167,8 @@ describe("commands", () => {
   });
 
   test("a grant that changes its mind holds at once", async () => {
-    let profile: Grant["profile"] = "use";
-    const own: Grant = {
+    let profile: PolicyGrant["profile"] = "use";
+    const own: PolicyGrant = {
       principal: { name: "alice" },
       readers: ["*"],
       get profile() {
@@ -323,6 +324,31 @@ describe("sessions on one reader", () => {
     expect(isOpen).toBe(false);
     answer.resolve(hex("9000"));
     await Promise.all([sent, coming]);
+  });
+
+  test("one that was told that it lost the card does not rely on its transaction", async () => {
+    let isLost = false;
+    const policy = new Policy({ rules: allowed });
+    const inner = fakeService([card], {
+      ...answers,
+      before: ({ name }) => {
+        if (isLost && name === "transmit")
+          throw new ReturnCodeError("SCardTransmit", Rv.ReaderUnavailable);
+      },
+    });
+    const one = await open(policy.view(inner, grant()));
+    await open(policy.view(inner, grant()));
+    await one.begin({ signal });
+    isLost = true;
+    await expect(say(one, PIV)).rejects.toMatchObject({ rv: Rv.ReaderUnavailable });
+    isLost = false;
+    const before = inner.log.length;
+    await say(one, PIV);
+    expect(inner.log.slice(before).map((call) => call.split(" ")[0])).toEqual([
+      "begin",
+      "transmit",
+      "end",
+    ]);
   });
 
   test("a command of unknown fate leaves nothing known", async () => {

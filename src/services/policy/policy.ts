@@ -1,19 +1,16 @@
 import type { CardService, Reader } from "../../domain/card-service.ts";
+import type { Grant } from "../../domain/identity.ts";
 import type { Principal } from "../../domain/principal.ts";
 import { Watchable } from "../../domain/watchable.ts";
 import { CardState } from "./card-state.ts";
 import { KEPT_TRIES } from "./pin-guard.ts";
 import { PolicyView } from "./policy-view.ts";
-import type { Profile } from "./profiles.ts";
 import type { Refusal } from "./refusal.ts";
 import { NO_RULES, type Rule, type Rules, rulesFor } from "./rule.ts";
 
 /** What an identity is given. Read anew each time, so that an object with getters can change its mind. */
-export interface Grant {
+export interface PolicyGrant extends Grant {
   readonly principal: Principal;
-  readonly profile: Profile;
-  /** Readers that it sees, as globs. Others do not exist for it. */
-  readonly readers: readonly string[];
   /** Whether it may use up the tries of a PIN. Unless told, whoever manages may. */
   readonly mayBlockCards?: boolean;
 }
@@ -63,7 +60,7 @@ export class Policy {
   }
 
   /** The service as one identity may see and use it. Disposing a view leaves the service alone, which others use. */
-  view(service: CardService, grant: Grant): CardService {
+  view(service: CardService, grant: PolicyGrant): CardService {
     return new PolicyView(this, service, grant);
   }
 
@@ -91,7 +88,7 @@ export class Policy {
     return state;
   }
 
-  rulesFor(grant: Grant, reader: Pick<Reader, "name" | "atr">): readonly Rule[] {
+  rulesFor(grant: PolicyGrant, reader: Pick<Reader, "name" | "atr">): readonly Rule[] {
     const serial = this.#states.get(reader.name)?.serial;
     return rulesFor(this.#rules.value, grant.principal.name, { reader, serial });
   }

@@ -1,4 +1,6 @@
-import { applications } from "./applications.ts";
+import type { Profile } from "../../domain/identity.ts";
+export type { Profile };
+import { type Application, applications } from "./applications.ts";
 import { genericCommands, globalPlatformCommands, readerCommands } from "./generic-commands.ts";
 import { greater, Level, type Need, needIn, type Seen, unknown } from "./need.ts";
 import { isSelectByName } from "./select.ts";
@@ -8,8 +10,11 @@ import { isCertainly, mayBe, type Selection } from "./selection.ts";
  * What an identity may do where no rule says otherwise: `look` reads what everybody may read, without PIN and key; `use`
  * also verifies its own PIN and uses keys; `manage` is allowed everything.
  */
-export const profiles = { look: Level.Look, use: Level.Use, manage: Level.Unknown } as const;
-export type Profile = keyof typeof profiles;
+export const profiles: Readonly<Record<Profile, Level>> = {
+  look: Level.Look,
+  use: Level.Use,
+  manage: Level.Unknown,
+};
 
 export const isProfile = (text: string): text is Profile => Object.hasOwn(profiles, text);
 
@@ -35,22 +40,28 @@ export function needOf(seen: Seen, selection: Selection): Need {
   if (command.kind === "reader") return needIn(readerCommands, seen) ?? PROPRIETARY;
   if (command.isSecured) return SECURED;
   if (command.kind === "proprietary") return proprietaryNeed(seen, selection);
-  const generic = needIn(genericCommands, seen);
   // The card itself carries it out, whatever is selected.
-  if (generic && isSelectByName(command)) return generic;
-  let most = generic ?? UNLISTED;
+  if (isSelectByName(command)) return needIn(genericCommands, seen) ?? UNLISTED;
+  const known = knownApplication(selection);
+  if (known) return needIn(known.commands, seen) ?? needIn(genericCommands, seen) ?? UNLISTED;
+  let most = needIn(genericCommands, seen) ?? UNLISTED;
   for (const { aid, commands } of applications) {
-    if (isCertainly(selection, aid)) return needIn(commands, seen) ?? generic ?? UNLISTED;
     const own = mayBe(selection, aid) ? needIn(commands, seen) : undefined;
     if (own) most = greater(most, own);
   }
   return most;
 }
 
+function knownApplication(selection: Selection): Application | undefined {
+  if (selection.aid.length === 0) return undefined;
+  for (const one of applications) if (isCertainly(selection, one.aid)) return one;
+  return undefined;
+}
+
 function proprietaryNeed(seen: Seen, selection: Selection): Need {
   if (seen.command.plain !== GLOBAL_PLATFORM) return PROPRIETARY;
   if (seen.command.isChained || seen.data === undefined) return PROPRIETARY_CHAIN;
-  const known = applications.find(({ aid }) => isCertainly(selection, aid));
+  const known = knownApplication(selection);
   const own = known?.proprietary && needIn(known.proprietary, seen);
   return own ?? needIn(globalPlatformCommands, seen) ?? PROPRIETARY;
 }
