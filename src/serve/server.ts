@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { OrganisationCertificates } from "../carriers/tls/certificate-files.ts";
 import { listenTls, type ServerSecrets } from "../carriers/tls/listen.ts";
 import { readCertificate } from "../carriers/tls/certificates.ts";
@@ -75,6 +76,7 @@ export async function openServe(options: ServeOptions): Promise<Serve> {
     const { guests, secrets, files, renew } = await credentialsOf(store, options);
     const register = opened.hold(await LiveRegister.open(store, complain));
     const life = new AbortController();
+    setMaxListeners(0, life.signal); // as many as there are people who join just now
     const hall: Hall = new Hall({
       most,
       features: FEATURES,
