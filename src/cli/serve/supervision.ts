@@ -44,9 +44,14 @@ export async function supervise(
     const rules = await rulesOfSettings();
     const metrics = new Metrics();
     const audit = metered(opened.hold(await openAudit(options)), metrics);
-    const policy = new Policy({ rules, foreignUse: "seen", onRefusal: recordRefusals(audit) });
+    // Where nothing is reset, other programs' use is to be seen by the number of their handles.
+    const foreignUse = handOver === "shared" ? "seen" : "told";
+    const willReset = (reader: string, name: string): boolean =>
+      arbiter.isHandOverDue(reader, name);
+    const onRefusal = recordRefusals(audit);
+    const policy = new Policy({ rules, foreignUse, willReset, onRefusal });
     // The readers' owner closes them; what watches them ends with that.
-    const arbiter = new Arbiter(cardsTimed(readers, metrics), {
+    const arbiter: Arbiter = new Arbiter(cardsTimed(readers, metrics), {
       policy: () => handOver,
       limits,
       onEvent: recordDecisions(audit, () => policy),

@@ -48,9 +48,11 @@ export class Gate {
     return this.#grant.profile;
   }
 
-  /** Whether no other session can use the card now. */
+  /** Whether nothing can happen to the card between the judgement of a command and the command. */
   get hasCardAlone(): boolean {
-    return this.#depth > 0 || this.share === ShareMode.Exclusive || !this.state.isShared;
+    if (this.#depth > 0) return true;
+    if (this.#policy.willReset(this.state.reader, this.#grant.principal.name)) return false;
+    return this.share === ShareMode.Exclusive || !this.state.isShared;
   }
 
   /** The session below is there. */

@@ -26,6 +26,11 @@ export interface PolicyOptions {
    * service shows, or "told" by {@link Policy.foreignUse}. "seen" unless told.
    */
   readonly foreignUse?: "seen" | "told";
+  /**
+   * Whether the service resets the card before it runs the identity's next command, as an arbiter does at a hand-over. What
+   * is known of the card is then not what that command will find. Never, unless told.
+   */
+  readonly willReset?: (reader: string, identity: string) => boolean;
 }
 
 /**
@@ -37,6 +42,7 @@ export interface PolicyOptions {
  */
 export class Policy {
   readonly onRefusal: (refusal: Refusal) => void;
+  readonly willReset: (reader: string, identity: string) => boolean;
   readonly #rules: Watchable<Rules>;
   readonly #states = new Map<string, CardState>();
   readonly #options: { readonly keepTries: number; readonly seesForeign: boolean };
@@ -44,6 +50,7 @@ export class Policy {
   constructor(options: PolicyOptions = {}) {
     this.#rules = new Watchable(options.rules ?? NO_RULES);
     this.onRefusal = options.onRefusal ?? (() => {});
+    this.willReset = options.willReset ?? (() => false);
     this.#options = {
       keepTries: options.keepTries ?? KEPT_TRIES,
       seesForeign: options.foreignUse !== "told",
