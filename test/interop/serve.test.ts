@@ -1,236 +1,201 @@
 import { existsSync } from "node:fs";
-import { readdir, readFile, rm, stat } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { CountingWorker, end, mustHaveNoticedNothing, working } from "../faults/workers.ts";
-import { type Computers, startComputers } from "../lab/computers.ts";
-import { type Pcscd, readerNames, startPcscd } from "../lab/pcscd.ts";
+import { readerNames } from "../lab/pcscd.ts";
 import { until } from "../lab/processes.ts";
-import { type Program, type ProgramOptions, run, start } from "../lab/programs.ts";
-import { attach, cardwire, leftIn, MAIN, PATIENCE_MS, using } from "./programs/cardwire.ts";
+import { run } from "../lab/programs.ts";
+import { attach, cardwire, using } from "./programs/cardwire.ts";
+import { ServeStage } from "./programs/serve-stage.ts";
 
 // alice's computer1 has the readers and runs serve; bob and carol use them from computer2.
 
-let pcscd: Pcscd;
-let lab: Computers<"computer1" | "computer2">;
-let serve: Program;
-
-const STATE = ".local/state/cardwire";
-const home = (on: "computer1" | "computer2", user: string) =>
-  join(lab[on].root, "run/home", user, STATE);
-
+let stage: ServeStage;
 beforeAll(async () => {
-  pcscd = await startPcscd();
-  lab = await startComputers(["computer1", "computer2"]);
-  await lab.computer1.plugIn(pcscd);
+  stage = await ServeStage.open();
 });
-afterAll(async () => {
-  await lab[Symbol.asyncDispose]();
-  await pcscd[Symbol.asyncDispose]();
-});
-
-const here = (): ProgramOptions => ({ user: "alice", on: lab.computer1 });
-const there = (user: "bob" | "carol" = "bob") => ({ user, on: lab.computer2 }) as const;
-
-async function startServe(...flags: readonly string[]): Promise<void> {
-  serve = start("node", [MAIN, "serve", "-v", ...flags], here());
-  await serve.waitForLine(/^Ctrl-C ends it/, { timeoutMs: PATIENCE_MS });
-}
-
-beforeEach(async () => startServe());
-afterEach(async () => {
-  serve.kill("SIGINT");
-  const { status } = await serve.exited;
-  const left = await leftIn(join(lab.computer1.root, "run/user/4101/cardwire"));
-  if (status !== 0 || left.length > 0)
-    throw new Error(`serve ended with ${status}, left behind: ${left.join(", ")}`);
-  await rm(home("computer1", "alice"), { recursive: true, force: true });
-  for (const user of ["bob", "carol"])
-    await rm(home("computer2", user), { recursive: true, force: true });
-});
-
-async function invite(name: string, ...flags: readonly string[]): Promise<string> {
-  // The test card's commands are nobody else's: only who may do everything may send them.
-  const done = await cardwire(["invite", name, "--profile", "manage", ...flags], here());
-  expect(done.stdout).toMatch(/^cardwire-1-[A-Za-z0-9_-]+\n$/);
-  return done.stdout;
-}
-
-const joining = (token: string, user: "bob" | "carol" = "bob", ...flags: readonly string[]) =>
-  cardwire(["join", ...flags], { ...there(user), input: token });
-
-async function joined(name: string, user: "bob" | "carol" = "bob", ...flags: readonly string[]) {
-  const done = await joining(await invite(name, ...flags), user);
-  expect(done).toMatchObject({ status: 0, stdout: `joined computer1 as ${name}\n` });
-}
+afterAll(async () => stage[Symbol.asyncDispose]());
+beforeEach(async () => stage.startServe());
+afterEach(async () => stage.clear());
 
 const COMMAND = ["opensc-tool", "-r", "0", "-s", "80E0000003010203"] as const;
 const WORKS = "Received (SW1=0x90, SW2=0x00)";
 const running = (...argv: readonly string[]) =>
-  cardwire(["run", "computer1", "--", ...(argv.length > 0 ? argv : COMMAND)], there());
+  cardwire(["run", "computer1", "--", ...(argv.length > 0 ? argv : COMMAND)], stage.there());
 
 test("three commands from nothing to a card on another computer", async () => {
-  serve.kill("SIGINT");
-  await serve.exited;
-  await startServe("--invite", "bob", "--profile", "manage");
-  const [token = ""] = /cardwire-1-\S+/.exec(serve.output) ?? [];
-  expect(await joining(token)).toMatchObject({ status: 0, stdout: "joined computer1 as bob\n" });
+  stage.serve.kill("SIGINT");
+  await stage.serve.exited;
+  await stage.startServe("--invite", "bob", "--profile", "manage");
+  const [token = ""] = /cardwire-1-\S+/.exec(stage.serve.output) ?? [];
+  expect(await stage.joining(token)).toMatchObject({
+    status: 0,
+    stdout: "joined computer1 as bob\n",
+  });
   const done = await running();
   expect(done.stdout + done.stderr).toContain(WORKS);
-  expect(serve.output).toMatch(/^bob joined from 10\.78\.0\.2$/m);
+  expect(stage.serve.output).toMatch(/^bob joined from 10\.78\.0\.2$/m);
 });
 
 test("private keys are where they belong, and nobody else can read them", async () => {
-  await joined("bob");
+  await stage.joined("bob");
   const files = {
-    [home("computer1", "alice")]: ["serve/ca.key", "serve/server.key", "serve/identities.json"],
-    [home("computer2", "bob")]: ["hosts/computer1/key.pem"],
+    [stage.home("computer1", "alice")]: [
+      "serve/ca.key",
+      "serve/server.key",
+      "serve/identities.json",
+    ],
+    [stage.home("computer2", "bob")]: ["hosts/computer1/key.pem"],
   };
   for (const [folder, names] of Object.entries(files))
     for (const name of names)
       expect([name, (await stat(join(folder, name))).mode & 0o777]).toEqual([name, 0o600]);
-  const key = await readFile(join(home("computer2", "bob"), "hosts/computer1/key.pem"), "utf8");
+  const key = await readFile(
+    join(stage.home("computer2", "bob"), "hosts/computer1/key.pem"),
+    "utf8",
+  );
   const [, line = key] = key.split("\n");
-  for (const name of await readdir(join(home("computer1", "alice"), "serve")))
-    expect(await readFile(join(home("computer1", "alice"), "serve", name), "utf8")).not.toContain(
-      line,
-    );
+  for (const name of await readdir(join(stage.home("computer1", "alice"), "serve")))
+    expect(
+      await readFile(join(stage.home("computer1", "alice"), "serve", name), "utf8"),
+    ).not.toContain(line);
 });
 
 test("readers and attach know the host by its name and by its address", async () => {
-  await joined("bob");
+  await stage.joined("bob");
   for (const where of ["computer1", "cardwire://computer1", "cardwire://10.78.0.1:7816"]) {
-    const { stdout } = await cardwire(["readers", where], there());
+    const { stdout } = await cardwire(["readers", where], stage.there());
     expect(stdout).toContain(readerNames[0]);
   }
-  await using attached = await attach(["computer1"], there());
+  await using attached = await attach(["computer1"], stage.there());
   expect(attached.socket).toBe("/run/user/4102/cardwire/computer1/pcscd.comm");
-  const done = await run(COMMAND[0], COMMAND.slice(1), { ...there(), env: using(attached.socket) });
+  const done = await run(COMMAND[0], COMMAND.slice(1), { ...stage.there(), env: using(attached.socket) });
   expect(done.stdout + done.stderr).toContain(WORKS);
-  const { stdout } = await cardwire(["status", "--json"], there());
+  const { stdout } = await cardwire(["status", "--json"], stage.there());
   expect(JSON.parse(stdout)).toMatchObject({ sources: [{ state: "up", resumptions: 0 }] });
 });
 
 test("somebody sees the readers that he was invited to", async () => {
-  await joined("bob", "bob", "--reader", "*00 01");
-  const { stdout } = await cardwire(["readers", "computer1"], there());
+  await stage.joined("bob", "bob", "--reader", "*00 01");
+  const { stdout } = await cardwire(["readers", "computer1"], stage.there());
   expect(stdout).toContain(readerNames[1]);
   expect(stdout).not.toContain(readerNames[0]);
 });
 
 describe("is refused", () => {
   test("a token that was used", async () => {
-    const token = await invite("bob");
-    await joining(token);
-    const again = await joining(token, "carol");
+    const token = await stage.invite("bob");
+    await stage.joining(token);
+    const again = await stage.joining(token, "carol");
     expect(again).toMatchObject({ status: 1, stdout: "" });
     expect(again.stderr).toContain("the card host refuses: the token was used already");
-    expect(await readdir(join(home("computer2", "carol"), "hosts"))).toEqual([]);
+    expect(await readdir(join(stage.home("computer2", "carol"), "hosts"))).toEqual([]);
   });
 
   test("a token that has expired", async () => {
-    const token = await invite("bob", "--expires", "1s");
+    const token = await stage.invite("bob", "--expires", "1s");
     await until("the token to expire", async () => {
-      const { stdout } = await cardwire(["identities", "--json"], here());
+      const { stdout } = await cardwire(["identities", "--json"], stage.here());
       return stdout === "";
     });
-    expect((await joining(token)).stderr).toContain("the token has expired");
+    expect((await stage.joining(token)).stderr).toContain("the token has expired");
   });
 
   test("half a token, and none of it is printed", async () => {
-    const token = (await invite("bob")).trim();
-    const done = await joining(token.slice(0, -3));
+    const token = (await stage.invite("bob")).trim();
+    const done = await stage.joining(token.slice(0, -3));
     expect(done.status).toBe(1);
     expect(done.stderr).toContain("the token is damaged");
     expect(done.stderr).not.toContain(token.slice(20, 40));
   });
 
   test("a host that was not joined", async () => {
-    const done = await cardwire(["readers", "cardwire://computer1"], there());
+    const done = await cardwire(["readers", "cardwire://computer1"], stage.there());
     expect(done.status).toBe(1);
     expect(done.stderr).toContain("cardwire://computer1 was not joined from here");
   });
 
   test("who has a certificate of another authority, or none, or TLS 1.2", async () => {
-    await joined("bob");
+    await stage.joined("bob");
     const base = ["s_client", "-connect", "10.78.0.1:7816", "-alpn", "cardwire-link/1"];
-    const tls12 = await run("openssl", [...base, "-tls1_2"], there());
+    const tls12 = await run("openssl", [...base, "-tls1_2"], stage.there());
     expect(tls12.stderr).toContain("alert protocol version");
-    const none = await run("openssl", [...base, "-quiet", "-ign_eof"], there());
+    const none = await run("openssl", [...base, "-quiet", "-ign_eof"], stage.there());
     expect(none.bytes.toString("latin1")).toContain("no certificate was shown");
     const making =
       "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=bob -keyout /tmp/k -out /tmp/c";
-    await run("sh", ["-c", making], there());
+    await run("sh", ["-c", making], stage.there());
     const own = ["-cert", "/tmp/c", "-key", "/tmp/k"];
-    const foreign = await run("openssl", [...base, "-quiet", "-ign_eof", ...own], there());
+    const foreign = await run("openssl", [...base, "-quiet", "-ign_eof", ...own], stage.there());
     expect(foreign.bytes.toString("latin1")).toContain("the certificate is from another authority");
-    expect(serve.output).toMatch(/10\.78\.0\.2 was refused: no certificate was shown/);
+    expect(stage.serve.output).toMatch(/10\.78\.0\.2 was refused: no certificate was shown/);
   });
 
   test("garbage, and who says nothing", async () => {
     const bash =
       "exec 3<>/dev/tcp/10.78.0.1/7816; printf 'GET / HTTP/1.1\\r\\n\\r\\n' >&3; cat <&3; echo ended";
-    const garbage = await run("bash", ["-c", bash], { ...there(), timeoutMs: 15_000 });
+    const garbage = await run("bash", ["-c", bash], { ...stage.there(), timeoutMs: 15_000 });
     expect(garbage.stdout).toContain("ended");
     const silent = await run(
       "bash",
       ["-c", "exec 3<>/dev/tcp/10.78.0.1/7816; cat <&3; echo ended"],
       {
-        ...there(),
+        ...stage.there(),
         timeoutMs: 15_000,
       },
     );
     expect(silent.stdout).toBe("ended\n");
     expect(silent.ms).toBeGreaterThan(8_000);
-    await joined("bob"); // and it serves the others
+    await stage.joined("bob"); // and it serves the others
   }, 60_000);
 });
 
 test("who is revoked loses his link within a second, and his programs the card", async () => {
-  await joined("bob");
-  await using attached = await attach(["computer1"], there());
-  await cardwire(["revoke", "bob"], here());
+  await stage.joined("bob");
+  await using attached = await attach(["computer1"], stage.there());
+  await cardwire(["revoke", "bob"], stage.here());
   await attached.program.waitForLine(/the readers are gone: the identity bob was revoked/, {
     timeoutMs: 1_000,
   });
   const again = await running();
   expect(again.stderr).toContain("the card host refuses the link: the identity bob was revoked");
-  const { stdout } = await cardwire(["identities"], here());
+  const { stdout } = await cardwire(["identities"], stage.here());
   expect(stdout).toMatch(/^bob +revoked/m);
   // A new invitation lets him in again, with a new key.
-  expect((await cardwire(["leave", "computer1"], there())).status).toBe(0);
-  expect(existsSync(join(home("computer2", "bob"), "hosts/computer1"))).toBe(false);
-  await joined("bob");
+  expect((await cardwire(["leave", "computer1"], stage.there())).status).toBe(0);
+  expect(existsSync(join(stage.home("computer2", "bob"), "hosts/computer1"))).toBe(false);
+  await stage.joined("bob");
   expect((await running()).status).toBe(0);
 });
 
 test("a cable that is pulled and put back is noticed by no program", async () => {
-  await joined("bob");
+  await stage.joined("bob");
   const socket = "/run/tmp/serve.comm"; // which both computers and the lab have in common
-  await using attached = await attach(["computer1", "--socket", socket], there());
+  await using attached = await attach(["computer1", "--socket", socket], stage.there());
   const env = using(attached.socket);
   const [reader] = readerNames;
   await using keeps = new CountingWorker(env, { reader, mark: "a1", handle: "keep" }, "bob");
   const workers = [keeps];
   for (let broken = 0; broken < 2; broken += 1) {
     await working(workers);
-    await lab.computer1.cut();
+    await stage.lab.computer1.cut();
     await new Promise((resolve) => setTimeout(resolve, 3_000));
-    await lab.computer1.mend();
+    await stage.lab.computer1.mend();
   }
   await end(workers);
-  mustHaveNoticedNothing(await pcscd.cards[0].log(), workers);
+  mustHaveNoticedNothing(await stage.pcscd.cards[0].log(), workers);
 }, 120_000);
 
 test("serve starts anew: who was attached is served again", async () => {
-  await joined("bob");
-  await using attached = await attach(["computer1"], there());
-  serve.kill("SIGKILL");
-  await serve.exited;
-  await startServe();
+  await stage.joined("bob");
+  await using attached = await attach(["computer1"], stage.there());
+  stage.serve.kill("SIGKILL");
+  await stage.serve.exited;
+  await stage.startServe();
   await until("the readers", async () => {
     const done = await run(COMMAND[0], COMMAND.slice(1), {
-      ...there(),
+      ...stage.there(),
       env: using(attached.socket),
     });
     return `${done.stdout}${done.stderr}`.includes(WORKS);
@@ -239,38 +204,38 @@ test("serve starts anew: who was attached is served again", async () => {
 
 test("a full disk is told before the token is used up", async () => {
   const state = "/run/home/carol/.local/state";
-  const as = { user: "carol", on: lab.computer2 } as const;
+  const as = { user: "carol", on: stage.lab.computer2 } as const;
   await run("mkdir", ["-p", state], as);
   const mount = ["-t", "tmpfs", "-o", "size=16k,mode=700,uid=4103,gid=4103", "tmpfs", state];
-  await run("mount", mount, { on: lab.computer2 });
+  await run("mount", mount, { on: stage.lab.computer2 });
   await run("sh", ["-c", `head -c 100000 /dev/zero > ${state}/fill; true`], as);
-  const token = await invite("carol");
-  const full = await joining(token, "carol");
+  const token = await stage.invite("carol");
+  const full = await stage.joining(token, "carol");
   expect(full.status).toBe(1);
   expect(full.stderr).toMatch(/no space left for .*key\.pem\nhint: Free some space/);
-  expect(await readdir(join(home("computer2", "carol"), "hosts"))).toEqual([]);
+  expect(await readdir(join(stage.home("computer2", "carol"), "hosts"))).toEqual([]);
   await run("rm", [`${state}/fill`], as);
-  expect((await joining(token, "carol")).status).toBe(0);
-  await run("umount", [state], { on: lab.computer2 });
+  expect((await stage.joining(token, "carol")).status).toBe(0);
+  await run("umount", [state], { on: stage.lab.computer2 });
 });
 
 test("the card host is away: it is said, or waited for", async () => {
-  await joined("bob");
-  serve.kill("SIGINT");
-  await serve.exited;
-  const done = await cardwire(["readers", "computer1"], there());
+  await stage.joined("bob");
+  stage.serve.kill("SIGINT");
+  await stage.serve.exited;
+  const done = await cardwire(["readers", "computer1"], stage.there());
   expect(done.status).toBe(1);
   expect(done.stderr).toContain("computer1:7816: nobody listens there");
-  await using attached = await attach(["computer1", "--wait"], there());
-  await startServe();
+  await using attached = await attach(["computer1", "--wait"], stage.there());
+  await stage.startServe();
   await until("the readers", async () => {
-    const found = await run("opensc-tool", ["-l"], { ...there(), env: using(attached.socket) });
+    const found = await run("opensc-tool", ["-l"], { ...stage.there(), env: using(attached.socket) });
     return found.stdout.includes(readerNames[0]);
   });
 }, 60_000);
 
 test("the port is taken: it is told by whom", async () => {
-  const second = await cardwire(["serve"], here());
+  const second = await cardwire(["serve"], stage.here());
   expect(second.status).toBe(1);
   expect(second.stderr).toContain("port 7816 is in use by process ");
 });
