@@ -70,7 +70,10 @@ test("readers and attach know the host by its name and by its address", async ()
   }
   await using attached = await attach(["computer1"], stage.there());
   expect(attached.socket).toBe("/run/user/4102/cardwire/computer1/pcscd.comm");
-  const done = await run(COMMAND[0], COMMAND.slice(1), { ...stage.there(), env: using(attached.socket) });
+  const done = await run(COMMAND[0], COMMAND.slice(1), {
+    ...stage.there(),
+    env: using(attached.socket),
+  });
   expect(done.stdout + done.stderr).toContain(WORKS);
   const { stdout } = await cardwire(["status", "--json"], stage.there());
   expect(JSON.parse(stdout)).toMatchObject({ sources: [{ state: "up", resumptions: 0 }] });
@@ -229,7 +232,10 @@ test("the card host is away: it is said, or waited for", async () => {
   await using attached = await attach(["computer1", "--wait"], stage.there());
   await stage.startServe();
   await until("the readers", async () => {
-    const found = await run("opensc-tool", ["-l"], { ...stage.there(), env: using(attached.socket) });
+    const found = await run("opensc-tool", ["-l"], {
+      ...stage.there(),
+      env: using(attached.socket),
+    });
     return found.stdout.includes(readerNames[0]);
   });
 }, 60_000);
