@@ -1,6 +1,5 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { expect } from "vitest";
 import { type Computers, startComputers } from "../../lab/computers.ts";
 import { type Pcscd, startPcscd } from "../../lab/pcscd.ts";
 import { type Program, type ProgramOptions, start } from "../../lab/programs.ts";
@@ -61,7 +60,8 @@ export class ServeStage implements AsyncDisposable {
     // The test card's commands are nobody else's: only who may do everything may send them.
     const profile = flags.includes("--profile") ? [] : ["--profile", "manage"];
     const done = await cardwire(["invite", name, ...profile, ...flags], this.here());
-    expect(done.stdout).toMatch(/^cardwire-1-[A-Za-z0-9_-]+\n$/);
+    if (!/^cardwire-1-[A-Za-z0-9_-]+\n$/.test(done.stdout))
+      throw new Error(`no token: ${done.stdout}${done.stderr}`);
     return done.stdout;
   }
 
@@ -71,7 +71,8 @@ export class ServeStage implements AsyncDisposable {
 
   async joined(name: string, user: User = "bob", ...flags: readonly string[]): Promise<void> {
     const done = await this.joining(await this.invite(name, ...flags), user);
-    expect(done).toMatchObject({ status: 0, stdout: `joined computer1 as ${name}\n` });
+    if (done.status !== 0 || done.stdout !== `joined computer1 as ${name}\n`)
+      throw new Error(`not joined: ${done.stdout}${done.stderr}`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
