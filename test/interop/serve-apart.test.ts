@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { request } from "node:http";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
@@ -36,16 +35,6 @@ async function sent(user: "bob" | "carol", socket: string, ...commands: readonly
 /** Where programs of the test itself find it, too. */
 const socketOf = (user: string): string => `/run/tmp/${user}.comm`;
 
-/** What was recorded so far. */
-async function recorded(): Promise<readonly Record<string, unknown>[]> {
-  const file = join(stage.home("computer1", "alice"), "serve/audit.log");
-  const text = await readFile(file, "utf8");
-  return text
-    .split("\n")
-    .filter(Boolean)
-    .map((line) => JSON.parse(line) as Record<string, unknown>);
-}
-
 test("a PIN that one verified is not verified for the next one, and each sees that he is not alone", async () => {
   await stage.joined("bob", "bob");
   await stage.joined("carol", "carol");
@@ -56,9 +45,11 @@ test("a PIN that one verified is not verified for the next one, and each sees th
   expect(mine).not.toBe(theirs);
   expect(await sent("bob", bob.socket, IS_VERIFIED)).toEqual([theirs]);
   await until("the record", async () =>
-    (await recorded()).some(({ event, identity }) => event === "hand-over" && identity === "carol"),
+    (await stage.recorded()).some(
+      ({ event, identity }) => event === "hand-over" && identity === "carol",
+    ),
   );
-  const handOvers = (await recorded()).filter(({ event }) => event === "hand-over");
+  const handOvers = (await stage.recorded()).filter(({ event }) => event === "hand-over");
   expect(handOvers).toContainEqual(
     expect.objectContaining({ identity: "carol", from: "bob", reader: readerNames[0] }),
   );
@@ -115,15 +106,15 @@ test("who may only look is refused, and that is on the record without what he se
   );
   expect(done.stdout).toContain("(SW1=0x69, SW2=0x85)");
   await until("the record", async () =>
-    (await recorded()).some(({ event }) => event === "refused"),
+    (await stage.recorded()).some(({ event }) => event === "refused"),
   );
-  expect((await recorded()).find(({ event }) => event === "refused")).toMatchObject({
+  expect((await stage.recorded()).find(({ event }) => event === "refused")).toMatchObject({
     identity: "bob",
     reader: readerNames[0],
     header: "00200080",
     call: "SCardTransmit",
   });
-  const text = JSON.stringify(await recorded()) + stage.serve.output;
+  const text = JSON.stringify(await stage.recorded()) + stage.serve.output;
   expect(text).not.toMatch(/313233343536|123456/);
   await using bob = await attach(["computer1"], stage.there("bob"));
   expect(await sent("bob", bob.socket, IS_VERIFIED)).toEqual(["6985"]);

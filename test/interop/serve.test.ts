@@ -86,6 +86,13 @@ test("somebody sees the readers that he was invited to", async () => {
   expect(stdout).not.toContain(readerNames[0]);
 });
 
+/** It is on the record, too, with the address. */
+const refusedFor = (reason: string) =>
+  stage.untilRecorded(
+    "refused",
+    (record) => String(record["reason"]).includes(reason) && record["address"] === "10.78.0.2",
+  );
+
 describe("is refused", () => {
   test("a token that was used", async () => {
     const token = await stage.invite("bob");
@@ -94,6 +101,7 @@ describe("is refused", () => {
     expect(again).toMatchObject({ status: 1, stdout: "" });
     expect(again.stderr).toContain("the card host refuses: the token was used already");
     expect(await readdir(join(stage.home("computer2", "carol"), "hosts"))).toEqual([]);
+    await refusedFor("the token was used already");
   });
 
   test("a token that has expired", async () => {
@@ -103,6 +111,7 @@ describe("is refused", () => {
       return stdout === "";
     });
     expect((await stage.joining(token)).stderr).toContain("the token has expired");
+    await refusedFor("the token has expired");
   });
 
   test("half a token, and none of it is printed", async () => {
@@ -133,6 +142,9 @@ describe("is refused", () => {
     const foreign = await run("openssl", [...base, "-quiet", "-ign_eof", ...own], stage.there());
     expect(foreign.bytes.toString("latin1")).toContain("the certificate is from another authority");
     expect(stage.serve.output).toMatch(/10\.78\.0\.2 was refused: no certificate was shown/);
+    await refusedFor("no certificate was shown");
+    await refusedFor("the certificate is from another authority");
+    await refusedFor("no handshake: ERR_SSL_UNSUPPORTED_PROTOCOL");
   });
 
   test("garbage, and who says nothing", async () => {

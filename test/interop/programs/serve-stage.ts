@@ -1,7 +1,8 @@
-import { rm } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type Computers, startComputers } from "../../lab/computers.ts";
 import { type Pcscd, startPcscd } from "../../lab/pcscd.ts";
+import { until } from "../../lab/processes.ts";
 import { type Program, type ProgramOptions, start } from "../../lab/programs.ts";
 import { cardwire, leftIn, MAIN, PATIENCE_MS } from "./cardwire.ts";
 
@@ -42,6 +43,20 @@ export class ServeStage implements AsyncDisposable {
   async startServe(...flags: readonly string[]): Promise<void> {
     this.#serve = start("node", [MAIN, "serve", "-v", ...flags], this.here());
     await this.#serve.waitForLine(/^Ctrl-C ends it/, { timeoutMs: PATIENCE_MS });
+  }
+
+  /** What is on the record. */
+  async recorded(): Promise<readonly Record<string, unknown>[]> {
+    const text = await readFile(join(this.home("computer1", "alice"), "serve/audit.log"), "utf8");
+    const lines = text.split("\n").filter(Boolean);
+    return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+  }
+
+  /** Resolves when something like that is on the record. */
+  async untilRecorded(event: string, about: (record: Record<string, unknown>) => boolean) {
+    await until(`${event} to be recorded`, async () =>
+      (await this.recorded()).some((record) => record["event"] === event && about(record)),
+    );
   }
 
   /** Ends serve, which leaves nothing behind, and forgets everybody. */
