@@ -68,15 +68,14 @@ export async function certify(
   name: string,
   { lifetimeMs = LIFETIME_MS.client, now = Date.now() } = {},
 ): Promise<string> {
-  const { ExtendedKeyUsage } = await x509();
-  const { publicKey } = request;
+  const { ExtendedKeyUsage, PublicKey } = await x509();
+  const publicKey = new PublicKey(new Uint8Array(request.spki));
   const purpose = ExtendedKeyUsage.clientAuth;
   return await issue(authority, { subject: name, publicKey, purpose, lifetimeMs, now });
 }
 
 /** A request for a certificate, whose maker has the private key. */
 export interface CheckedRequest {
-  readonly publicKey: X509.PublicKeyType;
   /** SubjectPublicKeyInfo, DER. */
   readonly spki: Uint8Array;
 }
@@ -100,7 +99,7 @@ export async function readRequest(der: Uint8Array): Promise<CheckedRequest | und
     const spki = new Uint8Array(request.publicKey.rawData);
     const key = createPublicKey({ key: Buffer.from(spki), format: "der", type: "spki" });
     if (key.asymmetricKeyDetails?.namedCurve !== "prime256v1") return undefined;
-    return (await request.verify()) ? { publicKey: request.publicKey, spki } : undefined;
+    return (await request.verify()) ? { spki } : undefined;
   } catch {
     return undefined; // whatever is wrong with it: it comes from anybody
   }
