@@ -3,7 +3,8 @@ import { fileURLToPath } from "node:url";
 import { type Program, start } from "../test/lab/programs.ts";
 import { users } from "../test/lab/users.ts";
 
-const CARDWIRE = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
+/** The built program. */
+export const CARDWIRE = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
 
 /** A socket on the client host that leads to a pcscd. Disposing ends it. */
 export interface Attached extends AsyncDisposable {

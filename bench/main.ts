@@ -8,6 +8,7 @@ import { type LineTurns, measureLineTurns } from "./line-turns.ts";
 import { measureLoopback } from "./loopback.ts";
 import { machine } from "./machine.ts";
 import { report } from "./report.ts";
+import { measureServe } from "./serve/measure.ts";
 import { openStage, type Stage, ways } from "./stage.ts";
 import { measureTcpLine, type TcpLine } from "./tcp-line.ts";
 
@@ -16,8 +17,8 @@ import { measureTcpLine, type TcpLine } from "./tcp-line.ts";
 
 await import("../test/lab/inside.ts"); // throws outside the namespaces
 
-/** What is measured: the forward, beside pcscd and `ssh -L`, and an agent beside both. */
-const parts = ["forward", "agent"] as const;
+/** What is measured: the forward, beside pcscd and `ssh -L`; an agent beside both; and serve, with one user and many. */
+const parts = ["forward", "agent", "serve"] as const;
 
 const { values, positionals } = parseArgs({
   options: {
@@ -107,4 +108,6 @@ if (isWanted("agent"))
       await measureAgent(stage, { ...values, lines: values.line?.map(Number), progress }),
     ),
   );
+if (isWanted("serve"))
+  console.log(`${await measureServe(stage, { quick: values.quick, progress })}\n`);
 progress("done");

@@ -81,6 +81,8 @@ const ours: Readonly<Partial<Record<keyof typeof Rv, string>>> = {
   NoService: "The program's libpcsclite is older than protocol 4:2.",
   ServiceStopped:
     "The program's libpcsclite is newer than protocol 4:6: it is asked once to come down. A library from 2.4.1 on does so by itself.",
+  SecurityViolation:
+    "The identity may not have the card, send this control code, set this attribute, or use a raw protocol: see [policy.md](policy.md).",
   ResetCard:
     "The connection to pcscd broke and came back; the reader shows the same card. SCardReconnect makes the handle good again.",
   RemovedCard:

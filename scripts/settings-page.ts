@@ -17,6 +17,11 @@ export const settingsExample = [
   "[share.lab]                    # cardwire share lab",
   'to = "bob@lab"',
   'readers = ["Yubico*"]',
+  "",
+  "[[serve.rule]]                 # who may do what: see policy.md",
+  'verdict = "deny"',
+  'identities = ["bob"]',
+  'aid = "D27600012401*"',
 ] as const;
 
 /** How names are looked up, a paragraph each. */
@@ -24,6 +29,7 @@ export const settingsRules = [
   "`cardwire attach NAME`, `cardwire run NAME -- …` and `cardwire readers NAME` look in `[attach.NAME]`, `cardwire share NAME` in `[share.NAME]`, if NAME is the only thing that is named. They take from there what they have an option for. An attachment is also called NAME, for `cardwire env NAME`, unless `name` says otherwise.",
   "Options on the command line go before the file, and so does `CARDWIRE_SSH`. A name goes before a host that is called the same: that one is `ssh://NAME`. With a user or a scheme (`alice@work`, `unix:PATH`) it is never a name.",
   "A mistake stops only who needs what it is about. A file that is not TOML at all stops everybody who gives a bare name, because nobody can tell what it stands for; `ssh://NAME` goes on.",
+  "`[serve.groups]` and `[[serve.rule]]` say who may do what with the cards that others use from here: docs/policy.md has their keys. Where one of them has a mistake, none of them counts.",
   "Whoever can write to the file can have commands run as you (`ssh`). If others can, cardwire says so.",
 ] as const;
 

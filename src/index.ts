@@ -34,8 +34,27 @@ export { Rv, returnCodes } from "./domain/return-codes.ts";
 export type { Peer } from "./fronts/pcsclite/application.ts";
 export { PcscliteServer, type PcscliteServerOptions } from "./fronts/pcsclite/server.ts";
 export { type Events, listen } from "./observe/events.ts";
+export {
+  type CertificateFiles,
+  type OrganisationCertificates,
+  readCertificates,
+} from "./carriers/tls/certificate-files.ts";
+export { Purpose as CertificatePurpose } from "./carriers/tls/protocols.ts";
+export type { Grant, Profile } from "./domain/identity.ts";
+export { grantedReaders } from "./serve/granted.ts";
+export {
+  openServe,
+  type Organisation,
+  type Serve,
+  type ServeOptions,
+  type View,
+} from "./serve/server.ts";
 export type { PcscdOptions } from "./services/pcscd/daemon.ts";
 export { MergedService, type MergedSource } from "./services/merged.ts";
+export { Policy, type PolicyGrant, type PolicyOptions } from "./services/policy/policy.ts";
+export type { Refusal } from "./services/policy/refusal.ts";
+export type { AtrPattern, ByteMask, Rule, Rules } from "./services/policy/rule.ts";
+export type { AidPattern } from "./services/policy/selection.ts";
 export { PcscdService, pcscdService, type StartOptions } from "./services/pcscd/service.ts";
 export { SoftwareReaders, type SoftwareReadersOptions } from "./services/software/service.ts";
 export {

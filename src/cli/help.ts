@@ -35,8 +35,16 @@ export const examplesOf = (command: CommandUnknownOpts): readonly Example[] =>
 /** Under which heading `cardwire --help` lists a command. Those that are named nowhere come last. */
 const groups: Readonly<Record<string, readonly string[]>> = {
   "To see it work:": ["demo"],
-  "Readers of another computer:": ["attach", "run", "env", "readers"],
-  "Readers of this computer:": ["share", "serve", "card"],
+  "Readers of another computer:": ["attach", "run", "env", "readers", "join", "leave"],
+  "Readers of this computer:": [
+    "share",
+    "serve",
+    "invite",
+    "identities",
+    "revoke",
+    "policy",
+    "card",
+  ],
   "When something is in the way:": ["doctor", "status", "trace"],
   "Setting up:": ["config", "service", "completion", "uninstall"],
 };

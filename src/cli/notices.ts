@@ -58,6 +58,7 @@ export function printNotices(io: Io, { verbose, sources = [] }: NoticeOptions): 
     listen("cardwire:card", ({ reader, from }) => {
       if (verbose) io.err(`${reader}: a card came in from ${from}`);
     }),
+    listen("cardwire:trouble", ({ what }) => io.err(printable(what))),
     listen("cardwire:refused", ({ application, reason }) => {
       if (verbose) io.err(`${application}: hung up: ${reason}`);
     }),

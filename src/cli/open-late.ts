@@ -1,12 +1,26 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { SshLine } from "../carriers/ssh/line.ts";
+import type { Line } from "../carriers/carrier.ts";
 import { CardwireError } from "../domain/errors.ts";
+import type { Watchable } from "../domain/watchable.ts";
 import { LateService } from "../services/late.ts";
 import type { OpenSource } from "./open-source.ts";
 import type { Source } from "./sources.ts";
 
 /** How long to wait after a failure, ms. */
 const AGAIN_MS = 5_000;
+
+/** The way to such a host. */
+export interface LateLine extends AsyncDisposable {
+  /** How events call it. */
+  readonly destination: string;
+  /** Aborts when it is given up for good. */
+  readonly closing: AbortSignal;
+  readonly state: Watchable<Line>;
+  /** What people are told while it is down. */
+  readonly lineDown: CardwireError;
+  /** Resolves when it is up. */
+  up(signal: AbortSignal): Promise<unknown>;
+}
 
 /**
  * The readers of a host that cannot be reached now: what is best there shows when it can. Closing it closes the line.
@@ -15,7 +29,7 @@ const AGAIN_MS = 5_000;
  */
 export function openLate(
   source: Source,
-  line: SshLine,
+  line: LateLine,
   open: (options: { signal: AbortSignal }) => Promise<OpenSource>,
 ): OpenSource {
   const service = new LateService();

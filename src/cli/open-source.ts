@@ -79,6 +79,10 @@ export async function openSource(
     const { openSsh } = await import("./open-ssh.ts");
     return await openSsh({ ...source, where: source.where }, options, context);
   }
+  if (source.where.kind === "cardwire") {
+    const { openCardwire } = await import("./open-cardwire.ts");
+    return await openCardwire({ ...source, where: source.where }, options, context);
+  }
   using _patience = tellIfSlow(context.io, `connecting to ${source.text}`);
   const { openPcscd } = await import("./open-pcscd.ts");
   const { unixCarrier } = await import("../carriers/unix.ts");

@@ -1,11 +1,13 @@
 import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import type { CertificateFiles } from "../carriers/tls/certificate-files.ts";
 import { CardwireError } from "../domain/errors.ts";
 import type { PcscdOptions } from "../services/pcscd/daemon.ts";
 import { CommandWithExamples, type Example } from "./help.ts";
 import type { Via, WayOptions } from "./open-source.ts";
 
 /** What WHERE may be, in every command's help. */
-export const WHERE = "[user@]host, ssh://[user@]host[:port], unix:PATH, software:, or demo:";
+export const WHERE =
+  "a host that was joined, [user@]host, ssh://[user@]host[:port], cardwire://host[:port], unix:PATH, software:, or demo:";
 
 export const localOption = () =>
   new Option("--local", "the readers of this computer, too (or alone)");
@@ -79,6 +81,57 @@ export const lockTimeOption = () =>
     "--lock-time <seconds>",
     "how long it keeps a transaction while the line is broken (default: 10)",
   ).argParser(parseSeconds);
+
+const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
+/** The longest time that an invitation may be good, s. */
+const MAX_DURATION = 30 * 86_400;
+
+/** `90s`, `30m`, `1h` or `7d`, as milliseconds. */
+export function parseDuration(text: string): number {
+  const [, number = "", unit = ""] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
+  const seconds = Number(number) * (UNITS[unit] ?? 0);
+  if (seconds <= 0 || seconds > MAX_DURATION)
+    throw new InvalidArgumentError("It wants a time such as 30m, 1h or 7d, 30d at most.");
+  return seconds * 1_000;
+}
+
+/** Whom an invitation lets in, and to what. */
+export const grantOptions = {
+  reader: () =>
+    repeatable("--reader <glob>", "only readers of that name, such as 'Yubico*' (default: all)"),
+  profile: () =>
+    new Option("--profile <profile>", "what may be done with the cards")
+      .choices(["look", "use", "manage"] as const)
+      .default("use" as const),
+  expires: () =>
+    new Option(
+      "--expires <time>",
+      "how long the token is good, such as 30m, 1h or 7d (default: 1h)",
+    ).argParser(parseDuration),
+} as const;
+
+/** Certificates of an organisation's. */
+export const certificateOptions = {
+  ca: () => new Option("--ca <file>", "certificates of an organisation's authorities, PEM"),
+  cert: () => new Option("--cert <file>", "our certificate, and those between it and an authority"),
+  key: () => new Option("--key <file>", "its private key, which nobody else may read"),
+} as const;
+
+/** The files, all or none. @throws {CardwireError} `E_USAGE` */
+export function certificateFiles({
+  ca,
+  cert,
+  key,
+}: {
+  readonly ca?: string | undefined;
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+}): CertificateFiles | undefined {
+  if (ca === undefined && cert === undefined && key === undefined) return undefined;
+  if (ca === undefined || cert === undefined || key === undefined)
+    throw wrongUsage("a part of the certificates is missing", "Give --ca, --cert and --key.");
+  return { ca, cert, key };
+}
 
 /** A TCP port, or 0 for one that is free. */
 export function parsePort(text: string): number {

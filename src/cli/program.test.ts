@@ -71,7 +71,17 @@ describe("help", () => {
   test("names every command", async () => {
     const { out, error } = await cardwire(["--help"]);
     expect(error).toMatchObject({ exitCode: 0 });
-    for (const name of ["attach", "run", "env", "readers", "service", "uninstall"]) {
+    for (const name of [
+      "attach",
+      "run",
+      "env",
+      "readers",
+      "serve",
+      "invite",
+      "join",
+      "service",
+      "uninstall",
+    ]) {
       expect(out.join("\n")).toMatch(new RegExp(`^  ${name} `, "m"));
     }
   });

@@ -7,14 +7,22 @@ import { configCommand } from "./commands/config.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { envCommand } from "./commands/env.ts";
+import { policyCommand } from "./commands/policy.ts";
 import { type ReadersDeps, readersCommand } from "./commands/readers.ts";
+import { identitiesCommand } from "./commands/identities.ts";
+import { inviteCommand } from "./commands/invite.ts";
+import { joinCommand } from "./commands/join.ts";
+import { leaveCommand } from "./commands/leave.ts";
+import { revokeCommand } from "./commands/revoke.ts";
 import { runCommand } from "./commands/run.ts";
+import { serveCommand } from "./commands/serve.ts";
 import { serviceCommand } from "./commands/service.ts";
 import { shareCommand } from "./commands/share.ts";
 import { statusCommand } from "./commands/status.ts";
 import { uninstallCommand } from "./commands/uninstall.ts";
 import { addInGroups, CommandWithExamples, type Example, lineages } from "./help.ts";
 import type { Exit, Io } from "./io.ts";
+import { applyJoined } from "./settings/joined.ts";
 import { settingTables } from "./settings/keys.ts";
 import { applyNamed } from "./settings/named.ts";
 
@@ -44,6 +52,12 @@ export function program(
     attachCommand(io, options.setExit),
     runCommand(io, options.rest, options.setExit),
     shareCommand(io, options.setExit),
+    serveCommand(io, options.setExit),
+    inviteCommand(io),
+    joinCommand(io, options.setExit),
+    leaveCommand(io),
+    identitiesCommand(io),
+    revokeCommand(io),
     cardCommand(io, options.setExit),
     envCommand(io),
     statusCommand(io),
@@ -56,6 +70,7 @@ export function program(
       rest: options.rest,
       parser: () => program(io, options),
     }),
+    policyCommand(io),
     uninstallCommand(io),
     agentCommand(options.version),
     configCommand(io, tables),
@@ -63,7 +78,10 @@ export function program(
   ];
   const top = new CommandWithExamples("cardwire", description, commonTasks)
     .version(options.version)
-    .hook("preAction", (_top, command) => applyNamed(command, { io, tables }));
+    .hook("preAction", async (_top, command) => {
+      await applyNamed(command, { io, tables });
+      await applyJoined(command);
+    });
   addInGroups(top, commands);
   for (const lineage of lineages([top]))
     lineage

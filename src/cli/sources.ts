@@ -1,4 +1,4 @@
-import { nameOf, parseWhere, type Where } from "../domain/where.ts";
+import { cardwireText, nameOf, parseWhere, type Where } from "../domain/where.ts";
 import { programsSocket } from "../host/programs-socket.ts";
 import { SYSTEM_SOCKET } from "../host/system-socket.ts";
 import { wrongUsage } from "./options.ts";
@@ -57,12 +57,13 @@ export function attachmentName(sources: readonly Source[]): string {
 
 function fullNameOf(where: Where): string {
   if (where.kind === "software" || where.kind === "demo") return `${where.kind}:`;
+  if (where.kind === "cardwire") return cardwireText(where.host, where.port);
   return where.kind === "ssh" ? where.destination : `unix:${where.path}`;
 }
 
 /** By which people know it. */
 function shortNameOf(where: Where): string {
   if (where.kind === "software" || where.kind === "demo") return where.kind;
-  if (where.kind === "ssh") return where.host;
+  if (where.kind === "ssh" || where.kind === "cardwire") return where.host;
   return where.path === SYSTEM_SOCKET ? "local" : where.path;
 }

@@ -21,11 +21,18 @@ export interface ConnectOptions {
 /** Every answer that carries no news is not waited for, as the command does. */
 const SHORT_CUTS = { pipelining: true, rememberFeatures: true, keepWarm: false } as const;
 
+/** As the command has it. */
+const LINK = {
+  pipelining: true,
+  prefetch: true,
+  patience: { graceMs: 30_000, lockMs: 10_000 },
+} as const;
+
 /**
  * Opens readers: those of this computer, of another one, or of any {@link CardService}.
  *
- * @param where `[user@]host`, `ssh://[user@]host[:port]`, `unix:PATH`, `software:` for two empty readers of this
- *   program, `demo:` for one with a PIV card in it, or a service, which is the client's to dispose from now on. Without
+ * @param where `[user@]host`, `ssh://[user@]host[:port]`, `cardwire://host[:port]` for a host that was joined,
+ *   `unix:PATH`, `software:` for two empty readers of this program, `demo:` for one with a PIV card in it, or a service, which is the client's to dispose from now on. Without
  *   it, where PCSCLITE_CSOCK_NAME says, or else this computer's pcscd.
  * @throws {CardwireError} why they cannot be reached, with a hint what to do.
  *
@@ -56,6 +63,11 @@ export async function connect(
   }
   if (place.kind === "unix")
     return await overCarrier(unixCarrier(place.path), signal, async () => {});
+  if (place.kind === "cardwire") {
+    const { openJoined } = await import("../joined/open.ts");
+    const joined = await openJoined(place, LINK, { signal });
+    return new Client(joined.service, () => joined.way[Symbol.asyncDispose]());
+  }
   const { sshCarrier } = await import("../carriers/ssh/carrier.ts");
   const directory = await makeScratchDirectory(await runtimeDirectory(), "lib");
   try {

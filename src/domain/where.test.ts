@@ -12,6 +12,14 @@ test.each([
   ["ssh://[::1]:22", { kind: "ssh", destination: "ssh://[::1]:22", host: "[::1]" }, "1-"],
   ["2001:db8::", { kind: "ssh", destination: "2001:db8::", host: "2001:db8::" }, "2001-db8--"],
   ["unix:/run/pcscd/pcscd.comm", { kind: "unix", path: "/run/pcscd/pcscd.comm" }, "local"],
+  ["cardwire://cardhost", { kind: "cardwire", host: "cardhost" }, "cardhost"],
+  ["cardwire://cardhost:7816/", { kind: "cardwire", host: "cardhost", port: 7816 }, "cardhost"],
+  ["cardwire://[2001:db8::7]", { kind: "cardwire", host: "2001:db8::7" }, "2001-db8--7"],
+  [
+    "cardwire://[2001:db8::7]:99",
+    { kind: "cardwire", host: "2001:db8::7", port: 99 },
+    "2001-db8--7",
+  ],
   ["software:", { kind: "software" }, "software"],
   ["demo:", { kind: "demo" }, "demo"],
   ["unix:///run/pcscd/pcscd.comm", { kind: "unix", path: "/run/pcscd/pcscd.comm" }, "local"],
@@ -35,6 +43,13 @@ test.each([
   "Demo:",
   "ssh://host:",
   "nats:",
+  "cardwire:",
+  "cardwire://",
+  "cardwire://alice@host",
+  "cardwire://host:0",
+  "cardwire://host:65536",
+  "cardwire://2001:db8::7",
+  "cardwire://host/path",
 ])("%j is refused, with what there is", (text) => {
   expect(() => parseWhere(text)).toThrow(
     expect.objectContaining({ code: "E_WHERE", hint: expect.stringContaining("unix:PATH") }),

@@ -1,10 +1,10 @@
-import { randomBytes } from "node:crypto";
-import { type FileHandle, open, readdir, realpath, rename, rm } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { realpath } from "node:fs/promises";
+import { dirname } from "node:path";
 import { CardwireError } from "../domain/errors.ts";
 import { errorCode } from "./error-code.ts";
 import { holdLock } from "./lock.ts";
 import { type FileStart, readStart } from "./read-start.ts";
+import { removeLeftovers, replaceFile, writeNewFile } from "./replace-file.ts";
 
 const AS_ITS_USER = "Keys are used by the one whose they are. Run cardwire as that user.";
 
@@ -33,8 +33,7 @@ export interface CardFile extends AsyncDisposable {
  */
 export async function createCardFile(path: string, text: string): Promise<void> {
   try {
-    await writeNew(path, text);
-    await syncDirectory(dirname(path));
+    await writeNewFile(path, text);
   } catch (cause) {
     if (errorCode(cause) === "EEXIST")
       throw new CardwireError("E_CARD_FILE_EXISTS", `${path} is there already`, {
@@ -93,58 +92,10 @@ async function read(path: string): Promise<string> {
   return bytes.toString("utf8");
 }
 
-const nextName = (path: string): string => `${path}.${randomBytes(6).toString("hex")}.new`;
-/** What {@link nextName} adds. */
-const NEXT_ENDING = /^\.[0-9a-f]{12}\.new$/;
-
-/** A process that is killed while it writes leaves the next text behind, private keys and all. */
-async function removeLeftovers(path: string): Promise<void> {
-  const [folder, name] = [dirname(path), basename(path)];
-  const names = await readdir(folder).catch(() => []); // a folder may be open to who knows the names in it only
-  const leftovers = names.filter(
-    (other) => other.startsWith(name) && NEXT_ENDING.test(other.slice(name.length)),
-  );
-  for (const leftover of leftovers)
-    await rm(join(folder, leftover), { force: true }).catch(() => {}); // the card works with it there, too
-}
-
 async function replace(path: string, text: string): Promise<void> {
-  const next = nextName(path);
-  try {
-    await writeNew(next, text);
-    await rename(next, path);
-    await syncDirectory(dirname(path));
-  } catch (cause) {
-    await rm(next, { force: true }).catch(() => {}); // it is half a file, and nobody looks for it
+  await replaceFile(path, text).catch((cause: unknown) => {
     throw explain(cause, path, "written");
-  }
-}
-
-async function writeNew(path: string, text: string): Promise<void> {
-  const file = await open(path, "wx", 0o600);
-  try {
-    await writeAll(file, text);
-  } catch (error) {
-    await rm(path, { force: true }).catch(() => {}); // what is thrown tells more
-    throw error;
-  } finally {
-    await file.close();
-  }
-}
-
-async function writeAll(file: FileHandle, text: string): Promise<void> {
-  await file.writeFile(text);
-  await file.sync();
-}
-
-/**
- * So that the new name is there after a power failure, too. The text under that name counts already: where the system
- * does not do it, as in a folder that may be written and not read, nothing is taken back.
- */
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, "r").catch(() => undefined);
-  await directory?.sync().catch(() => {});
-  await directory?.close();
+  });
 }
 
 function explain(cause: unknown, path: string, done: "made" | "read" | "written"): CardwireError {

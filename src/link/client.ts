@@ -222,6 +222,10 @@ function refusal(answer: Frame): CardwireError {
   if (answer.type !== Type.Refused)
     return new ProtocolError("the other end does not speak the link's protocol");
   const why = Buffer.from(answer.tail).toString("utf8");
+  if (answer.body.reason === Reason.Denied)
+    return new CardwireError("E_DENIED", `the card host refuses the link: ${why}`, {
+      hint: "Ask for another invitation: 'cardwire invite NAME' makes it on the card host.",
+    });
   const hint =
     answer.body.reason === Reason.Version
       ? "Install the same release of cardwire at both ends."

@@ -266,3 +266,13 @@ test("counts that cannot be, and frames that make no sense, end the session", as
     expect(hall.size).toBe(0);
   }
 });
+
+test("one who says nothing takes some of the places, and leaves the others theirs", async () => {
+  const { hall } = makeHall();
+  const silent = Array.from({ length: 30 }, () => new Visitor(hall, "alice").stream);
+  await new Promise(setImmediate);
+  expect(silent.filter(({ destroyed }) => !destroyed)).toHaveLength(20);
+  const bob = new Visitor(hall, "bob").stream;
+  await new Promise(setImmediate);
+  expect(bob.destroyed).toBe(false);
+});

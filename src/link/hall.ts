@@ -13,6 +13,8 @@ const GREETING_MS = 10_000;
 /** Sessions at once, and connections that have not said what for. */
 const MAX_SESSIONS = 1_000;
 const MAX_GREETING = 100;
+/** Such connections of one who is known: nobody can take all of them. */
+const MAX_GREETING_EACH = 20;
 
 /** How long a session outlives its connection. */
 export interface Patience {
@@ -70,7 +72,8 @@ interface Session {
 export class Hall implements AsyncDisposable {
   readonly #options: HallOptions;
   readonly #sessions = new Map<string, Session>();
-  readonly #greeting = new Set<FrameStream>();
+  /** With whom the carrier knows them to be of. */
+  readonly #greeting = new Map<FrameStream, Principal | undefined>();
 
   constructor(options: HallOptions) {
     this.#options = options;
@@ -88,8 +91,8 @@ export class Hall implements AsyncDisposable {
    */
   accept(stream: Duplex, principal?: Principal): void {
     const frames = new FrameStream(stream);
-    if (this.#greeting.size >= MAX_GREETING) return frames.cut(new Error("too many"));
-    this.#greeting.add(frames);
+    if (!this.#hasRoomFor(principal)) return frames.cut(new Error("too many"));
+    this.#greeting.set(frames, principal);
     const timer = setTimeout(() => frames.cut(new Error("it says nothing")), GREETING_MS);
     timer.unref();
     const done = () => {
@@ -106,7 +109,7 @@ export class Hall implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const frames of this.#greeting) frames.cut(new Error("closed"));
+    for (const frames of this.#greeting.keys()) frames.cut(new Error("closed"));
     for (const session of this.#sessions.values())
       this.#end(session, new CardwireError("E_CLOSED", "cardwire ends at the other end"));
   }
@@ -117,6 +120,13 @@ export class Hall implements AsyncDisposable {
       const { principal } = session.agreed;
       if (principal && isMeant(principal)) this.#end(session, reason);
     }
+  }
+
+  #hasRoomFor(principal: Principal | undefined): boolean {
+    if (this.#greeting.size >= MAX_GREETING) return false;
+    if (principal === undefined) return true;
+    const same = [...this.#greeting.values()].filter((one) => one?.name === principal.name);
+    return same.length < MAX_GREETING_EACH;
   }
 
   #greet(frames: FrameStream, frame: Frame, principal: Principal | undefined): void {

@@ -22,6 +22,15 @@ export interface Events {
   };
   /** A card of another program was put into a software reader. */
   "cardwire:card": { readonly reader: string; readonly from: string };
+  /** Somebody at the door of `cardwire serve`. `address` is where he is. */
+  "cardwire:visitor": {
+    readonly what: "came" | "left" | "joined" | "renewed" | "refused" | "dismissed";
+    readonly identity?: string;
+    readonly address?: string;
+    readonly reason?: string;
+  };
+  /** Something goes on, but not as well as it should: somebody has to look after it. */
+  "cardwire:trouble": { readonly what: string };
   /** An application broke the protocol or could not be served. */
   "cardwire:refused": { readonly application: string; readonly reason: string };
 }

@@ -2,6 +2,7 @@ import type { CardService, CardSession } from "../domain/card-service.ts";
 import { ReturnCodeError } from "../domain/errors.ts";
 import type { Audit, AuditRecord } from "../audit/record.ts";
 import { tellCommand, tellStatusWord } from "../audit/told-command.ts";
+import { ForwardingSession } from "./forwarding-session.ts";
 
 /**
  * `inner`, as one identity uses it, with a record of what he does with cards: each handle, and each command by its
@@ -39,8 +40,7 @@ export function audited(inner: CardService, audit: Audit, identity: string): Car
 
 type Who = Pick<AuditRecord, "identity" | "reader" | "card">;
 
-class AuditedSession implements CardSession {
-  readonly #inner: CardSession;
+class AuditedSession extends ForwardingSession {
   readonly #audit: Audit;
   readonly #who: Who;
   readonly #since = performance.now();
@@ -48,20 +48,12 @@ class AuditedSession implements CardSession {
   #isOver = false;
 
   constructor(inner: CardSession, audit: Audit, who: Who) {
-    this.#inner = inner;
+    super(inner);
     this.#audit = audit;
     this.#who = who;
   }
 
-  begin(options: { signal: AbortSignal }): Promise<void> {
-    return this.#inner.begin(options);
-  }
-
-  end(disposition: number): Promise<void> {
-    return this.#inner.end(disposition);
-  }
-
-  async transmit(
+  override async transmit(
     apdu: Uint8Array,
     pci: { readonly send: number; readonly receive: number },
   ): Promise<{ readonly data: Uint8Array; readonly receiveProtocol: number }> {
@@ -71,7 +63,7 @@ class AuditedSession implements CardSession {
     const about = () => ({ event: "command", ...this.#who, ...tellCommand(apdu) });
     let result: Awaited<ReturnType<CardSession["transmit"]>>;
     try {
-      result = await this.#inner.transmit(apdu, pci);
+      result = await super.transmit(apdu, pci);
     } catch (error) {
       this.#audit.note({ ...about(), result: resultOf(error), ms: since(start) });
       throw error;
@@ -81,7 +73,7 @@ class AuditedSession implements CardSession {
     return result;
   }
 
-  async control(code: number, data: Uint8Array): Promise<Uint8Array> {
+  override async control(code: number, data: Uint8Array): Promise<Uint8Array> {
     this.#audit.admit();
     const start = performance.now();
     const about = {
@@ -91,7 +83,7 @@ class AuditedSession implements CardSession {
       sent: data.length,
     };
     try {
-      const answer = await this.#inner.control(code, data);
+      const answer = await super.control(code, data);
       this.#audit.note({ ...about, received: answer.length, ms: since(start) });
       return answer;
     } catch (error) {
@@ -100,32 +92,13 @@ class AuditedSession implements CardSession {
     }
   }
 
-  status(): Promise<void> {
-    return this.#inner.status();
-  }
-
-  getAttribute(id: number): Promise<Uint8Array> {
-    return this.#inner.getAttribute(id);
-  }
-
-  setAttribute(id: number, value: Uint8Array): Promise<void> {
-    return this.#inner.setAttribute(id, value);
-  }
-
-  reconnect(
-    how: { readonly share: number; readonly protocols: number },
-    initialization: number,
-  ): Promise<number> {
-    return this.#inner.reconnect(how, initialization);
-  }
-
-  async disconnect(disposition: number): Promise<void> {
-    await this.#inner.disconnect(disposition);
+  override async disconnect(disposition: number): Promise<void> {
+    await super.disconnect(disposition);
     this.#ends("disconnect");
   }
 
-  async abandon(): Promise<void> {
-    await this.#inner.abandon();
+  override async abandon(): Promise<void> {
+    await super.abandon();
     this.#ends("abandon");
   }
 

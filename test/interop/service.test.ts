@@ -183,6 +183,31 @@ describe("a service of the system", () => {
     await until("the readers", () => finds("alice"), PATIENCE_MS);
   });
 
+  test.each([
+    ["alice", "/run/home/alice/.local/state/cardwire", ["--as", "alice"]],
+    ["root", "/var/lib/cardwire", []],
+  ] as const)("as %s, serve keeps its keys in %s", async (user, state, as) => {
+    const installed = await install(...as, "--", "serve");
+    expect(installed).toMatchObject({ status: 0, stderr: "" });
+    expect(installed.stdout).toContain("serve runs: ");
+    const invited = await cardwire(["invite", "carol", "--address", "127.0.0.1"], { user });
+    const joined = await cardwire(["join", "--name", "here"], {
+      user: "carol",
+      input: invited.stdout,
+    });
+    expect(joined).toMatchObject({ status: 0, stdout: "joined here as carol\n" });
+    const listed = await cardwire(["readers", "here"], {
+      user: "carol",
+      env: { XDG_RUNTIME_DIR: "" },
+    });
+    expect([listed.status, listed.stderr]).toEqual([0, "No readers. Plug one in over there.\n"]);
+    const keys = await systemd.run("stat", ["--format=%U %a", `${state}/serve/ca.key`]);
+    expect(keys.stdout).toBe(`${user} 600\n`);
+    await cardwire(["service", "remove", "serve"], { user: "root" });
+    await cardwire(["leave", "here"], { user: "carol" });
+    await systemd.run("rm", ["-r", state]);
+  });
+
   test("as root, it lets in whom it is told to", async () => {
     const installed = await install("--", ..."attach cardhost --system --group cards".split(" "));
     expect(installed).toMatchObject({ status: 0, stderr: "" });

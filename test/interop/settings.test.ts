@@ -186,6 +186,7 @@ describe("config check", () => {
       exists: false,
       ok: true,
       problems: [],
+      rules: 0,
       defined: [],
     });
   });
@@ -195,6 +196,19 @@ describe("config check", () => {
     const done = await alice(["config", "check"]);
     expect(done).toMatchObject({ status: 0, stderr: "" });
     expect(done.stdout).toBe(`${file}\n  cardwire attach work  a b\n  cardwire share lab    c\n`);
+  });
+
+  test("tells how many rules there are, and tries them", async () => {
+    const rule = '[[serve.rule]]\nverdict = "deny"\nidentities = "bob"\nins = 0xb0\n';
+    await write(rule);
+    expect((await alice(["config", "check"])).stdout).toBe(`${file}\n  cardwire serve  1 rule\n`);
+    const tried = (name: string) => alice(["policy", "test", "--as", name, "00b0000000"]);
+    expect((await tried("bob")).stdout).toBe(
+      "denied  00b00000 + 1  READ BINARY: denied by rule 1\n",
+    );
+    expect((await tried("carol")).stdout).toMatch(/^allowed/);
+    await write(`${rule}p3 = 1\n`);
+    expect(await tried("carol")).toMatchObject({ status: 1, stdout: "" });
   });
 
   test("tells every mistake, to scripts as well", async () => {

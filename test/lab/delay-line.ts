@@ -103,7 +103,8 @@ export class DelayLine implements AsyncDisposable {
   }
 
   #order(order: LineOrder): void {
-    for (const { socket } of this.#connections) socket.write(`${JSON.stringify(order)}\n`);
+    for (const { socket } of this.#connections)
+      if (socket.writable) socket.write(`${JSON.stringify(order)}\n`);
   }
 
   #meet(socket: Socket): void {

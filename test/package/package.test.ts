@@ -1,4 +1,4 @@
-import { chown, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chown, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -90,8 +90,19 @@ beforeAll(async () => {
   manifest = JSON.parse(await readFile(join(repository, "package.json"), "utf8")) as Manifest;
 
   const tarballs = [tarball];
-  for (const name of await dependenciesOf(manifest))
-    tarballs.push(await pack(join(repository, "node_modules", name)));
+  const overrides: Record<string, Record<string, string>> = {};
+  for (const name of await dependenciesOf(manifest)) {
+    const folder = join(repository, "node_modules", name);
+    tarballs.push(await pack(folder));
+    // One that has its own release of another package cannot share the others'.
+    for (const own of await readdir(join(folder, "node_modules")).catch(() => []))
+      overrides[name] = {
+        ...overrides[name],
+        [own]: `file:${await pack(join(folder, "node_modules", own))}`,
+      };
+  }
+  await writeFile(join(consumer, "package.json"), JSON.stringify({ overrides }));
+  await chown(join(consumer, "package.json"), users.alice.uid, users.alice.gid);
   await run("chmod", ["-R", "a+rX", packed]);
   await npm(["install", "--omit=optional", "--cache", join(consumer, ".cache"), ...tarballs], {
     user: "alice",

@@ -40,13 +40,15 @@ const checkCommand = (io: Io, tables: () => readonly SettingTable[]) =>
     });
 
 /** What is defined, a line each. */
-function definedText({ tables }: LoadedSettings): readonly string[] {
+function definedText({ tables, rules }: LoadedSettings): readonly string[] {
   const rows = Object.entries(tables).flatMap(([command, names]) =>
     [...names].map(([name, { targets }]) => [
       `  cardwire ${command} ${name}`,
       printable(targets.join(" ")),
     ]),
   );
+  const count = rules?.rules.length ?? 0;
+  if (count > 0) rows.push(["  cardwire serve", `${count} ${count === 1 ? "rule" : "rules"}`]);
   return rows.length > 0 ? [table([], rows)] : ["  defines nothing"];
 }
 
@@ -58,6 +60,7 @@ function report(settings: LoadedSettings | undefined) {
     ok: problems.length === 0,
     warning: file?.warning,
     problems,
+    rules: settings?.rules?.rules.length ?? 0,
     defined: Object.entries(tables).flatMap(([command, names]) =>
       [...names].map(([name, { targets }]) => ({ command, name, targets })),
     ),

@@ -56,6 +56,11 @@ async function cardHost(
   const where = parseWhere(whereText);
   if (where.kind === "software" || where.kind === "demo")
     throw wrongUsage("software readers are part of cardwire", "Name a host, or unix:PATH.");
+  if (where.kind === "cardwire")
+    throw wrongUsage(
+      "doctor looks at hosts over ssh",
+      `Whether the card host answers: cardwire readers ${whereText}`,
+    );
   if (where.kind === "unix") {
     const { checkSocketPath } = await import("../../host/socket-path.ts");
     checkSocketPath(where.path);

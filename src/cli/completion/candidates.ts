@@ -4,8 +4,10 @@ import { runningAttachments } from "../../host/attachments.ts";
 import { groupNames } from "../../host/group.ts";
 import { runtimePath } from "../../host/paths.ts";
 import { sshHosts } from "../../host/ssh-hosts.ts";
+import { joinedNames } from "../../joined/hosts.ts";
 import type { Io } from "../io.ts";
 import { isRepeatable, settingTables } from "../settings/keys.ts";
+import { takesJoined } from "../settings/joined.ts";
 import { loadSettings } from "../settings/load.ts";
 import { lookupTable } from "../settings/named.ts";
 import type { Line, Wanted } from "./interpret.ts";
@@ -70,7 +72,8 @@ async function argumentsFor(
   const { command, current } = line;
   const choices = choicesOf(argument);
   if (choices) return fitting(current, choices);
-  if (command.name() === "env") return fitting(current, await attachments());
+  const known = await namesKnownTo(command.name());
+  if (known) return fitting(current, known);
   if (argument.name() === "file") return { files: 0 };
   if (!["where", "host", "to"].includes(argument.name())) return [];
   if (current.startsWith("unix:")) return { files: "unix:".length };
@@ -117,6 +120,32 @@ async function valuesOf(placeholder: string): Promise<readonly Candidate[] | "fi
   }
 }
 
+/** What a command takes a name of; undefined where that is something else. */
+async function namesKnownTo(command: string): Promise<readonly Candidate[] | undefined> {
+  switch (command) {
+    case "env":
+      return await attachments();
+    case "leave":
+      return await joinedHosts();
+    case "revoke":
+    case "invite":
+      return await identities();
+    default:
+      return undefined;
+  }
+}
+
+const joinedHosts = async (): Promise<readonly Candidate[]> =>
+  (await joinedNames()).map((name) => [name, "joined"]);
+
+async function identities(): Promise<readonly Candidate[]> {
+  const { existingStore } = await import("../../serve/store.ts");
+  const register = await existingStore()
+    .then((store) => store.read())
+    .catch(() => undefined); // `identities` tells why
+  return [...new Set(register?.identities.map(({ name }) => name))].map((name) => [name]);
+}
+
 async function attachments(): Promise<readonly Candidate[]> {
   const running = await runningAttachments(runtimePath());
   return running.map(({ name, where }): Candidate => [name, where.join(" ")]);
@@ -136,7 +165,8 @@ async function places(
     .map((host) => (prefix.startsWith(SSH) && host.startsWith(SSH) ? host.slice(SSH.length) : host))
     .filter((host) => prefix === "" || !host.startsWith(SSH)); // a port needs the scheme before the user
   const names = positional.length === 0 && prefix === "" ? await namesFor(line.command, top) : [];
-  const words = [...names, ...hosts.map((host): Candidate => [host])];
+  const joined = prefix === "" && takesJoined(line.command) ? await joinedHosts() : [];
+  const words = [...names, ...joined, ...hosts.map((host): Candidate => [host])];
   return fitting(current, words, { prefix }).filter(([word]) => !positional.includes(word));
 }
 

@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { access } from "node:fs/promises";
 import { userInfo } from "node:os";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { CardwireError } from "../../domain/errors.ts";
@@ -8,6 +9,7 @@ import { shellWord } from "../../domain/shell-word.ts";
 import { findAccount } from "../../host/account.ts";
 import { groupId } from "../../host/group.ts";
 import { checkAttachmentName } from "../../host/paths.ts";
+import { makePrivatePath, statePath } from "../../host/private-file.ts";
 import { checkSystemSocket } from "../../host/system-socket.ts";
 import {
   lastLines,
@@ -18,6 +20,7 @@ import {
 } from "../../host/systemctl.ts";
 import { unitText } from "../../host/systemd-unit.ts";
 import { unitName, unitPath, writeUnit } from "../../host/units.ts";
+import { isJoined } from "../../joined/hosts.ts";
 import type { Io } from "../io.ts";
 import { wrongUsage } from "../options.ts";
 import { printable } from "../report.ts";
@@ -63,7 +66,8 @@ export async function installService(
       `${user} has settings of their own, in which your names do not stand`,
       "Write out what the name stands for: attach HOST [options].",
     );
-  const text = unitText(planUnit(command, { name, scope, user, env: io.env }));
+  const keys = scope === "system" ? await stateOf(command, user) : undefined;
+  const text = unitText(planUnit(command, { name, scope, user, env: io.env, state: keys }));
   const path = unitPath(scope, name);
   if (options.dryRun) {
     io.out(json ? JSON.stringify({ unit: unitName(name), path, text }) : text.trimEnd());
@@ -72,6 +76,7 @@ export async function installService(
   if (command.group !== undefined) await groupId(command.group);
   if (user !== undefined) await checkUser(user);
   const before = await unitState(scope, unitName(name));
+  if (keys !== undefined) await makeState(keys, user);
   // One that is installed anew may sit there itself.
   if (command.system && before.active !== "active") await checkSystemSocket();
   await writeUnit(scope, name, text);
@@ -84,16 +89,49 @@ export async function installService(
   await tell({ name, scope, path, state, since, json }, io);
 }
 
+/** Where the state is that a system's service writes to; undefined where it writes to none. */
+async function stateOf(
+  { keepsState, wheres }: WrappedCommand,
+  user: string | undefined,
+): Promise<string | undefined> {
+  const account = user === undefined ? undefined : await findAccount(user).catch(() => undefined); // told below
+  if (user !== undefined && !account) return undefined;
+  const path = account ? statePath({ uid: account.uid, env: { HOME: account.home } }) : statePath();
+  if (keepsState) return path;
+  const hosts = join(path, "hosts");
+  const joined = await Promise.all(wheres.filter(isName).map((one) => isJoined(one, hosts)));
+  return joined.some(Boolean) ? path : undefined;
+}
+
+const isName = (text: string): boolean => /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(text);
+
+/** Makes that directory as the user himself: whatever is in his home, root follows none of it. */
+async function makeState(path: string, user: string | undefined): Promise<void> {
+  if (user === undefined || process.getuid?.() !== 0) return await makePrivatePath(path);
+  try {
+    await asUser(user, ["mkdir", "-p", "-m", "700", "--", path]);
+  } catch (cause) {
+    throw new CardwireError("E_USER", `${user} cannot make ${path}, where keys are kept`, {
+      cause,
+      hint: `Give that user a home: usermod --home DIRECTORY --move-home ${user}`,
+    });
+  }
+}
+
+async function asUser(user: string, command: readonly string[]): Promise<void> {
+  // What `su` leaves of a user's PATH may lack /usr/sbin, where runuser is.
+  const env = { ...process.env, PATH: `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin` };
+  const how = { cwd: "/", env, timeout: PROGRAM_MS };
+  await promisify(execFile)("runuser", ["-u", user, "--", ...command], how);
+}
+
 /** @throws {CardwireError} `E_USER` no such user, or one who cannot run this very program. */
 async function checkUser(user: string): Promise<void> {
   await findAccount(user);
   if (process.getuid?.() !== 0) return; // nobody else can try, or write the unit: that says so
   const command = program();
-  // What `su` leaves of a user's PATH may lack /usr/sbin, where runuser is.
-  const env = { ...process.env, PATH: `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin` };
-  const how = { cwd: "/", env, timeout: PROGRAM_MS };
   try {
-    await promisify(execFile)("runuser", ["-u", user, "--", ...command, "--version"], how);
+    await asUser(user, [...command, "--version"]);
   } catch (cause) {
     throw new CardwireError("E_USER", `${user} cannot run ${command.map(shellWord).join(" ")}`, {
       cause,

@@ -18,9 +18,11 @@ export function planUnit(
     readonly scope: Scope;
     readonly user: string | undefined;
     readonly env: Readonly<Record<string, string | undefined>>;
+    /** Where its state is, which it may write to; undefined where it keeps none. */
+    readonly state?: string | undefined;
   },
 ): UnitPlan {
-  const { name, scope, user, env } = how;
+  const { name, scope, user, env, state } = how;
   const argv = [...command.argv];
   // One that began with a socket nobody else can find would be of no use: a user has no run-time directory at boot.
   const chosen =
@@ -31,6 +33,7 @@ export function planUnit(
   // The network may come after us.
   if (command.lacks("wait")) argv.push("--wait");
   const keys = [
+    ...(scope === "user" ? ["XDG_STATE_HOME"] : []),
     "CARDWIRE_SSH",
     "CARDWIRE_VIA",
     "PCSCLITE_CSOCK_NAME",
@@ -52,7 +55,10 @@ export function planUnit(
         : {
             user,
             group: command.group,
-            writable: command.socket === undefined ? [] : [dirname(command.socket)],
+            writable: [
+              ...(command.socket === undefined ? [] : [dirname(command.socket)]),
+              ...(state === undefined ? [] : [state]),
+            ],
             place: command.system ? placeCommands(user) : undefined,
             sharesTmp: paths.some((path) => /^\/(var\/)?tmp\//.test(path)),
           },

@@ -21,6 +21,10 @@ export interface WrappedCommand {
   readonly system: boolean;
   /** Whether its WHERE is a name of the settings file, which only the one who runs the service can look up. */
   readonly isNamed: boolean;
+  /** Its WHEREs, as they were written: they may be the names of hosts that were joined by who runs the service. */
+  readonly wheres: readonly string[];
+  /** Whether it writes to cardwire's state: keys and certificates. */
+  readonly keepsState: boolean;
   /** Sockets of this computer that it connects to. */
   readonly localSockets: readonly string[];
   /** Whether the command knows this option and was not given it. */
@@ -67,6 +71,8 @@ export async function readCommandLine(
     group: first === "attach" ? text("group") : undefined,
     system: flags["system"] === true,
     isNamed: wheres.join(" ") !== command.args.join(" "),
+    wheres: first === "attach" ? command.args : [],
+    keepsState: first === "serve" || local.some(({ where }) => where.kind === "cardwire"),
     localSockets: local.flatMap(({ where }) => (where.kind === "unix" ? [where.path] : [])),
     lacks: (option) =>
       command.options.some(({ long }) => long === `--${option}`) && flags[option] === undefined,

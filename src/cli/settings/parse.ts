@@ -3,8 +3,10 @@ import * as v from "valibot";
 import { checkAttachmentName } from "../../host/paths.ts";
 import { printable } from "../report.ts";
 import { mostSimilar } from "../similar.ts";
+import type { Rules } from "../../services/policy/rule.ts";
 import type { SettingTable } from "./keys.ts";
 import { type KeyPath, type Position, positionsIn } from "./positions.ts";
+import { readRules } from "./rules.ts";
 import { type Complaint, complaintOf, tableSchema } from "./schema.ts";
 
 /** What a NAME stands for. */
@@ -24,6 +26,8 @@ export interface Problem extends Complaint, Position {
 /** The names of each table, and what is wrong. Names whose table has a mistake are left out. */
 export interface Settings {
   readonly tables: Readonly<Record<string, ReadonlyMap<string, Named>>>;
+  /** What `[serve]` says of who may do what; undefined where it has a mistake. */
+  readonly rules: Rules | undefined;
   /** In the order of the file. */
   readonly problems: readonly Problem[];
   /** Not TOML: nobody knows what else there would be. */
@@ -37,7 +41,12 @@ export function parseSettings(text: string, tables: readonly SettingTable[]): Se
     document = parse(text);
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
-    return { tables: {}, problems: [syntaxProblem(error)], isUnreadable: true };
+    return {
+      tables: {},
+      rules: undefined,
+      problems: [syntaxProblem(error)],
+      isUnreadable: true,
+    };
   }
   const place = positionsIn(text);
   const problems: Problem[] = [];
@@ -49,17 +58,33 @@ export function parseSettings(text: string, tables: readonly SettingTable[]): Se
       remedy: remedy && printable(remedy),
     });
 
+  const known = [...names(tables), SERVE];
   for (const key of Object.keys(document))
-    if (!tables.some(({ name }) => name === key))
-      complain([key], noSuch(`nothing called ${quoted(key)}`, key, names(tables)));
+    if (!known.includes(key)) complain([key], noSuch(`nothing called ${quoted(key)}`, key, known));
   const read = tables.map((table) => [
     table.name,
     readTable(table, document[table.name], (path, complaint) =>
       complain([table.name, ...path], complaint),
     ),
   ]);
+  const rules = readRules(document[SERVE], (path, complaint) =>
+    complain([SERVE, ...path], complaint),
+  );
   problems.sort((a, b) => a.line - b.line || a.column - b.column);
-  return { tables: Object.fromEntries(read), problems, isUnreadable: false };
+  return { tables: Object.fromEntries(read), rules, problems, isUnreadable: false };
+}
+
+/** The table with groups and rules. */
+const SERVE = "serve";
+
+/**
+ * The groups and rules in the text of a settings file: a value that `Policy.update` takes as a whole. Where they have a
+ * mistake there is none, and what was in force stays so.
+ */
+export function parsePolicy(text: string): Pick<Settings, "rules" | "problems"> {
+  const { rules, problems } = parseSettings(text, []);
+  const isOurs = ({ path: [top = SERVE] }: Problem) => top === SERVE;
+  return { rules, problems: problems.filter(isOurs) };
 }
 
 type Complain = (path: KeyPath, complaint: Complaint) => void;

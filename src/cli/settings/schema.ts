@@ -30,7 +30,7 @@ function shown(value: unknown): string {
   return text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text;
 }
 
-const cannotBe = (key: string, value: unknown, remedy: string): string =>
+export const cannotBe = (key: string, value: unknown, remedy: string): string =>
   said(`${key} cannot be ${shown(value)}`, remedy);
 
 /** The checks that a command makes itself, later than its parser. */

@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
 import type { CardSession } from "../../domain/card-service.ts";
+import { deferred } from "../../domain/deferred.ts";
 import { Disposition, ShareMode } from "../../domain/pcsc.ts";
 import { Rv } from "../../domain/return-codes.ts";
 import type { FakeAnswers } from "../../testing/fake-session.ts";
@@ -241,8 +242,8 @@ describe("hand-over", () => {
   });
 
   test.each([
-    ["reset-unless-same-user", ["alice/a", "alice/b"], 1],
-    ["reset-unless-same-user", ["alice/a", "bob/a"], 2],
+    ["reset-unless-same-user", ["alice@a", "alice@b"], 1],
+    ["reset-unless-same-user", ["alice@a", "bob@a"], 2],
     ["shared", ["alice", "bob"], 0],
   ] as const)("%s: %o cause %i resets", async (policy, names, resets) => {
     await using stage = scene({ policy: () => policy });
@@ -287,6 +288,30 @@ describe("one who overstays", () => {
       await slow.end(Disposition.Leave);
     },
   );
+
+  test("an end under way is not interrupted, and a reconnect waits until the card is taken", async () => {
+    const slow = deferred();
+    let isSlow = false;
+    const before = async ({ name }: { name: string }) => {
+      if (name === "end" && isSlow) await slow.promise;
+    };
+    await using stage = scene({ limits: { idleMs: 0, totalMs: 30 } }, { before });
+    const alice = await stage.connect("alice");
+    await alice.begin(within());
+    isSlow = true;
+    const ended = alice.end(Disposition.Leave);
+    await expect.poll(() => stage.events.some(({ type }) => type === "taken")).toBe(true);
+    const again = alice.reconnect(SHARED, Disposition.Leave);
+    isSlow = false;
+    slow.resolve();
+    await ended;
+    await again;
+    // The end came first: there was nothing left to be taken, and no reset but the one at the beginning.
+    expect(stage.fake.log.filter((call) => call === "reconnect 1")).toHaveLength(1);
+    expect(stage.arbiter.attendance(NAME).holder).toBeUndefined();
+    await alice.begin(within());
+    await alice.end(Disposition.Leave);
+  });
 
   test("a command under way is not idleness, and its answer is delivered", async () => {
     const transmit = async () => {

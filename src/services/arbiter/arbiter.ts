@@ -128,6 +128,11 @@ export class Arbiter implements CardService {
     return had;
   }
 
+  /** Whether the card is reset before this identity's next command. */
+  isHandOverDue(reader: string, identity: string): boolean {
+    return this.#desks.get(reader)?.isHandOverDue(identity) ?? false;
+  }
+
   /** Who has the reader's card now, and who waits for it, in order. */
   attendance(reader: string): Attendance {
     const desk = this.#desks.get(reader);

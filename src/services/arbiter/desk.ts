@@ -121,6 +121,7 @@ export class Desk {
   }
 
   isHandOverDue(identity: string): boolean {
+    if (!this.hasCard) return false; // there is nothing to be reset, and nothing in it
     const foreign = this.#foreign.since || this.hasForeign;
     return isHandOverDue(this.policy, this.#use, { identity, foreign });
   }

@@ -2,8 +2,8 @@
  * What happens to a card between two who use it one after the other.
  *
  * `reset`: it is reset when the next one is another identity, so that nobody inherits a PIN that somebody else verified.
- * `reset-unless-same-user`: likewise, but identities of one user are one: what stands before the first `/`
- * (`alice/laptop` and `alice/desk`).
+ * `reset-unless-same-user`: likewise, but identities of one user are one: what stands before the first `@`
+ * (`alice@laptop` and `alice@desk`).
  * `exclusive`: as `reset`, and only one identity has handles on the card at a time.
  * `shared`: nothing, as in pcscd: whoever comes next finds the card as the last one left it.
  */
@@ -32,5 +32,5 @@ export function isHandOverDue(
   return policy !== "reset-unless-same-user" || userOf(use.identity) !== userOf(identity);
 }
 
-/** The user of an identity that names one: `alice` of `alice/laptop`, all of it where there is no `/`. */
-export const userOf = (identity: string): string => identity.split("/", 1)[0] ?? identity;
+/** The user of an identity that names one: `alice` of `alice@laptop`, all of it where there is no `@`. */
+export const userOf = (identity: string): string => identity.split("@", 1)[0] ?? identity;

@@ -9,6 +9,7 @@ import { Algorithm } from "../../software-cards/piv/algorithms.ts";
 import { PivCard } from "../../software-cards/piv/card.ts";
 import { provision } from "../../software-cards/piv/provision.ts";
 import type { PivState } from "../../software-cards/piv/state.ts";
+import { ForwardingSession } from "../forwarding-session.ts";
 import { SoftwareReaders } from "../software/service.ts";
 import { Arbiter } from "./arbiter.ts";
 import type { Lease } from "./lease.ts";
@@ -71,20 +72,21 @@ class WatchedCard implements SoftwareCard {
   }
 }
 
+class ActingSession extends ForwardingSession {
+  readonly #name: string;
+
+  constructor(inner: CardSession, name: string) {
+    super(inner);
+    this.#name = name;
+  }
+
+  override transmit(...call: Parameters<CardSession["transmit"]>) {
+    return actor.run(this.#name, () => super.transmit(...call));
+  }
+}
+
 /** A service that says who acts, below whatever decides. */
 function acting(inner: CardService): CardService {
-  const as = (session: CardSession, name: string): CardSession => ({
-    begin: (options) => session.begin(options),
-    end: (disposition) => session.end(disposition),
-    transmit: (apdu, pci) => actor.run(name, () => session.transmit(apdu, pci)),
-    control: (code, data) => session.control(code, data),
-    status: () => session.status(),
-    getAttribute: (id) => session.getAttribute(id),
-    setAttribute: (id, value) => session.setAttribute(id, value),
-    reconnect: (how, initialization) => session.reconnect(how, initialization),
-    disconnect: (disposition) => session.disconnect(disposition),
-    abandon: () => session.abandon(),
-  });
   return {
     get readers() {
       return inner.readers;
@@ -92,7 +94,7 @@ function acting(inner: CardService): CardService {
     watch: (options) => inner.watch(options),
     connect: async (reader, how, options) => {
       const { session, activeProtocol } = await inner.connect(reader, how, options);
-      return { session: as(session, how.principal.name), activeProtocol };
+      return { session: new ActingSession(session, how.principal.name), activeProtocol };
     },
     [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),
   };

@@ -4,6 +4,7 @@ import { firstSignal } from "../../domain/first-signal.ts";
 import { Disposition, ShareMode } from "../../domain/pcsc.ts";
 import { Rv } from "../../domain/return-codes.ts";
 import type { Desk, Neighbour } from "./desk.ts";
+import { Fence } from "./fence.ts";
 import { endsLevels, Grip, isCode, type Sharing } from "./grip.ts";
 import { Hold } from "./hold.ts";
 import type { Turn } from "./queue.ts";
@@ -15,13 +16,15 @@ import type { Turn } from "./queue.ts";
 export class ArbitratedSession implements CardSession, Neighbour {
   readonly identity: string;
   readonly #desk: Desk;
+  readonly #inner: CardSession;
   readonly #grip: Grip;
   #hold: Hold | undefined;
   /** What every call is refused with until a reconnect. */
   #refusal: number | undefined;
-  /** The lease under which it was connected. */
-  #fence: number | undefined;
+  readonly #fence: Fence;
   #running: Promise<unknown> | undefined;
+  /** While the transaction is being taken away. */
+  #taking: Promise<void> | undefined;
   #isOver = false;
   readonly #life = new AbortController();
 
@@ -32,19 +35,16 @@ export class ArbitratedSession implements CardSession, Neighbour {
   ) {
     this.identity = identity;
     this.#desk = desk;
+    this.#inner = inner;
     this.#grip = new Grip(inner, desk, this, how);
-    this.#fence = this.#ownFence;
+    this.#fence = new Fence(desk, identity);
     desk.enter(this);
   }
 
   async begin({ signal }: { signal: AbortSignal }): Promise<void> {
     const call = "SCardBeginTransaction";
     this.#check(call);
-    if (this.#hold) {
-      await this.#grip.quietly(() => this.#inner.begin({ signal }));
-      this.#hold.depth += 1;
-      return;
-    }
+    if (this.#hold) return await this.#tracked(this.#beginAgain(this.#hold, signal));
     using either = firstSignal(signal, this.#life.signal);
     const turn = await this.#desk.take(this.identity, { call, ...either }, this.#grip);
     try {
@@ -63,20 +63,13 @@ export class ArbitratedSession implements CardSession, Neighbour {
     if (!this.#hold) return await this.#endNothing(disposition);
     const isLast = disposition === Disposition.Leave && this.#hold.depth === 1;
     if (isLast && this.#grip.lingers()) return this.#release("ended");
-    try {
-      await this.#desk.resetting(this, disposition, () => this.#inner.end(disposition));
-    } catch (error) {
-      this.#levelEnds(endsLevels(error));
-      throw error;
-    }
-    this.#levelEnds(1);
+    await this.#tracked(this.#endLevel(disposition));
   }
 
   async transmit(
-    apdu: Uint8Array,
-    pci: { readonly send: number; readonly receive: number },
-  ): Promise<{ readonly data: Uint8Array; readonly receiveProtocol: number }> {
-    return await this.#send("SCardTransmit", () => this.#inner.transmit(apdu, pci));
+    ...call: Parameters<CardSession["transmit"]>
+  ): ReturnType<CardSession["transmit"]> {
+    return await this.#send("SCardTransmit", () => this.#inner.transmit(...call));
   }
 
   async control(code: number, data: Uint8Array): Promise<Uint8Array> {
@@ -102,7 +95,8 @@ export class ArbitratedSession implements CardSession, Neighbour {
   }
 
   async reconnect(how: Sharing, initialization: number): Promise<number> {
-    if (this.#hold) return await this.#reconnect(how, initialization);
+    await this.#taking;
+    if (this.#hold) return await this.#tracked(this.#reconnect(how, initialization));
     await this.#grip.letGo();
     const turn = await this.#turn("SCardReconnect");
     const wasExclusive = this.#grip.share === ShareMode.Exclusive;
@@ -120,6 +114,7 @@ export class ArbitratedSession implements CardSession, Neighbour {
   }
 
   async disconnect(disposition: number): Promise<void> {
+    await this.#taking;
     const isNoNews = disposition === Disposition.Leave || this.#hold !== undefined;
     await this.#grip.letGo();
     const turn = isNoNews ? undefined : await this.#turn("SCardDisconnect");
@@ -154,14 +149,21 @@ export class ArbitratedSession implements CardSession, Neighbour {
 
   async take(why: "idle" | "total" | "kick" | "lease"): Promise<void> {
     const hold = this.#hold;
-    if (!hold || this.#refusal !== undefined) return;
-    this.#refusal = Rv.ResetCard; // its own reset is no news to pcscd
+    if (!hold || this.#taking) return await this.#taking;
+    this.#refusal = Rv.ResetCard;
     this.#desk.tell({ type: "taken", reader: this.#desk.reader, identity: this.identity, why });
+    this.#taking = this.#takeAway(hold);
+    await this.#taking;
+    this.#taking = undefined;
+  }
+
+  async #takeAway(hold: Hold): Promise<void> {
     await this.#running;
     if (this.#hold !== hold || this.#isOver) return;
     try {
       await this.#grip.takeAway(hold.depth);
       this.#desk.wasReset(this, { wanted: true });
+      this.#refusal = Rv.ResetCard; // also where a reconnect was under way
     } catch {
       // Whatever is in the way, the lock ends with the handle.
       this.#refusal = Rv.ReaderUnavailable;
@@ -173,28 +175,16 @@ export class ArbitratedSession implements CardSession, Neighbour {
   }
 
   async endTenure(fence: number): Promise<void> {
-    if (this.#fence !== fence) return;
+    if (!this.#fence.isOf(fence)) return;
     if (this.#hold) await this.take("lease");
     else await this.#running; // what is under way was sent in time
   }
 
   /** @throws {ReturnCodeError} why nothing of this handle's may reach the card. */
   #check(call: string): void {
-    if (this.#fence !== undefined && this.#fence !== this.#ownFence) {
-      this.#fence = undefined;
-      this.#refusal ??= Rv.ResetCard;
-    }
+    if (this.#fence.isBroken) this.#refusal ??= Rv.ResetCard;
     if (this.#refusal !== undefined) throw new ReturnCodeError(call, this.#refusal);
     if (this.#grip.hasLost) throw new ReturnCodeError(call, Rv.ResetCard);
-  }
-
-  get #inner(): CardSession {
-    return this.#grip.inner;
-  }
-
-  get #ownFence(): number | undefined {
-    const { tenure } = this.#desk;
-    return tenure?.identity === this.identity ? tenure.fence : undefined;
   }
 
   /** Waits for its turn, for as long as its program lives. */
@@ -205,15 +195,7 @@ export class ArbitratedSession implements CardSession, Neighbour {
   /** Sends something to the card, in the transaction or in a turn of its own. */
   async #send<T>(call: string, job: () => Promise<T>): Promise<T> {
     this.#check(call);
-    const hold = this.#hold;
-    if (hold) {
-      hold.begins();
-      try {
-        return await this.#run(job);
-      } finally {
-        hold.ends();
-      }
-    }
+    if (this.#hold) return await this.#sendIn(this.#hold, job);
     const turn = await this.#turn(call);
     try {
       this.#check(call);
@@ -235,21 +217,46 @@ export class ArbitratedSession implements CardSession, Neighbour {
     }
   }
 
+  async #sendIn<T>(hold: Hold, job: () => Promise<T>): Promise<T> {
+    hold.begins();
+    try {
+      return await this.#run(job);
+    } finally {
+      hold.ends();
+    }
+  }
+
   async #run<T>(job: () => Promise<T>): Promise<T> {
-    const running = this.#grip.send(job);
+    return await this.#tracked(this.#grip.send(job));
+  }
+
+  /** A call under way on the card: a transaction is not taken away in the middle of it. */
+  async #tracked<T>(running: Promise<T>): Promise<T> {
     this.#running = running.catch(() => {});
     return await running;
   }
 
   async #reconnect(how: Sharing, initialization: number): Promise<number> {
-    const protocol = await this.#desk.resetting(
-      this,
-      initialization,
-      async () => await this.#grip.reconnect(how, initialization),
-    );
+    const again = () => this.#grip.reconnect(how, initialization);
+    const protocol = await this.#desk.resetting(this, initialization, again);
     this.#refusal = undefined;
-    this.#fence = this.#ownFence;
+    this.#fence.renew();
     return protocol;
+  }
+
+  async #beginAgain(hold: Hold, signal: AbortSignal): Promise<void> {
+    await this.#grip.quietly(() => this.#inner.begin({ signal }));
+    hold.depth += 1;
+  }
+
+  async #endLevel(disposition: number): Promise<void> {
+    try {
+      await this.#desk.resetting(this, disposition, () => this.#inner.end(disposition));
+    } catch (error) {
+      this.#levelEnds(endsLevels(error));
+      throw error;
+    }
+    this.#levelEnds(1);
   }
 
   /** The end of a transaction that there is not: pcscd resets the card all the same. */

@@ -15,6 +15,8 @@ import { Calls } from "./calls.ts";
 const RETRY_MS = { first: 100, last: 2_000 };
 /** A session that lasted for so long was a good one, ms: the next is opened without a pause. */
 const SETTLED_MS = 5_000;
+/** The pause after the other end said that it does not let us in, ms: somebody has to do something there first. */
+const DENIED_MS = 30_000;
 /** How long somebody waits for a link that is away before he is told, ms. */
 const CONFIRM_MS = 10_000;
 
@@ -55,6 +57,7 @@ export class Presence {
   #upAt = 0;
   /** How long the next pause is, ms. */
   #pause: number = RETRY_MS.first;
+  #failure: CardwireError | undefined;
 
   /** @param life aborts when nobody wants the link any more; {@link close} waits for its end. */
   constructor(options: PresenceOptions, life: AbortSignal) {
@@ -69,6 +72,11 @@ export class Presence {
   /** The calls of the present session. */
   get calls(): Calls | undefined {
     return this.#calls;
+  }
+
+  /** Why the last attempt to open another session failed; undefined once there is one. */
+  get failure(): CardwireError | undefined {
+    return this.#failure;
   }
 
   /** The present session, or the last. */
@@ -119,6 +127,7 @@ export class Presence {
       if (!isPresent())
         throw new CardwireError("E_CLOSED", "the other end closed the link at once");
       this.#upAt = performance.now();
+      this.#failure = undefined;
       this.#enter(link.end.isUp ? "up" : "broken");
     } catch (error) {
       if (isPresent()) this.#calls = undefined;
@@ -176,11 +185,23 @@ export class Presence {
       try {
         await this.open(signal);
         break;
-      } catch {
+      } catch (error) {
+        if (!signal.aborted) this.#fail(error);
         await this.#rest();
       }
     }
     this.#isReopening = false;
+  }
+
+  #fail(error: unknown): void {
+    const failure = CardwireError.is(error)
+      ? error
+      : new CardwireError("E_LINE_DOWN", String(error));
+    const isNews = failure.message !== this.#failure?.message;
+    this.#failure = failure;
+    if (failure.code !== "E_DENIED") return;
+    this.#pause = DENIED_MS;
+    if (isNews) this.#tell("gone", failure);
   }
 
   /** Waits before the next attempt, longer each time. */
@@ -190,13 +211,17 @@ export class Presence {
     this.#pause = Math.min(this.#pause * 2, RETRY_MS.last);
   }
 
-  #enter(state: LinkState, reason?: unknown): void {
-    if (state === this.state) return;
-    this.#state.set(state);
+  #tell(state: LinkState, reason: unknown): void {
     emit("cardwire:link", () => ({
       at: this.#options.way.name,
       state,
       ...(reason instanceof Error && { reason: reason.message }),
     }));
+  }
+
+  #enter(state: LinkState, reason?: unknown): void {
+    if (state === this.state) return;
+    this.#state.set(state);
+    this.#tell(state, reason);
   }
 }

@@ -100,6 +100,11 @@ export class RemoteService implements CardService, RemoteHost {
     return this.#presence.state;
   }
 
+  /** Why there is no link, once another one was tried in vain. */
+  get failure(): CardwireError | undefined {
+    return this.#presence.failure;
+  }
+
   get figures(): LinkFigures {
     const { state, link, calls } = this.#presence;
     return {

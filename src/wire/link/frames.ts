@@ -80,6 +80,8 @@ export const Reason = {
   Full: 5,
   /** The other end broke the protocol. */
   Protocol: 6,
+  /** Who opens it may not come in, or not any more. */
+  Denied: 7,
 } as const;
 
 /** Longest command, answer or attribute, bytes: pcsc-lite's MAX_BUFFER_SIZE_EXTENDED. */

@@ -4,6 +4,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openPivCard } from "../../../src/cli/cards/piv-card-file.ts";
+import type { CardService } from "../../../src/domain/card-service.ts";
 import { PcscliteServer } from "../../../src/fronts/pcsclite/server.ts";
 import { SoftwareReaders } from "../../../src/services/software/service.ts";
 import { readerNames, startPcscd } from "../../lab/pcscd.ts";
@@ -73,8 +74,11 @@ export const behindPcscd = (file: string): Promise<PivPlace> =>
     return pcscd.socketPath;
   });
 
-/** A card in a software reader of this process, on a socket as pcscd's. */
-export const inSoftware = (file: string): Promise<PivPlace> =>
+/** A card in a software reader of this process, on a socket as pcscd's. @param wrap what programs see of the readers. */
+export const inSoftware = (
+  file: string,
+  wrap: (readers: CardService) => CardService = (readers) => readers,
+): Promise<PivPlace> =>
   place(file, async ({ work, copy, ends }) => {
     const opened = await openPivCard(copy, (why) => {
       throw why;
@@ -84,7 +88,7 @@ export const inSoftware = (file: string): Promise<PivPlace> =>
     ends.push(() => readers[Symbol.asyncDispose]());
     await readers.insert(readerNames[0], opened.card);
     const server = createServer({ noDelay: true });
-    const front = new PcscliteServer(server, readers);
+    const front = new PcscliteServer(server, wrap(readers));
     ends.push(() => front[Symbol.asyncDispose]());
     const socket = join(work, "pcscd.comm");
     server.listen({ path: socket, writableAll: true });

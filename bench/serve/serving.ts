@@ -1,0 +1,74 @@
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { publicDirectory } from "../../test/lab/processes.ts";
+import { type Program, run, start } from "../../test/lab/programs.ts";
+import { users } from "../../test/lab/users.ts";
+import { type Attached, CARDWIRE } from "../attach.ts";
+
+const OPENING_MS = 60_000;
+
+/** A running `cardwire serve`, and those who joined it: all on this computer, over its loopback. */
+export class Serving implements AsyncDisposable {
+  readonly #serve: Program;
+  readonly #root: string;
+  readonly #open: Attached[] = [];
+
+  private constructor(serve: Program, root: string) {
+    this.#serve = serve;
+    this.#root = root;
+  }
+
+  /** @param socket pcscd's. */
+  static async open(socket: string, ...flags: readonly string[]): Promise<Serving> {
+    const root = await publicDirectory("serving");
+    const serve = start("node", [CARDWIRE, "serve", "--address", "127.0.0.1", ...flags], {
+      user: "alice",
+      env: { PCSCLITE_CSOCK_NAME: socket, XDG_STATE_HOME: await stateOf(root, "alice") },
+    });
+    await serve.waitForLine(/^Ctrl-C ends it/, { timeoutMs: OPENING_MS });
+    return new Serving(serve, root);
+  }
+
+  /** The file of its record. */
+  get audit(): string {
+    return join(this.#root, "alice", "cardwire/serve/audit.log");
+  }
+
+  /** Somebody joins, with a state of his own, and attaches. */
+  async attach(identity: string): Promise<Attached> {
+    const invite = [CARDWIRE, "invite", identity, "--profile", "manage", "--address", "127.0.0.1"];
+    const here = { user: "alice", env: { XDG_STATE_HOME: join(this.#root, "alice") } } as const;
+    const { stdout, stderr } = await run("node", invite, here);
+    if (!stdout.startsWith("cardwire-1-")) throw new Error(`nobody is invited: ${stderr}`);
+    const env = { XDG_STATE_HOME: await stateOf(this.#root, identity) };
+    const there = { user: "alice", env } as const;
+    const joined = await run("node", [CARDWIRE, "join", "--name", identity], {
+      ...there,
+      input: stdout,
+    });
+    if (joined.status !== 0) throw new Error(`nobody joins: ${joined.stderr}`);
+    const args = [CARDWIRE, "attach", "--json", "--name", identity, `cardwire://${identity}`];
+    const program = start("node", args, there);
+    const line = await program.waitForLine(/^\{/, { timeoutMs: OPENING_MS });
+    const { socket } = JSON.parse(line) as { socket: string };
+    const attached = { socket, [Symbol.asyncDispose]: () => program[Symbol.asyncDispose]() };
+    this.#open.push(attached);
+    return attached;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const one of this.#open) await one[Symbol.asyncDispose]();
+    this.#serve.kill("SIGINT");
+    await this.#serve.exited;
+    await rm(this.#root, { recursive: true, force: true });
+  }
+}
+
+/** A state directory of somebody's own. */
+async function stateOf(root: string, name: string): Promise<string> {
+  const path = join(root, name);
+  await mkdir(path, { mode: 0o700 });
+  const { uid } = users.alice;
+  await run("chown", [`${uid}:${uid}`, path], {});
+  return path;
+}

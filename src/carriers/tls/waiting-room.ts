@@ -1,0 +1,75 @@
+import { isIPv6, type Socket } from "node:net";
+
+export interface WaitingRoomOptions {
+  /** How many may wait at once; one more, and the one that waits longest has to go. */
+  readonly most: number;
+  /** How many from one address; one more, and that one has to go. */
+  readonly mostEach: number;
+  /** How long each may wait, ms. */
+  readonly limitMs: number;
+}
+
+interface Waiting {
+  readonly socket: Socket;
+  readonly from: string;
+  readonly timer: NodeJS.Timeout;
+}
+
+/** Those who connected and have not shown yet who they are: few, and not for long. */
+export class WaitingRoom {
+  readonly #options: WaitingRoomOptions;
+  /** In the order in which they came. */
+  readonly #waiting = new Map<Socket, Waiting>();
+
+  constructor(options: WaitingRoomOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#waiting.size;
+  }
+
+  /** @returns false when it was sent away. */
+  enter(socket: Socket): boolean {
+    const { most, mostEach, limitMs } = this.#options;
+    const from = networkOf(socket.remoteAddress ?? "");
+    const same = [...this.#waiting.values()].filter((one) => one.from === from);
+    if (same.length >= mostEach) {
+      socket.destroy();
+      return false;
+    }
+    if (this.#waiting.size >= most) {
+      const [oldest] = this.#waiting.keys();
+      oldest?.destroy();
+      if (oldest) this.leave(oldest);
+    }
+    const timer = setTimeout(() => socket.destroy(), limitMs);
+    timer.unref();
+    this.#waiting.set(socket, { socket, from, timer });
+    socket.once("close", () => this.leave(socket));
+    return true;
+  }
+
+  /** It has shown who it is, or is gone. */
+  leave(socket: Socket): void {
+    clearTimeout(this.#waiting.get(socket)?.timer);
+    this.#waiting.delete(socket);
+  }
+
+  /** Sends everybody away. */
+  clear(): void {
+    for (const socket of this.#waiting.keys()) socket.destroy();
+  }
+}
+
+/** What one person can have as many addresses in as he likes: of IPv6 the first 64 bits, of IPv4 the address. */
+export function networkOf(address: string): string {
+  const plain = address.replace(/^::ffff:(?=\d+\.)/i, "");
+  if (!isIPv6(plain)) return plain;
+  const [head = "", tail] = plain.replace(/%.*$/, "").split("::");
+  const before = head === "" ? [] : head.split(":");
+  const after = tail === undefined || tail === "" ? [] : tail.split(":");
+  const zeros =
+    tail === undefined ? [] : Array.from({ length: 8 - before.length - after.length }, () => "0");
+  return [...before, ...zeros, ...after].slice(0, 4).join(":");
+}

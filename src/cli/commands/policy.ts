@@ -1,0 +1,37 @@
+import { Option } from "@commander-js/extra-typings";
+import { type Profile, profiles } from "../../services/policy/profiles.ts";
+import type { Io } from "../io.ts";
+import { subcommand } from "../options.ts";
+
+const TEST_EXAMPLES = [
+  "cardwire policy test --as alice 00a4040005a000000308 0087119a",
+  ["cardwire policy test --as alice --profile look 00200080", "does it verify a PIN?"],
+  ["cardwire policy test --as bob --reader 'YubiKey 00 00' --json 00f7009a", "for scripts"],
+] as const;
+
+export const policyCommand = (io: Io) =>
+  subcommand("policy", "Rules about who may do what with a card", TEST_EXAMPLES).addCommand(
+    testCommand(io),
+  );
+
+const testCommand = (io: Io) =>
+  subcommand(
+    "test",
+    "Tell whether commands would be let through to a card, one after the other, and why",
+    TEST_EXAMPLES,
+  )
+    .argument("<apdu...>", "command APDUs in hexadecimal; each is taken to be answered 9000")
+    .requiredOption("--as <identity>", "who sends them")
+    .addOption(
+      new Option("--profile <profile>", "what the identity may do where no rule says otherwise")
+        .choices(Object.keys(profiles) as Profile[])
+        .default("use" as const),
+    )
+    .option("--reader <name>", "the reader's name (default: none, which rules mean only with '*')")
+    .option("--atr <hex>", "the card's answer to reset (default: unknown)")
+    .option("--serial <number>", "the card's serial number (default: unknown)")
+    .option("--json", "one JSON object a command, for scripts")
+    .action(async (apdus, flags) => {
+      const { rulesOfSettings, testPolicy } = await import("../policy-test.ts");
+      await testPolicy(apdus, flags, { io, rules: rulesOfSettings });
+    });

@@ -1,0 +1,130 @@
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { type CertificateFiles, readCertificates } from "../../carriers/tls/certificate-files.ts";
+import { DEFAULT_PORT, Purpose } from "../../carriers/tls/protocols.ts";
+import { readerJson } from "../../domain/reader-json.ts";
+import { runtimeDirectory } from "../../host/paths.ts";
+import { makeScratchDirectory } from "../../host/scratch-directory.ts";
+import type { Invited } from "../../serve/invite.ts";
+import { rememberPlace } from "../../serve/place.ts";
+import { openServe, type Organisation, type Serve } from "../../serve/server.ts";
+import { openStore } from "../../serve/store.ts";
+import type { PcscdOptions } from "../../services/pcscd/daemon.ts";
+import type { Io } from "../io.ts";
+import { printNotices } from "../notices.ts";
+import { openReaders, type OpenReaders } from "../open.ts";
+import { PLAIN_WAY } from "../options.ts";
+import { absenceLines, readersTable } from "../report.ts";
+import { tellServiceManager } from "../service-manager.ts";
+import { parseSources, whereHere } from "../sources.ts";
+import { inviteIn, type InvitationWish, invitedJson, invitedText } from "./run-invite.ts";
+import { supervise, type SupervisionOptions } from "./supervision.ts";
+import { printVisitors } from "./visitors.ts";
+
+/** The most that a link may ask for, ms: as long as a computer takes to start anew, and no longer for others' cards. */
+const MOST = { graceMs: 300_000, lockMs: 30_000 };
+
+export interface RunServeOptions extends PcscdOptions, Omit<SupervisionOptions, "audit"> {
+  /** See {@link SupervisionOptions}; a file in the state directory unless told. */
+  readonly audit: string | undefined;
+  readonly port: number | undefined;
+  readonly addresses: readonly string[];
+  readonly invitation: InvitationWish | undefined;
+  /** In the place of an authority of this card host's own. */
+  readonly organisation:
+    | {
+        readonly files: CertificateFiles;
+        readonly nameOf: Organisation["nameOf"];
+        readonly grant: Organisation["grant"];
+      }
+    | undefined;
+  /** Starts although pcscd cannot be reached yet. */
+  readonly wait: boolean;
+  readonly json: boolean;
+  readonly verbose: boolean;
+}
+
+/** Offers the readers of this computer until `signal` aborts. */
+export async function runServe(
+  options: RunServeOptions,
+  { io, signal }: { readonly io: Io; readonly signal: AbortSignal },
+): Promise<void> {
+  const { addresses, port = DEFAULT_PORT, invitation, verbose } = options;
+  const organisation = options.organisation && {
+    ...options.organisation,
+    ...(await readCertificates(options.organisation.files, Purpose.Server)),
+  };
+  const store = await openStore(); // before anything is opened that may take long
+  const scratch = await makeScratchDirectory(await runtimeDirectory(), "serve");
+  try {
+    const open = { ...options, directory: scratch.path, canAskAgain: false, way: PLAIN_WAY };
+    const from = parseSources([whereHere(io.env)]);
+    await using readers = await openReaders(from, { ...open, ssh: undefined }, { io, signal });
+    const audit = options.audit ?? store.file("audit.log");
+    await using supervision = await supervise(readers.service, { ...options, audit });
+    await using serve = await openServe({
+      addresses,
+      port,
+      host: hostname(),
+      view: supervision.view,
+      most: MOST,
+      about: () => about(readers),
+      organisation,
+    });
+    await rememberPlace(store, {
+      port: serve.port,
+      addresses: [...addresses],
+      organisation: organisation !== undefined,
+    });
+    await supervision.offerMetrics(() => serve.links);
+    using _notices = printNotices(io, { verbose, sources: readers.sources });
+    using _visitors = printVisitors(io, { verbose });
+    const invited = invitation && (await inviteIn(store, invitation));
+    tell(io, serve, { readers, name: invitation?.name, invited, json: options.json });
+    const status = `the readers here are offered at port ${serve.port}`;
+    await using _manager = await tellServiceManager(status, { io, sources: readers.sources });
+    if (!signal.aborted) await once(signal, "abort");
+  } finally {
+    await scratch.remove();
+  }
+}
+
+/** What people at the other end see of us. */
+function about({ sources }: OpenReaders): string {
+  const { version } = JSON.parse(
+    readFileSync(new URL("../../../package.json", import.meta.url), "utf8"),
+  ) as { readonly version: string };
+  return `cardwire ${version}, pcscd protocol ${sources[0]?.protocol ?? "?"}`;
+}
+
+function tell(
+  io: Io,
+  { port, fingerprint }: Serve,
+  told: {
+    readonly readers: OpenReaders;
+    readonly name: string | undefined;
+    readonly invited: Invited | undefined;
+    readonly json: boolean;
+  },
+): void {
+  const { name = "", invited, json } = told;
+  const { service, sources } = told.readers;
+  if (json) {
+    const readers = service.readers.map(readerJson);
+    const invitation = invited && invitedJson(name, invited);
+    io.out(JSON.stringify({ port, fingerprint, readers, invitation }));
+    return;
+  }
+  const count = service.readers.length === 1 ? "1 reader" : `${service.readers.length} readers`;
+  io.out(`${count} of this computer can be used by those who are invited, at port ${port}`);
+  if (service.readers.length > 0) io.out(readersTable(service.readers).replaceAll(/^/gm, "  "));
+  for (const { source, absence } of sources)
+    if (absence)
+      for (const line of absenceLines(source.text, absence, { isTried: true })) io.err(line);
+  if (invited) {
+    io.out(`\n${name} joins with:\n  ${invited.token}`);
+    io.err(invitedText(name, invited));
+  } else if (fingerprint !== undefined) io.err("'cardwire invite NAME' lets somebody in.");
+  io.err("Ctrl-C ends it.");
+}

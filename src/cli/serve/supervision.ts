@@ -1,0 +1,82 @@
+import type { Audit } from "../../audit/record.ts";
+import type { CardService } from "../../domain/card-service.ts";
+import { Holdings } from "../../domain/holdings.ts";
+import type { MetricsPlace } from "../../fronts/metrics/server.ts";
+import { Metrics } from "../../observe/metrics.ts";
+import { identityViews } from "../../serve/identity-views.ts";
+import { cardsTimed, metered, meterState } from "../../serve/metered.ts";
+import { recordDecisions, recordRefusals, recordVisitors } from "../../serve/recorded-events.ts";
+import type { View } from "../../serve/server.ts";
+import { Arbiter } from "../../services/arbiter/arbiter.ts";
+import type { HandOverPolicy } from "../../services/arbiter/hand-over.ts";
+import type { ArbiterLimits } from "../../services/arbiter/limits.ts";
+import { Policy } from "../../services/policy/policy.ts";
+import { rulesOfSettings } from "../policy-test.ts";
+import { followRules } from "./follow-rules.ts";
+import { type AuditOptions, openAudit } from "./open-audit.ts";
+
+export interface SupervisionOptions extends AuditOptions {
+  readonly handOver: HandOverPolicy;
+  readonly limits: Partial<ArbiterLimits>;
+  readonly metrics: MetricsPlace | undefined;
+}
+
+/** What stands between the readers and those who are let in: whose turn it is, what they may do, and what is kept of it. */
+export interface Supervision extends AsyncDisposable {
+  readonly arbiter: Arbiter;
+  readonly audit: Audit;
+  readonly view: View;
+  /** Begins to offer metrics, if they are wanted. @param links how many there are. */
+  offerMetrics(links: () => number): Promise<void>;
+}
+
+/**
+ * Puts it together, and follows the rules in the settings file until it is disposed.
+ *
+ * @throws {CardwireError} `E_CONFIG` when the rules have a mistake, `E_AUDIT` when the audit log cannot be written.
+ */
+export async function supervise(
+  readers: CardService,
+  { handOver, limits, metrics: place, ...options }: SupervisionOptions,
+): Promise<Supervision> {
+  const opened = new Holdings();
+  try {
+    const rules = await rulesOfSettings();
+    const metrics = new Metrics();
+    const audit = metered(opened.hold(await openAudit(options)), metrics);
+    // Where nothing is reset, other programs' use is to be seen by the number of their handles.
+    const foreignUse = handOver === "shared" ? "seen" : "told";
+    const willReset = (reader: string, name: string): boolean =>
+      arbiter.isHandOverDue(reader, name);
+    const onRefusal = recordRefusals(audit);
+    const policy = new Policy({ rules, foreignUse, willReset, onRefusal });
+    // The readers' owner closes them; what watches them ends with that.
+    const arbiter: Arbiter = new Arbiter(cardsTimed(readers, metrics), {
+      policy: () => handOver,
+      limits,
+      onEvent: recordDecisions(audit, () => policy),
+    });
+    opened.hold(asynchronous(recordVisitors(audit)));
+    opened.hold(asynchronous(followRules(policy)));
+    const view = identityViews({ arbiter, policy, audit });
+    return {
+      arbiter,
+      audit,
+      view,
+      async offerMetrics(links) {
+        if (!place) return;
+        const { serveMetrics } = await import("../../fronts/metrics/server.ts");
+        meterState(metrics, { arbiter, links });
+        opened.hold(await serveMetrics(metrics, place));
+      },
+      [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
+    };
+  } catch (error) {
+    await opened[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+const asynchronous = (one: Disposable): AsyncDisposable => ({
+  [Symbol.asyncDispose]: async () => one[Symbol.dispose](),
+});

@@ -1,0 +1,25 @@
+import { type Events, listen } from "../../observe/events.ts";
+import type { Io } from "../io.ts";
+import { printable } from "../report.ts";
+
+type Visit = Events["cardwire:visitor"];
+
+/** What is said of a visit; undefined where it concerns nobody but who wants to know everything. */
+const words: Readonly<Record<Visit["what"], (visit: Visit) => string>> = {
+  came: ({ identity, address }) => `${identity} came in from ${address}`,
+  left: ({ identity, address }) => `${identity} left (${address})`,
+  joined: ({ identity, address }) => `${identity} joined from ${address}`,
+  renewed: ({ identity, address }) => `the certificate of ${identity} was renewed (${address})`,
+  refused: ({ identity, address, reason }) =>
+    `${identity === undefined ? "" : `${identity}, `}${address} was refused: ${reason}`,
+  dismissed: ({ identity, reason }) => `the links of ${identity} were ended: ${reason}`,
+};
+
+const ALWAYS: ReadonlySet<Visit["what"]> = new Set(["joined", "dismissed"]);
+
+/** Tells a person who comes and goes while the readers are offered. */
+export function printVisitors(io: Io, { verbose }: { readonly verbose: boolean }): Disposable {
+  return listen("cardwire:visitor", (visit) => {
+    if (verbose || ALWAYS.has(visit.what)) io.err(printable(words[visit.what](visit)));
+  });
+}

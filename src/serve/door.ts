@@ -1,0 +1,143 @@
+import type { Arrival } from "../carriers/tls/listen.ts";
+import { Protocol } from "../carriers/tls/protocols.ts";
+import { CardwireError } from "../domain/errors.ts";
+import type { Grant } from "../domain/identity.ts";
+import { FrameStream } from "../link/frame-stream.ts";
+import type { Hall } from "../link/hall.ts";
+import { emit, type Events } from "../observe/events.ts";
+import { encodeFrame, Reason, Type } from "../wire/link/frames.ts";
+import type { Enrolment } from "./enrolment.ts";
+import type { Guests } from "./guests.ts";
+import type { Register } from "./records.ts";
+import type { Visitor } from "./visitor.ts";
+
+/** How long the last words to somebody who has to go may take, ms. */
+const LAST_WORDS_MS = 400;
+
+export interface DoorOptions {
+  readonly hall: Hall;
+  readonly enrolment: Enrolment;
+  readonly guests: Guests;
+  readonly register: () => Register;
+  readonly signal: AbortSignal;
+}
+
+interface Inside {
+  readonly visitor: Visitor;
+  readonly stream: Arrival["stream"];
+}
+
+/** Looks at everybody who comes, each time, and sends those away who may not be here any more. */
+export class Door {
+  readonly #options: DoorOptions;
+  readonly #inside = new Set<Inside>();
+  /** What those who are inside were let in with. */
+  readonly #known = new Map<string, Grant>();
+
+  constructor(options: DoorOptions) {
+    this.#options = options;
+  }
+
+  arrived(arrival: Arrival): void {
+    if (this.#options.signal.aborted) return void arrival.stream.destroy();
+    const { guests, register } = this.#options;
+    try {
+      if (arrival.protocol !== Protocol.Link && !guests.enrols)
+        throw new CardwireError("E_DENIED", "certificates are not given here");
+      if (arrival.protocol === Protocol.Join) return void this.#join(arrival); // never rejects
+      const visitor = guests.visitorOf(arrival);
+      guests.admit(register(), visitor, Date.now());
+      if (arrival.protocol === Protocol.Renew)
+        void this.#renew(arrival, visitor); // never rejects
+      else this.#link(arrival, visitor);
+    } catch (error) {
+      this.#refuse(arrival, error);
+    }
+  }
+
+  /** Who may come in has changed: sends those away who may not stay. */
+  changed(register: Register): void {
+    for (const [name, before] of this.#known) {
+      const now = this.#options.guests.grantOf(register, name);
+      if (now && grantText(now) === grantText(before)) continue;
+      this.#known.delete(name);
+      const why = now ? `what ${name} may use has changed` : `the identity ${name} was revoked`;
+      this.#dismiss(name, new CardwireError("E_DENIED", why));
+    }
+    this.#endExpired(register);
+  }
+
+  #dismiss(name: string, reason: CardwireError): void {
+    this.#options.hall.dismiss((principal) => principal.name === name, reason);
+    for (const { visitor, stream } of this.#inside)
+      if (visitor.name === name) setTimeout(() => stream.destroy(), LAST_WORDS_MS);
+    tell({ what: "dismissed", identity: name, reason: reason.message });
+  }
+
+  /** A line whose key may not come in any more is cut: its session does not go on over another. */
+  #endExpired(register: Register): void {
+    for (const { visitor, stream } of this.#inside) {
+      try {
+        this.#options.guests.admit(register, visitor, Date.now());
+      } catch {
+        setTimeout(() => stream.destroy(), LAST_WORDS_MS);
+      }
+    }
+  }
+
+  #link({ stream, address, admit }: Arrival, visitor: Visitor): void {
+    const { guests, register, hall } = this.#options;
+    const grant = guests.grantOf(register(), visitor.name);
+    admit();
+    const one = { visitor, stream };
+    this.#inside.add(one);
+    if (grant) this.#known.set(visitor.name, grant);
+    stream.once("close", () => {
+      this.#inside.delete(one);
+      tell({ what: "left", identity: visitor.name, address });
+    });
+    tell({ what: "came", identity: visitor.name, address });
+    hall.accept(stream, { name: visitor.name });
+  }
+
+  async #join(arrival: Arrival): Promise<void> {
+    const { enrolment, signal } = this.#options;
+    try {
+      const identity = await enrolment.join(arrival, { signal });
+      tell({ what: "joined", identity, address: arrival.address });
+    } catch (error) {
+      tell({ what: "refused", address: arrival.address, reason: reasonOf(error) });
+    }
+  }
+
+  async #renew(arrival: Arrival, visitor: Visitor): Promise<void> {
+    const { enrolment, signal } = this.#options;
+    const who = { identity: visitor.name, address: arrival.address };
+    try {
+      await enrolment.renew(arrival, visitor, { signal });
+      tell({ what: "renewed", ...who });
+    } catch (error) {
+      tell({ what: "refused", ...who, reason: reasonOf(error) });
+    }
+  }
+
+  /** He is told why, in the words of a link where he wants one; his time is as limited as before. */
+  #refuse({ stream, address, protocol }: Arrival, error: unknown): void {
+    const reason = reasonOf(error);
+    tell({ what: "refused", address, reason });
+    if (protocol !== Protocol.Link) {
+      stream.end(`${JSON.stringify({ code: "E_DENIED", message: reason })}\n`);
+      return;
+    }
+    const frames = new FrameStream(stream);
+    frames.write(encodeFrame(Type.Refused, { reason: Reason.Denied }, Buffer.from(reason)));
+    frames.close(error);
+  }
+}
+
+const reasonOf = (error: unknown): string =>
+  error instanceof Error ? error.message.slice(0, 256) : "something went wrong";
+
+const grantText = ({ readers, profile }: Grant): string => JSON.stringify([readers, profile]);
+
+const tell = (event: Events["cardwire:visitor"]): void => emit("cardwire:visitor", () => event);

@@ -1,0 +1,64 @@
+import { expect, test } from "vitest";
+import { noAudit } from "../audit/record.ts";
+import type { CardSession } from "../domain/card-service.ts";
+import { ShareMode } from "../domain/pcsc.ts";
+import { Arbiter } from "../services/arbiter/arbiter.ts";
+import { Policy } from "../services/policy/policy.ts";
+import type { Rules } from "../services/policy/rule.ts";
+import { fakeReader, fakeService } from "../testing/fake-service.ts";
+import { identityViews } from "./identity-views.ts";
+
+// What the parts say together: whose turn it is, and what may be done, at one card.
+
+const NAME = "Card 00 00";
+const ATR = Uint8Array.of(0x3b, 0x80, 0x80, 0x01, 0x01);
+const PCI = { send: 2, receive: 2 };
+const how = (name: string) => ({ share: ShareMode.Shared, protocols: 3, principal: { name } });
+const within = () => ({ signal: AbortSignal.timeout(5_000) });
+const hex = (text: string) => Buffer.from(text, "hex");
+const SELECT = hex("00a4040005a000000001");
+/** Only in the application that SELECT selects; elsewhere the same bytes may be anything. */
+const SPECIAL = hex("80f60000");
+const REFUSED = Uint8Array.of(0x69, 0x85);
+
+const whole = (value: number) => [{ value, mask: 0xff }];
+const rules: Rules = {
+  groups: new Map(),
+  rules: [
+    {
+      verdict: "allow",
+      aids: [{ bytes: hex("a000000001"), isPrefix: true }],
+      cla: whole(0x80),
+      ins: whole(0xf6),
+      name: "rule 1",
+    },
+  ],
+};
+
+test("a command is judged by what it will find: the hand-over before it takes the selection away", async () => {
+  await using fake = fakeService([fakeReader(NAME, { atr: ATR })]);
+  const policy: Policy = new Policy({
+    rules,
+    foreignUse: "told",
+    willReset: (reader, identity) => arbiter.isHandOverDue(reader, identity),
+  });
+  const arbiter: Arbiter = new Arbiter(fake, {
+    onEvent: ({ type, reader }) => {
+      if (type === "hand-over") policy.cardWasReset(reader);
+    },
+  });
+  const view = identityViews({ arbiter, policy, audit: noAudit });
+  const open = async (name: string): Promise<CardSession> => {
+    const service = view({ name }, { readers: [], profile: "look" });
+    return (await service.connect(NAME, how(name), within())).session;
+  };
+  const alice = await open("alice");
+  const bob = await open("bob");
+  await bob.transmit(SELECT, PCI);
+  expect((await bob.transmit(SPECIAL, PCI)).data).not.toEqual(REFUSED);
+  await bob.disconnect(0);
+  // bob's application is still selected; for alice it will not be.
+  expect((await alice.transmit(SPECIAL, PCI)).data).toEqual(REFUSED);
+  await alice.transmit(SELECT, PCI);
+  expect((await alice.transmit(SPECIAL, PCI)).data).not.toEqual(REFUSED);
+});

@@ -1,0 +1,60 @@
+import { hostname, networkInterfaces } from "node:os";
+import * as v from "valibot";
+import { DEFAULT_PORT } from "../carriers/tls/protocols.ts";
+import { isHostAddress } from "../domain/host-address.ts";
+import { readPrivateFile, writePrivateFile } from "../host/private-file.ts";
+import { MAX_ADDRESSES } from "../wire/join/token.ts";
+import type { Store } from "./store.ts";
+
+const Place = v.object({
+  port: v.number(),
+  addresses: v.array(v.string()),
+  /** Whether people come with certificates of an organisation's. */
+  organisation: v.optional(v.boolean(), false),
+});
+
+/** Where `cardwire serve` listens, or did last: what an invitation tells where it is told nothing else. */
+export type Place = Readonly<v.InferOutput<typeof Place>>;
+
+const FILE = "place.json";
+
+/** @throws {CardwireError} `E_STATE`, `E_DISK_FULL` */
+export async function rememberPlace(store: Store, place: Place): Promise<void> {
+  const text = `${JSON.stringify(place)}\n`;
+  const path = store.file(FILE);
+  if ((await readPrivateFile(path)) !== text) await writePrivateFile(path, text);
+}
+
+/** The default port at all addresses, where it never ran. @throws {CardwireError} `E_STATE` */
+export async function knownPlace(store: Store): Promise<Place> {
+  try {
+    const text = await readPrivateFile(store.file(FILE));
+    return v.parse(Place, JSON.parse(text ?? ""));
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof v.ValiError)
+      return { port: DEFAULT_PORT, addresses: [], organisation: false };
+    throw error;
+  }
+}
+
+/** By what names others may reach this computer, where it listens at all its addresses: the best first. */
+export function ownAddresses(
+  name: string = hostname(),
+  interfaces: NodeJS.Dict<readonly Address[]> = networkInterfaces(),
+): readonly string[] {
+  const found = Object.values(interfaces)
+    .flatMap((some) => some ?? [])
+    .filter(({ internal, address }) => !internal && !/^(fe80:|169\.254\.)/i.test(address));
+  const of = (family: string) =>
+    found.filter((one) => one.family === family).map(({ address }) => address);
+  const names = /^localhost\b/.test(name) ? [] : [name];
+  return [...new Set([...names, ...of("IPv4"), ...of("IPv6")])]
+    .filter(isHostAddress)
+    .slice(0, MAX_ADDRESSES);
+}
+
+interface Address {
+  readonly address: string;
+  readonly family: string;
+  readonly internal: boolean;
+}

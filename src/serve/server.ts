@@ -1,0 +1,175 @@
+import { setMaxListeners } from "node:events";
+import type { OrganisationCertificates } from "../carriers/tls/certificate-files.ts";
+import { listenTls, type ServerSecrets } from "../carriers/tls/listen.ts";
+import { readCertificate } from "../carriers/tls/certificates.ts";
+import { Protocol } from "../carriers/tls/protocols.ts";
+import type { CardService } from "../domain/card-service.ts";
+import { CardwireError } from "../domain/errors.ts";
+import { Holdings } from "../domain/holdings.ts";
+import type { Grant } from "../domain/identity.ts";
+import type { Principal } from "../domain/principal.ts";
+import { ServedLink } from "../fronts/link/served-link.ts";
+import { Hall, type Patience } from "../link/hall.ts";
+import { FEATURES } from "../link/versions.ts";
+import { emit } from "../observe/events.ts";
+import { type AuthorityFiles, authorityFiles } from "./authority-files.ts";
+import { Door } from "./door.ts";
+import { Enrolment } from "./enrolment.ts";
+import { type Guests, invitedGuests, memberGuests } from "./guests.ts";
+import { LiveRegister } from "./live-register.ts";
+import { openStore, type Store } from "./store.ts";
+import type { NameOf } from "./visitor.ts";
+
+/** How often the server's own certificate, and the ends of others', are looked at, ms. */
+const LOOK_MS = 3_600_000;
+
+/** What one identity sees of the readers: whatever stands between it and them is put in here. */
+export type View = (principal: Principal, grant: Grant) => CardService;
+
+export interface ServeOptions {
+  /** Addresses of this computer; none: all of them. */
+  readonly addresses: readonly string[];
+  /** 0: any that is free. */
+  readonly port: number;
+  /** What this computer is called. */
+  readonly host: string;
+  readonly view: View;
+  /** The most that a link may ask for. */
+  readonly most: Patience;
+  /** Who we are, for people. */
+  readonly about: () => string;
+  /** Where the state is; its own place unless told. */
+  readonly path?: string | undefined;
+  /** How long the certificates hold that are given here, ms; 90 days unless told. */
+  readonly lifetimeMs?: number | undefined;
+  /** Certificates of an organisation's, in the place of those that are made here. */
+  readonly organisation?: Organisation | undefined;
+}
+
+/** An organisation that certifies people and computers by itself. */
+export interface Organisation extends OrganisationCertificates {
+  /** How its certificates name people. */
+  readonly nameOf: NameOf;
+  /** What each of them may use. */
+  readonly grant: Grant;
+}
+
+/** Readers that are offered to those who were invited. */
+export interface Serve extends AsyncDisposable {
+  readonly port: number;
+  /** By which invitations know this card host; undefined where nobody is invited. */
+  readonly fingerprint: string | undefined;
+  /** Sessions of links. */
+  readonly links: number;
+}
+
+/**
+ * Offers readers over TLS to those who were invited, or who have a certificate of an organisation's.
+ *
+ * @throws {CardwireError} `E_PORT_IN_USE`, `E_LISTEN`, `E_STATE`, `E_DISK_FULL`, `E_LOCKED`
+ */
+export async function openServe(options: ServeOptions): Promise<Serve> {
+  const { addresses, port, view, most, about } = options;
+  const opened = new Holdings();
+  try {
+    const store = await openStore(options.path);
+    const { guests, secrets, files, renew } = await credentialsOf(store, options);
+    const register = opened.hold(await LiveRegister.open(store, complain));
+    const life = new AbortController();
+    setMaxListeners(0, life.signal); // as many as there are people who join just now
+    const hall: Hall = new Hall({
+      most,
+      features: FEATURES,
+      about,
+      serve: (end, { principal }) => {
+        const grant = principal && guests.grantOf(register.value, principal.name);
+        if (!principal || !grant) throw new CardwireError("E_DENIED", "nobody knows who that is");
+        return new ServedLink(view(principal, grant), end, principal);
+      },
+    });
+    const { lifetimeMs } = options;
+    const enrolment = new Enrolment({ files, register, lifetimeMs });
+    const { signal } = life;
+    const door = new Door({ hall, enrolment, guests, register: () => register.value, signal });
+    const listener = opened.hold(
+      await listenTls({
+        port,
+        addresses,
+        secrets: secrets(),
+        protocols: Object.values(Protocol),
+        arrived: (arrival) => door.arrived(arrival),
+        refused: (address, reason) =>
+          emit("cardwire:visitor", () => ({ what: "refused", address, reason })),
+      }),
+    );
+    opened.hold(hall); // last: those who are there are told before their lines are cut
+    const look = async (): Promise<void> => {
+      door.changed(register.value); // certificates expire without a word
+      await renew();
+      listener.renew(secrets());
+    };
+    const looking = setInterval(() => void look().catch(complain), LOOK_MS);
+    looking.unref();
+    const following = (async () => {
+      for await (const now of register.follow({ signal })) door.changed(now);
+    })();
+    return {
+      port: listener.port,
+      fingerprint: files()?.fingerprint,
+      get links() {
+        return hall.size;
+      },
+      async [Symbol.asyncDispose]() {
+        clearInterval(looking);
+        life.abort(new CardwireError("E_CLOSED", "cardwire serve ends"));
+        await following;
+        await opened[Symbol.asyncDispose]();
+      },
+    };
+  } catch (error) {
+    await opened[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** What is shown of this card host, and whom it lets in by what they show. */
+async function credentialsOf(
+  store: Store,
+  { host, organisation }: ServeOptions,
+): Promise<{
+  readonly guests: Guests;
+  readonly secrets: () => ServerSecrets;
+  /** Of its own authority; undefined where it has none. */
+  readonly files: () => AuthorityFiles | undefined;
+  readonly renew: () => Promise<void>;
+}> {
+  if (organisation) {
+    const { authorities, credentials } = organisation;
+    return {
+      guests: memberGuests(organisation),
+      secrets: () => ({ ...credentials, authorities: [authorities] }),
+      files: () => undefined,
+      renew: async () => {},
+    };
+  }
+  let files = await authorityFiles(store, host);
+  return {
+    guests: invitedGuests(readCertificate(files.authority.certificate)),
+    secrets: () => ({
+      key: files.server.key,
+      // Who joins knows the authority by the fingerprint of its key only: it is shown as well.
+      certificate: files.server.certificate + files.authority.certificate,
+      authorities: [files.authority.certificate],
+    }),
+    files: () => files,
+    renew: async () => {
+      files = await authorityFiles(store, host);
+    },
+  };
+}
+
+/** The state's files cannot be read, or not be written, just now. */
+function complain(error: unknown): void {
+  const reason = error instanceof Error ? error.message : String(error);
+  emit("cardwire:trouble", () => ({ what: reason }));
+}

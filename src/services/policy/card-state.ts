@@ -1,0 +1,119 @@
+import type { Reader } from "../../domain/card-service.ts";
+import { CardView } from "./card-view.ts";
+import type { FeatureCodes } from "./controls.ts";
+import { PinGuard } from "./pin-guard.ts";
+
+/** What all sessions on one reader share: the card's state, and what its reader can. */
+export class CardState {
+  readonly reader: string;
+  readonly view = new CardView();
+  readonly guard: PinGuard;
+  /** Undefined until the reader was asked. They are the driver's, and stay. */
+  features: FeatureCodes | undefined;
+  readonly #seesForeign: boolean;
+  readonly #sessions = new Set<object>();
+  readonly #underWay = new Set<Promise<unknown>>();
+  #arriving = 0;
+  #list: readonly Reader[] | undefined;
+  #shown: Reader | undefined;
+  #serial: string | undefined;
+  #isForeign = false;
+  #version = 0;
+
+  constructor(reader: string, options: { keepTries: number; seesForeign: boolean }) {
+    this.reader = reader;
+    this.guard = new PinGuard(options.keepTries);
+    this.#seesForeign = options.seesForeign;
+  }
+
+  /** Another number whenever another card is there, or its serial number becomes known. */
+  get version(): number {
+    return this.#version;
+  }
+
+  get serial(): string | undefined {
+    return this.#serial;
+  }
+
+  set serial(serial: string | undefined) {
+    this.#serial = serial;
+    this.#version += 1;
+  }
+
+  /** Whether somebody uses the card who does not come through here. */
+  get isForeign(): boolean {
+    return this.#isForeign;
+  }
+
+  get isIdle(): boolean {
+    return this.#sessions.size + this.#arriving === 0;
+  }
+
+  /** Whether another session could use the card between two commands of this one. */
+  get isShared(): boolean {
+    return this.#sessions.size + this.#arriving > 1;
+  }
+
+  /** The reader as it was shown last. */
+  get shown(): Pick<Reader, "name" | "atr"> {
+    return this.#shown ?? { name: this.reader };
+  }
+
+  /** Takes note of what the service shows now. Costs nothing while that is the same list. */
+  look(readers: readonly Reader[]): void {
+    if (readers === this.#list) return;
+    this.#list = readers;
+    const before = this.#shown;
+    const now = readers.find(({ name }) => name === this.reader);
+    this.#shown = now;
+    if (before && !isSameCard(before, now)) this.#change();
+    const handles = this.#sessions.size + this.#arriving;
+    this.#isForeign = this.#seesForeign && (now?.sharing ?? 0) > handles;
+  }
+
+  #change(): void {
+    this.view.reset();
+    this.guard.clear();
+    this.serial = undefined;
+  }
+
+  /**
+   * Lets a session in. From its beginning on, commands outside a transaction take the card for themselves; those that were
+   * sent before are answered before it ends: what is decided about one command must be true when the card runs it.
+   */
+  async arrive<T>(session: object, connect: () => Promise<T>): Promise<T> {
+    if (this.isIdle) this.view.reset(); // whoever was there since
+    this.#arriving += 1;
+    try {
+      const connected = await connect();
+      await Promise.allSettled(this.#underWay);
+      this.#sessions.add(session);
+      return connected;
+    } finally {
+      this.#arriving -= 1;
+      this.#list = undefined; // another number of handles is to be expected
+    }
+  }
+
+  leave(session: object): void {
+    this.#sessions.delete(session);
+    this.#list = undefined;
+  }
+
+  /** A command that was sent outside a transaction, without taking the card. */
+  async follow<T>(sent: Promise<T>): Promise<T> {
+    this.#underWay.add(sent);
+    try {
+      return await sent;
+    } finally {
+      this.#underWay.delete(sent);
+    }
+  }
+}
+
+function isSameCard(before: Reader, now: Reader | undefined): boolean {
+  if (!now || now.eventCounter !== before.eventCounter) return false;
+  const [a, b] = [before.atr, now.atr];
+  if (!a || !b) return a === b;
+  return a.length === b.length && a.every((byte, at) => byte === b[at]);
+}

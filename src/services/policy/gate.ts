@@ -1,0 +1,193 @@
+import type { CardService, CardSession } from "../../domain/card-service.ts";
+import { CardwireError, ReturnCodeError } from "../../domain/errors.ts";
+import { Disposition, ShareMode } from "../../domain/pcsc.ts";
+import { Rv } from "../../domain/return-codes.ts";
+import type { CardState } from "./card-state.ts";
+import type { CommandView } from "./command-view.ts";
+import { decide, decideCommand, type Request, type Verdict } from "./decide.ts";
+import type { PolicyGrant, Policy } from "./policy.ts";
+import type { Profile } from "./profiles.ts";
+import type { Refusal } from "./refusal.ts";
+import type { Rule, Rules } from "./rule.ts";
+
+export interface GateOptions {
+  readonly policy: Policy;
+  readonly state: CardState;
+  readonly grant: PolicyGrant;
+  /** Whose reader it is. */
+  readonly service: CardService;
+  readonly share: number;
+}
+
+/** What decides about the calls of one session, and takes note of what came of them. */
+export class Gate {
+  readonly state: CardState;
+  share: number;
+  readonly #policy: Policy;
+  readonly #grant: PolicyGrant;
+  readonly #service: CardService;
+  readonly #life = new AbortController();
+  #inner: CardSession | undefined;
+  /** How often the session has begun a transaction and not ended it; 0 where that is not certain. */
+  #depth = 0;
+  /** The card was reset or removed, and the session is told so: what is known of it is not to be relied on. */
+  #mustForget = false;
+  #rules:
+    | { readonly from: Rules; readonly version: number; readonly rules: readonly Rule[] }
+    | undefined;
+
+  constructor({ policy, state, grant, service, share }: GateOptions) {
+    this.#policy = policy;
+    this.state = state;
+    this.#grant = grant;
+    this.#service = service;
+    this.share = share;
+  }
+
+  get profile(): Profile {
+    return this.#grant.profile;
+  }
+
+  /** Whether nothing can happen to the card between the judgement of a command and the command. */
+  get hasCardAlone(): boolean {
+    if (this.#depth > 0) return true;
+    if (this.#policy.willReset(this.state.reader, this.#grant.principal.name)) return false;
+    return this.share === ShareMode.Exclusive || !this.state.isShared;
+  }
+
+  /** The session below is there. */
+  open(inner: CardSession): void {
+    this.#inner = inner;
+  }
+
+  /** The session has ended. @param by how; one that died in a transaction leaves a card that is reset. */
+  close(by: "disconnect" | "death"): void {
+    const hasLock = this.#depth > 0 || this.share === ShareMode.Exclusive;
+    if (by === "death" && hasLock) this.state.view.reset();
+    this.#life.abort(new CardwireError("E_CLOSED", "the session has ended"));
+    this.state.leave(this);
+  }
+
+  begun(): void {
+    if (this.#depth === 0 && this.state.isForeign) this.state.view.reset();
+    this.#depth += 1;
+  }
+
+  ended(): void {
+    this.#depth = Math.max(0, this.#depth - 1);
+  }
+
+  /** The rules that can concern the session now. */
+  get rules(): readonly Rule[] {
+    const { state } = this;
+    state.look(this.#service.readers);
+    const { value: from } = this.#policy.rules;
+    const { version } = state;
+    if (this.#rules?.from !== from || this.#rules.version !== version)
+      this.#rules = { from, version, rules: this.#policy.rulesFor(this.#grant, state.shown) };
+    return this.#rules.rules;
+  }
+
+  /** Tells of a refusal. @returns what to throw: `SCARD_W_SECURITY_VIOLATION`. */
+  refuse(call: string, what: Omit<Refusal, "identity" | "reader" | "call">): ReturnCodeError {
+    const { name: identity } = this.#grant.principal;
+    this.#policy.onRefusal({ identity, reader: this.state.reader, call, ...what });
+    return new ReturnCodeError(call, Rv.SecurityViolation);
+  }
+
+  /** Why the profile does not suffice, in words. */
+  wants(profile: Profile): string {
+    return `denied by the profile ${this.profile}; it takes the profile ${profile}`;
+  }
+
+  /** Carries out a call of the session below. */
+  async run<T>(call: (inner: CardSession) => Promise<T>): Promise<T> {
+    if (!this.#inner) throw new ReturnCodeError("SCardStatus", Rv.InvalidHandle);
+    try {
+      return await call(this.#inner);
+    } catch (error) {
+      if (hasCode(error, NOTICES)) this.#mustForget = true;
+      // Whoever is told such a thing may not hold the card any more. Where he does, nothing is lost by that.
+      if (hasCode(error, NOT_HELD)) this.#depth = 0;
+      throw error;
+    }
+  }
+
+  /**
+   * Something that is judged while nobody else can send a command. Where others could, it becomes a transaction of its
+   * own.
+   */
+  async alone<T>(call: string, act: () => Promise<T>): Promise<T> {
+    if (this.hasCardAlone) return await this.state.follow(act());
+    try {
+      await this.run((inner) => inner.begin({ signal: this.#life.signal }));
+    } catch (error) {
+      throw error instanceof ReturnCodeError ? new ReturnCodeError(call, error.rv) : error;
+    }
+    this.begun();
+    try {
+      return await act();
+    } finally {
+      this.ended();
+      // What becomes of it says nothing about the command.
+      await this.#inner?.end(Disposition.Leave).catch(() => {});
+    }
+  }
+
+  /** Decides about a command. Only in {@link alone}. */
+  decide(apdu: Uint8Array): Verdict {
+    return decide(this.#request(), apdu);
+  }
+
+  /** The same for a command into which the reader puts a PIN. */
+  decideWithPin(command: CommandView): Verdict {
+    return decideCommand(this.#request(), command, { isPinAdded: true });
+  }
+
+  /** Sends what was allowed, and learns from what it was answered. */
+  async send<T>(
+    { seen, selection }: Verdict,
+    send: (inner: CardSession) => Promise<T>,
+    answerIn: (answer: T) => Uint8Array,
+  ): Promise<T> {
+    const { view, guard } = this.state;
+    view.sending(seen.command, this);
+    let answer: T;
+    try {
+      answer = await this.run(send);
+    } catch (error) {
+      view.lost();
+      if (!hasCode(error, NOT_SENT)) guard.lost(seen, selection);
+      throw error;
+    }
+    const bytes = answerIn(answer);
+    // What a session that has ended left behind, nobody knows.
+    if (this.#life.signal.aborted) view.lost();
+    else view.answered(seen.command, bytes, this);
+    guard.answered(seen, selection, (bytes.at(-2) ?? 0) * 0x100 + (bytes.at(-1) ?? 0));
+    return answer;
+  }
+
+  #request(): Request {
+    const { state, rules, profile } = this;
+    if (this.#mustForget || (state.isForeign && this.#depth === 0)) state.view.reset();
+    this.#mustForget = false;
+    const { mayBlockCards = profile === "manage" } = this.#grant;
+    const guard = mayBlockCards ? undefined : state.guard;
+    return { sender: this, profile, rules, view: state.view, guard };
+  }
+}
+
+const NOTICES: ReadonlySet<number> = new Set([Rv.ResetCard, Rv.RemovedCard]);
+const NOT_HELD: ReadonlySet<number> = new Set([
+  ...NOTICES,
+  Rv.SharingViolation,
+  Rv.NotTransacted,
+  Rv.ReaderUnavailable,
+  Rv.NoSmartcard,
+]);
+/** Errors of commands that were certainly not sent. */
+const NOT_SENT: ReadonlySet<number> = new Set([...NOTICES, Rv.SharingViolation, Rv.ProtoMismatch]);
+
+const hasCode = (error: unknown, codes: ReadonlySet<number>): boolean =>
+  error instanceof ReturnCodeError && codes.has(error.rv);

@@ -1,0 +1,110 @@
+import type { CardService, Reader } from "../../domain/card-service.ts";
+import type { Grant } from "../../domain/identity.ts";
+import type { Principal } from "../../domain/principal.ts";
+import { Watchable } from "../../domain/watchable.ts";
+import { CardState } from "./card-state.ts";
+import { KEPT_TRIES } from "./pin-guard.ts";
+import { PolicyView } from "./policy-view.ts";
+import type { Refusal } from "./refusal.ts";
+import { NO_RULES, type Rule, type Rules, rulesFor } from "./rule.ts";
+
+/** What an identity is given. Read anew each time, so that an object with getters can change its mind. */
+export interface PolicyGrant extends Grant {
+  readonly principal: Principal;
+  /** Whether it may use up the tries of a PIN. Unless told, whoever manages may. */
+  readonly mayBlockCards?: boolean;
+}
+
+export interface PolicyOptions {
+  readonly rules?: Rules;
+  /** How many tries of a PIN must stay for those who may not block a card. 1 unless told. */
+  readonly keepTries?: number;
+  /** Called for each refusal, before it is told to the program. What it throws, the program is told instead. */
+  readonly onRefusal?: (refusal: Refusal) => void;
+  /**
+   * How to know of programs that use the same card and do not come through here: "seen" in the number of handles that the
+   * service shows, or "told" by {@link Policy.foreignUse}. "seen" unless told.
+   */
+  readonly foreignUse?: "seen" | "told";
+  /**
+   * Whether the service resets the card before it runs the identity's next command, as an arbiter does at a hand-over. What
+   * is known of the card is then not what that command will find. Never, unless told.
+   */
+  readonly willReset?: (reader: string, identity: string) => boolean;
+}
+
+/**
+ * Who may do what with the cards of one service: makes views of it, each for one identity. What a command means depends on
+ * what is selected, so all views of a reader share what is known of the card in it.
+ *
+ * It decides about a command when it is sent. So that this is still true when the card runs it, a command outside a
+ * transaction becomes one of its own as soon as there is a second session on the reader.
+ */
+export class Policy {
+  readonly onRefusal: (refusal: Refusal) => void;
+  readonly willReset: (reader: string, identity: string) => boolean;
+  readonly #rules: Watchable<Rules>;
+  readonly #states = new Map<string, CardState>();
+  readonly #options: { readonly keepTries: number; readonly seesForeign: boolean };
+
+  constructor(options: PolicyOptions = {}) {
+    this.#rules = new Watchable(options.rules ?? NO_RULES);
+    this.onRefusal = options.onRefusal ?? (() => {});
+    this.willReset = options.willReset ?? (() => false);
+    this.#options = {
+      keepTries: options.keepTries ?? KEPT_TRIES,
+      seesForeign: options.foreignUse !== "told",
+    };
+  }
+
+  get rules(): Watchable<Rules> {
+    return this.#rules;
+  }
+
+  /** Puts other rules in the place of those that there are: from the next command on, for all sessions that there are. */
+  update(rules: Rules): void {
+    this.#rules.set(rules);
+  }
+
+  /** The service as one identity may see and use it. Disposing a view leaves the service alone, which others use. */
+  view(service: CardService, grant: PolicyGrant): CardService {
+    return new PolicyView(this, service, grant);
+  }
+
+  /** The card has been reset by somebody who does not come through here, such as an arbiter at a hand-over. */
+  cardWasReset(reader: string): void {
+    this.#states.get(reader)?.view.reset();
+  }
+
+  /** Somebody who does not come through here has used the card: what is selected is not known any more. */
+  foreignUse(reader: string): void {
+    this.#states.get(reader)?.view.lost();
+  }
+
+  /** Tells the serial number of the card that is in a reader now, for rules that name one. Another card has none again. */
+  tellSerial(reader: string, serial: string | undefined): void {
+    this.state(reader).serial = serial;
+  }
+
+  /** What is shared by all who use that reader. */
+  state(reader: string): CardState {
+    const known = this.#states.get(reader);
+    if (known) return known;
+    const state = new CardState(reader, this.#options);
+    this.#states.set(reader, state);
+    return state;
+  }
+
+  rulesFor(grant: PolicyGrant, reader: Pick<Reader, "name" | "atr">): readonly Rule[] {
+    const serial = this.#states.get(reader.name)?.serial;
+    return rulesFor(this.#rules.value, grant.principal.name, { reader, serial });
+  }
+
+  /** Forgets readers that are gone and nobody uses. */
+  keepOnly(readers: readonly Reader[]): void {
+    if (this.#states.size <= readers.length) return;
+    const names = new Set(readers.map(({ name }) => name));
+    for (const [name, state] of this.#states)
+      if (!names.has(name) && state.isIdle) this.#states.delete(name);
+  }
+}
