@@ -1,7 +1,8 @@
 import type { CardService } from "../domain/card-service.ts";
 import type { CardwireError } from "../domain/errors.ts";
 import type { PcscdOptions } from "../services/pcscd/daemon.ts";
-import type { LinkFigures, RemoteServiceOptions } from "../services/remote/service.ts";
+import type { LinkFigures } from "../services/remote/figures.ts";
+import type { RemoteServiceOptions } from "../services/remote/service.ts";
 import type { Io } from "./io.ts";
 import { tellIfSlow } from "./patience.ts";
 import type { Source } from "./sources.ts";

@@ -68,6 +68,7 @@ export async function runServe(
       port,
       host: hostname(),
       view: supervision.view,
+      leasing: supervision.leasing,
       most: MOST,
       about: () => about(readers),
       organisation,
