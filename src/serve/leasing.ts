@@ -26,13 +26,29 @@ export function arbitratedLeasing(arbiter: Arbiter): NonNullable<ServeOptions["l
         throw new LeaseError("refused", `${name} waits for a lease of ${reader} already`);
       waiting.add(key);
       try {
-        return await leaseOf(arbiter, { principal, reader, wish }, within);
+        return bounded(await leaseOf(arbiter, { principal, reader, wish }, within));
       } finally {
         waiting.delete(key);
       }
     },
   });
 }
+
+const withinBounds = (forMs: number): number =>
+  Math.min(Math.max(forMs, LASTS_MS.least), LASTS_MS.most);
+
+/** A lease that is never renewed for longer than one may last. */
+const bounded = (lease: Lease): Lease => ({
+  reader: lease.reader,
+  fence: lease.fence,
+  ended: lease.ended,
+  get expiresAt() {
+    return lease.expiresAt;
+  },
+  renew: (forMs) => lease.renew(withinBounds(forMs)),
+  release: () => lease.release(),
+  [Symbol.asyncDispose]: () => lease[Symbol.asyncDispose](),
+});
 
 const isSeen = (view: CardService, reader: string): boolean =>
   view.readers.some(({ name }) => name === reader);
@@ -44,7 +60,7 @@ async function leaseOf(
 ): Promise<Lease> {
   const { principal, reader, wish } = asked;
   const { name: identity } = principal;
-  const forMs = Math.min(Math.max(wish.forMs, LASTS_MS.least), LASTS_MS.most);
+  const forMs = withinBounds(wish.forMs);
   const refused = new AbortController();
   using either = firstSignal(signal, refused.signal);
   let told: LeasePlace | undefined;

@@ -88,6 +88,17 @@ test("who does not wait is told who has it, and one who gives up leaves the queu
   await expect.poll(() => stage.arbiter.attendance(NAME).waiting).toEqual([]);
 });
 
+test("nobody has one for longer than a day, however it is asked for", async () => {
+  const DAY = 86_400_000;
+  await using stage = await scene();
+  const lease = await stage.lease({ forMs: 1e15 });
+  expect(lease.expiresAt - Date.now()).toBeLessThanOrEqual(DAY);
+  await lease.renew(1e15);
+  expect(lease.expiresAt - Date.now()).toBeLessThanOrEqual(DAY);
+  await lease.renew(0); // which becomes a second
+  expect(lease.ended.aborted).toBe(false);
+});
+
 test("it ends with its time, or when an administrator ends it, and its holder hears of it", async () => {
   await using stage = await scene();
   const short = await stage.lease({ forMs: 1 }); // which becomes a second

@@ -10,6 +10,10 @@ const WHY: Readonly<Record<number, LeaseError["why"]>> = {
   [LeaseReason.NotOffered]: "not-offered",
 };
 
+/** The longest that a frame can say, ms. */
+const MOST_MS = 0xffff_ffff;
+const said = (ms: number): number => Math.min(Math.max(0, Math.round(ms)), MOST_MS);
+
 /** One lease at the other end of a link, from the wish for it on. */
 export class RemoteLease implements Lease {
   readonly reader: string;
@@ -31,7 +35,7 @@ export class RemoteLease implements Lease {
     this.#onPlace = wish.onPlace;
     this.#granted.promise.catch(() => {}); // whoever waits for it hears of it as well
     const flags = wish.wait ? LeaseFlag.Wait : 0;
-    end.send(Type.Lease, { lease: number, flags, forMs: wish.forMs, reader });
+    end.send(Type.Lease, { lease: number, flags, forMs: said(wish.forMs), reader });
   }
 
   get fence(): number {
@@ -65,7 +69,7 @@ export class RemoteLease implements Lease {
     this.#ended.signal.throwIfAborted();
     const renewal = deferred();
     this.#renewals.push(renewal);
-    this.#end.send(Type.Renew, { lease: this.#number, forMs });
+    this.#end.send(Type.Renew, { lease: this.#number, forMs: said(forMs) });
     await renewal.promise;
   }
 

@@ -5,9 +5,6 @@ import { type Frame, type LeaseNewsType, Type } from "../../wire/link/frames.ts"
 import { RemoteLease } from "./lease.ts";
 import type { Presence } from "./presence.ts";
 
-/** The longest that a frame can say, ms. */
-const MOST_MS = 0xffff_ffff;
-
 /** The leases at the other end of a link. They live as long as its session. */
 export class RemoteLeases {
   readonly #host: { readonly readers: readonly Reader[] };
@@ -40,8 +37,7 @@ export class RemoteLeases {
       throw new LeaseError("unknown", `there is no reader ${JSON.stringify(reader)}`);
     this.#number = (this.#number % 0xffff_fffe) + 1;
     const number = this.#number;
-    const forMs = Math.min(Math.max(0, Math.round(wish.forMs)), MOST_MS);
-    const lease = new RemoteLease(link.end, number, reader, { ...wish, forMs });
+    const lease = new RemoteLease(link.end, number, reader, wish);
     this.#leases.set(number, lease);
     await lease.granted({ signal });
     return lease;
