@@ -28,6 +28,14 @@ export type {
   Reader,
 } from "./domain/card-service.ts";
 export { CardwireError, ProtocolError, ReturnCodeError } from "./domain/errors.ts";
+export {
+  type Lease,
+  LeaseError,
+  type LeasePlace,
+  type LeaseRefusal,
+  type LeaseWish,
+  type Leasing,
+} from "./domain/leasing.ts";
 export { Disposition, Protocol, ReaderStateBit, ShareMode } from "./domain/pcsc.ts";
 export type { Principal } from "./domain/principal.ts";
 export { Rv, returnCodes } from "./domain/return-codes.ts";

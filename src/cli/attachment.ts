@@ -12,6 +12,7 @@ import { checkSocketPlace, type PublishedSocket, publishSocket } from "../host/u
 import { tellAt } from "../host/told-socket.ts";
 import { Holdings } from "../domain/holdings.ts";
 import type { Io } from "./io.ts";
+import { giveLeases } from "./lease/give-leases.ts";
 import { type OpenOptions, type OpenReaders, openReaders } from "./open.ts";
 import type { FrontOptions } from "./options.ts";
 import { makeScratchDirectory } from "../host/scratch-directory.ts";
@@ -66,6 +67,7 @@ export async function attach(
     if (options.name !== undefined) {
       const tell = async () => JSON.stringify(await attachmentStatus(readers, front.applications));
       hold(await tellAt(directory, tell));
+      hold(await giveLeases(directory, readers));
     }
     context.signal.throwIfAborted();
     return { socket, readers, [Symbol.asyncDispose]: release };

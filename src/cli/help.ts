@@ -35,13 +35,14 @@ export const examplesOf = (command: CommandUnknownOpts): readonly Example[] =>
 /** Under which heading `cardwire --help` lists a command. Those that are named nowhere come last. */
 const groups: Readonly<Record<string, readonly string[]>> = {
   "To see it work:": ["demo"],
-  "Readers of another computer:": ["attach", "run", "env", "readers", "join", "leave"],
+  "Readers of another computer:": ["attach", "run", "lease", "env", "readers", "join", "leave"],
   "Readers of this computer:": [
     "share",
     "serve",
     "invite",
     "identities",
     "revoke",
+    "kick",
     "policy",
     "card",
   ],

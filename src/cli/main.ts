@@ -19,7 +19,7 @@ const io: Io = {
 };
 
 /** Everything behind the first `--` of these belongs to the command that they run; commander would mix it with their own. */
-const RUNNING_OTHERS: readonly (string | undefined)[] = ["run", "service"];
+const RUNNING_OTHERS: readonly (string | undefined)[] = ["run", "lease", "service"];
 
 function splitAtDashes(argv: readonly string[]): [own: readonly string[], rest: readonly string[]] {
   const at = RUNNING_OTHERS.includes(argv[0]) ? argv.indexOf("--") : -1;

@@ -48,6 +48,7 @@ async function openNow(
     source,
     name: way.name,
     service,
+    leasing: service,
     get server() {
       return printable(service.server); // its own words
     },

@@ -67,6 +67,9 @@ export function openLate(
     get figures() {
       return opened?.figures;
     },
+    get leasing() {
+      return opened?.leasing;
+    },
     get remark() {
       return opened?.remark;
     },

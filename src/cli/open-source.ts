@@ -1,7 +1,9 @@
 import type { CardService } from "../domain/card-service.ts";
 import type { CardwireError } from "../domain/errors.ts";
+import type { Leasing } from "../domain/leasing.ts";
 import type { PcscdOptions } from "../services/pcscd/daemon.ts";
-import type { LinkFigures, RemoteServiceOptions } from "../services/remote/service.ts";
+import type { LinkFigures } from "../services/remote/figures.ts";
+import type { RemoteServiceOptions } from "../services/remote/service.ts";
 import type { Io } from "./io.ts";
 import { tellIfSlow } from "./patience.ts";
 import type { Source } from "./sources.ts";
@@ -51,6 +53,8 @@ export interface OpenSource extends AsyncDisposable {
   readonly via?: Exclude<Via, "auto"> | undefined;
   /** Of the link to another cardwire there; undefined where there is none. */
   readonly figures?: LinkFigures | undefined;
+  /** Gives leases of its readers; absent where nobody there could. */
+  readonly leasing?: Leasing | undefined;
   /** Why it cannot be reached now. */
   readonly absence: CardwireError | undefined;
   /** The shortest of a few round trips, ms; undefined where there is none to measure. */

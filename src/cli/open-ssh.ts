@@ -125,6 +125,7 @@ async function openAgent(
     source,
     name: way.name,
     service,
+    leasing: service,
     get server() {
       const server = printable(service.server); // its own words
       return way.runner === "node" ? `${server}, sent from here` : server;

@@ -12,6 +12,8 @@ import { type ReadersDeps, readersCommand } from "./commands/readers.ts";
 import { identitiesCommand } from "./commands/identities.ts";
 import { inviteCommand } from "./commands/invite.ts";
 import { joinCommand } from "./commands/join.ts";
+import { kickCommand } from "./commands/kick.ts";
+import { leaseCommand } from "./commands/lease.ts";
 import { leaveCommand } from "./commands/leave.ts";
 import { revokeCommand } from "./commands/revoke.ts";
 import { runCommand } from "./commands/run.ts";
@@ -51,6 +53,7 @@ export function program(
   const commands = [
     attachCommand(io, options.setExit),
     runCommand(io, options.rest, options.setExit),
+    leaseCommand(io, options.rest, options.setExit),
     shareCommand(io, options.setExit),
     serveCommand(io, options.setExit),
     inviteCommand(io),
@@ -58,6 +61,7 @@ export function program(
     leaveCommand(io),
     identitiesCommand(io),
     revokeCommand(io),
+    kickCommand(io),
     cardCommand(io, options.setExit),
     envCommand(io),
     statusCommand(io),

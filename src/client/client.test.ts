@@ -238,3 +238,22 @@ test("modes and protocols have names", async () => {
 test("what is no place is refused, and says what would be", async () => {
   await expect(connect("nats://host")).rejects.toMatchObject({ code: "E_WHERE" });
 });
+
+test("a lease comes from the service, and where that gives none it is said", async () => {
+  const readers = new SoftwareReaders([READER]);
+  await using client = await connect(readers);
+  await expect(client.lease(READER)).rejects.toMatchObject({
+    code: "E_LEASE",
+    why: "not-offered",
+  });
+  const asked: unknown[] = [];
+  const leasing = Object.assign(new SoftwareReaders([READER]), {
+    lease: async (...args: readonly unknown[]) => {
+      asked.push(args.slice(0, 2));
+      return { fence: 1 };
+    },
+  });
+  await using other = await connect(leasing);
+  expect(await other.lease(READER, { forMs: 5_000 })).toEqual({ fence: 1 });
+  expect(asked).toEqual([[READER, { forMs: 5_000, wait: true, onPlace: undefined }]]);
+});

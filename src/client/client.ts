@@ -1,10 +1,14 @@
 import type { CardService, Reader } from "../domain/card-service.ts";
 import { CardwireError } from "../domain/errors.ts";
 import { globMatcher } from "../domain/glob.ts";
+import { isLeasing, type Lease, LeaseError, type LeaseWish } from "../domain/leasing.ts";
 import { Card, type Sharing, sharingNumbers } from "./card.ts";
 
 /** For logs, and for who asks who has the card. */
 const principal = { name: `pid ${process.pid}` };
+
+/** How long a lease lasts unless it is renewed, ms. */
+const LEASE_MS = 600_000;
 
 /** Which card is awaited, and for how long. */
 export interface WaitOptions {
@@ -78,6 +82,27 @@ export class Client implements AsyncDisposable {
     const card: Card = new Card(reader, session, { activeProtocol, onEnd });
     this.#cards.add(card);
     return card;
+  }
+
+  /**
+   * Keeps the card in a reader for this client's identity alone, where `cardwire serve` offers it. It lasts for `forMs`
+   * (10 min unless told) from now on, and from each renewal on; renewing it is the caller's affair. It ends with the
+   * client.
+   *
+   * @param reader its whole name.
+   * @param how.wait waits for its turn, which it does unless told.
+   * @throws {LeaseError} why there is none.
+   * @throws {CardwireError} `E_CLOSED` once the client is closed.
+   */
+  async lease(
+    reader: string,
+    how: Partial<LeaseWish> & { readonly signal?: AbortSignal } = {},
+  ): Promise<Lease> {
+    if (this.#isClosed) throw closed();
+    const { forMs = LEASE_MS, wait = true, onPlace, signal = new AbortController().signal } = how;
+    if (!isLeasing(this.#service))
+      throw new LeaseError("not-offered", `nobody leases ${reader}: it is not offered by a serve`);
+    return await this.#service.lease(reader, { forMs, wait, onPlace }, { signal });
   }
 
   /** Ends every call that waits for a card, too. Again, it does nothing. */

@@ -36,6 +36,8 @@ export const errorCodes = {
   E_NO_ATTACHMENT:
     "No attachment is running, none has this name, or several run and none was named.",
   E_NO_PCSCD: "pcscd is not installed, its socket is not there, or nobody listens at it.",
+  E_NO_READER: "No reader of this computer has this name.",
+  E_NO_SERVE: "No `cardwire serve` of this user runs here.",
   E_NO_SERVICE: "No service has this name.",
   E_NO_SHELL:
     "The account on the other computer has no shell, without which this cannot be done there.",

@@ -4,8 +4,14 @@
 export const LOWEST = 1;
 export const HIGHEST = 1;
 
-/** Optional parts of the protocol, one bit each. There are none yet. */
-export const FEATURES = 0;
+/** Optional parts of the protocol, one bit each. */
+export const Feature = {
+  /** Leases are asked for and told of. */
+  Leases: 1,
+} as const;
+
+/** Those that this cardwire knows. */
+export const FEATURES: number = Feature.Leases;
 
 /** The highest version that both ends speak, if there is one. */
 export function agree(other: {

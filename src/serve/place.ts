@@ -11,6 +11,8 @@ const Place = v.object({
   addresses: v.array(v.string()),
   /** Whether people come with certificates of an organisation's. */
   organisation: v.optional(v.boolean(), false),
+  /** The socket at which it listens to its administrator. */
+  control: v.optional(v.string()),
 });
 
 /** Where `cardwire serve` listens, or did last: what an invitation tells where it is told nothing else. */

@@ -6,6 +6,7 @@ import { Protocol } from "../carriers/tls/protocols.ts";
 import type { CardService } from "../domain/card-service.ts";
 import { CardwireError } from "../domain/errors.ts";
 import { Holdings } from "../domain/holdings.ts";
+import type { Leasing } from "../domain/leasing.ts";
 import type { Grant } from "../domain/identity.ts";
 import type { Principal } from "../domain/principal.ts";
 import { ServedLink } from "../fronts/link/served-link.ts";
@@ -34,6 +35,8 @@ export interface ServeOptions {
   /** What this computer is called. */
   readonly host: string;
   readonly view: View;
+  /** Who leases cards to whom is let in; absent where nobody does. `view` is what he sees. */
+  readonly leasing?: ((principal: Principal, view: CardService) => Leasing) | undefined;
   /** The most that a link may ask for. */
   readonly most: Patience;
   /** Who we are, for people. */
@@ -69,7 +72,7 @@ export interface Serve extends AsyncDisposable {
  * @throws {CardwireError} `E_PORT_IN_USE`, `E_LISTEN`, `E_STATE`, `E_DISK_FULL`, `E_LOCKED`
  */
 export async function openServe(options: ServeOptions): Promise<Serve> {
-  const { addresses, port, view, most, about } = options;
+  const { addresses, port, view, leasing, most, about } = options;
   const opened = new Holdings();
   try {
     const store = await openStore(options.path);
@@ -84,7 +87,8 @@ export async function openServe(options: ServeOptions): Promise<Serve> {
       serve: (end, { principal }) => {
         const grant = principal && guests.grantOf(register.value, principal.name);
         if (!principal || !grant) throw new CardwireError("E_DENIED", "nobody knows who that is");
-        return new ServedLink(view(principal, grant), end, principal);
+        const seen = view(principal, grant);
+        return new ServedLink(seen, end, principal, leasing?.(principal, seen));
       },
     });
     const { lifetimeMs } = options;

@@ -1,5 +1,6 @@
 import { type Duplex, duplexPair } from "node:stream";
 import type { CardService } from "../../src/domain/card-service.ts";
+import type { Leasing } from "../../src/domain/leasing.ts";
 import { ServedLink } from "../../src/fronts/link/served-link.ts";
 import { Hall, type Patience } from "../../src/link/hall.ts";
 import { type RemoteService, remoteService } from "../../src/services/remote/service.ts";
@@ -24,6 +25,9 @@ export interface LinkedOptions {
   readonly prefetch?: boolean;
   readonly patience?: Patience;
   readonly restAfterMs?: number;
+  /** Optional parts of the protocol that the other end has; none unless told. */
+  readonly features?: number;
+  readonly leasing?: Leasing;
 }
 
 const PATIENCE: Patience = { graceMs: 5_000, lockMs: 2_000 };
@@ -33,9 +37,9 @@ export async function linkTo(service: CardService, options: LinkedOptions = {}):
   const { pipelining = true, prefetch = true, patience = PATIENCE, restAfterMs } = options;
   const hall = new Hall({
     most: patience,
-    features: 0,
+    features: options.features ?? 0,
     about: () => "a test",
-    serve: (end) => new ServedLink(service, end, { name: "test" }),
+    serve: (end) => new ServedLink(service, end, { name: "test" }, options.leasing),
   });
   const streams = new Set<Duplex>();
   let stalled: (() => void)[] | undefined;

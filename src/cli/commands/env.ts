@@ -1,8 +1,6 @@
 import { Option } from "@commander-js/extra-typings";
-import { CardwireError } from "../../domain/errors.ts";
-import { runningAttachments } from "../../host/attachments.ts";
-import { runtimePath } from "../../host/paths.ts";
 import type { Io } from "../io.ts";
+import { oneAttachment } from "../one-attachment.ts";
 import { subcommand } from "../options.ts";
 import { setVariable, shells } from "../shell-syntax.ts";
 
@@ -21,22 +19,7 @@ export const envCommand = (io: Io) =>
     )
     .option("--json", "one JSON object")
     .action(async (name, { json, shell }) => {
-      const running = await runningAttachments(runtimePath());
-      const fitting = name === undefined ? running : running.filter((one) => one.name === name);
-      const [only, another] = fitting;
-      const names = running.map((one) => one.name).join(", ");
-      if (!only && name !== undefined && running.length > 0)
-        throw new CardwireError("E_NO_ATTACHMENT", `no attachment is called ${name}`, {
-          hint: `These are running: ${names}.`,
-        });
-      if (!only)
-        throw new CardwireError("E_NO_ATTACHMENT", "no attachment is running", {
-          hint: "Start one with 'cardwire attach HOST'.",
-        });
-      if (another)
-        throw new CardwireError("E_NO_ATTACHMENT", "several attachments are running", {
-          hint: `Name one of them: ${names}.`,
-        });
+      const only = await oneAttachment(name);
       const { socket } = only;
       io.out(
         json

@@ -4,6 +4,9 @@ import { attachmentDirectory, runtimePath } from "../../host/paths.ts";
 import { askAt } from "../../host/told-socket.ts";
 import type { Io } from "../io.ts";
 import { subcommand } from "../options.ts";
+import type { CardAttendance } from "../../serve/control-messages.ts";
+import { printable } from "../report.ts";
+import { attendanceText } from "../serve/attendance-screen.ts";
 import { statusJson, statusText, type Told } from "../status-screen.ts";
 import type { AttachmentStatus } from "../../domain/attachment-status.ts";
 
@@ -11,7 +14,7 @@ import type { AttachmentStatus } from "../../domain/attachment-status.ts";
 const ANSWER_MS = 5_000;
 
 export const statusCommand = (io: Io) =>
-  subcommand("status", "Tell how running attachments are: the line, round trips, what waits", [
+  subcommand("status", "Tell how attachments are, and who has the cards that serve offers", [
     "cardwire status",
     "cardwire status work --json",
   ])
@@ -21,7 +24,8 @@ export const statusCommand = (io: Io) =>
       const runtime = runtimePath();
       const running = await runningAttachments(runtime);
       const wanted = running.filter((one) => name === undefined || one.name === name);
-      if (wanted.length === 0) {
+      const cards = name === undefined ? await servedCards(io) : undefined;
+      if (wanted.length === 0 && !cards) {
         const names = running.map((one) => one.name).join(", ");
         const isOther = name !== undefined && running.length > 0;
         const what =
@@ -39,7 +43,21 @@ export const statusCommand = (io: Io) =>
         }),
       );
       for (const one of told) io.out(json ? JSON.stringify(statusJson(one)) : statusText(one));
+      if (cards) io.out(json ? JSON.stringify({ serve: { cards } }) : attendanceText(cards));
     });
+
+/** Who has the cards that this user's serve offers; undefined where none runs, or it does not answer, which is said. */
+async function servedCards(io: Io): Promise<readonly CardAttendance[] | undefined> {
+  const { askServe } = await import("../../serve/ask-control.ts");
+  try {
+    const answer = await askServe({ do: "attendance" });
+    return answer && "attendance" in answer ? answer.attendance : undefined;
+  } catch (error) {
+    if (!CardwireError.is(error)) throw error;
+    io.err(printable(error.message));
+    return undefined;
+  }
+}
 
 /** What an attachment of this user said: another release of cardwire, perhaps. */
 function parse(text: string | undefined): AttachmentStatus | undefined {

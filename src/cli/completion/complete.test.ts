@@ -42,6 +42,7 @@ describe("what is offered", () => {
       ["--json", ":done"],
     ],
     [["run", "host", "--", "ls", "-l", ""], [":program 3"]],
+    [["lease", "--wait", "reader", "--", "ls", ""], [":program 4"]],
     [["run", "--ssh", "x", "host", "--", ""], [":program 5"]],
     [["env", "a", ""], [":done"]],
     [

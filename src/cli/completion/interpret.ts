@@ -34,7 +34,7 @@ export function interpret(top: CommandUnknownOpts, words: readonly string[]): Li
   for (let at = 0; at < words.length - 1; at += 1) {
     const word = words[at] ?? "";
     if (word === "--" && !isOver) {
-      if (command.name() === "run") return line({ kind: "program", from: at + 1 });
+      if (["run", "lease"].includes(command.name())) return line({ kind: "program", from: at + 1 });
       isOver = true;
     } else if (!isOver && word.startsWith("-") && word !== "-") {
       const { option, value } = optionIn(command, word);

@@ -1,11 +1,13 @@
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
+import { join } from "node:path";
 import { type CertificateFiles, readCertificates } from "../../carriers/tls/certificate-files.ts";
 import { DEFAULT_PORT, Purpose } from "../../carriers/tls/protocols.ts";
 import { readerJson } from "../../domain/reader-json.ts";
 import { runtimeDirectory } from "../../host/paths.ts";
 import { makeScratchDirectory } from "../../host/scratch-directory.ts";
+import { controlAt } from "../../serve/control.ts";
 import type { Invited } from "../../serve/invite.ts";
 import { rememberPlace } from "../../serve/place.ts";
 import { openServe, type Organisation, type Serve } from "../../serve/server.ts";
@@ -63,11 +65,14 @@ export async function runServe(
     await using readers = await openReaders(from, { ...open, ssh: undefined }, { io, signal });
     const audit = options.audit ?? store.file("audit.log");
     await using supervision = await supervise(readers.service, { ...options, audit });
+    const control = join(scratch.path, "control");
+    await using _control = await controlAt(control, supervision);
     await using serve = await openServe({
       addresses,
       port,
       host: hostname(),
       view: supervision.view,
+      leasing: supervision.leasing,
       most: MOST,
       about: () => about(readers),
       organisation,
@@ -76,6 +81,7 @@ export async function runServe(
       port: serve.port,
       addresses: [...addresses],
       organisation: organisation !== undefined,
+      control,
     });
     await supervision.offerMetrics(() => serve.links);
     using _notices = printNotices(io, { verbose, sources: readers.sources });

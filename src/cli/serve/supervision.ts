@@ -6,7 +6,8 @@ import { Metrics } from "../../observe/metrics.ts";
 import { identityViews } from "../../serve/identity-views.ts";
 import { cardsTimed, metered, meterState } from "../../serve/metered.ts";
 import { recordDecisions, recordRefusals, recordVisitors } from "../../serve/recorded-events.ts";
-import type { View } from "../../serve/server.ts";
+import { arbitratedLeasing } from "../../serve/leasing.ts";
+import type { ServeOptions, View } from "../../serve/server.ts";
 import { Arbiter } from "../../services/arbiter/arbiter.ts";
 import type { HandOverPolicy } from "../../services/arbiter/hand-over.ts";
 import type { ArbiterLimits } from "../../services/arbiter/limits.ts";
@@ -26,6 +27,7 @@ export interface Supervision extends AsyncDisposable {
   readonly arbiter: Arbiter;
   readonly audit: Audit;
   readonly view: View;
+  readonly leasing: ServeOptions["leasing"];
   /** Begins to offer metrics, if they are wanted. @param links how many there are. */
   offerMetrics(links: () => number): Promise<void>;
 }
@@ -63,6 +65,7 @@ export async function supervise(
       arbiter,
       audit,
       view,
+      leasing: arbitratedLeasing(arbiter),
       async offerMetrics(links) {
         if (!place) return;
         const { serveMetrics } = await import("../../fronts/metrics/server.ts");

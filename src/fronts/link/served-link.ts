@@ -1,5 +1,6 @@
 import type { CardService, Reader } from "../../domain/card-service.ts";
 import { ProtocolError, ReturnCodeError } from "../../domain/errors.ts";
+import type { Leasing } from "../../domain/leasing.ts";
 import { Disposition } from "../../domain/pcsc.ts";
 import type { Principal } from "../../domain/principal.ts";
 import { Rv } from "../../domain/return-codes.ts";
@@ -12,6 +13,7 @@ import type { Answer, CallFrame } from "./call-frame.ts";
 import { ReaderOrder } from "./order.ts";
 import { Others } from "./others.ts";
 import { ServedCard } from "./served-card.ts";
+import { ServedLeases } from "./served-leases.ts";
 
 /** Handles of one link, and calls of one handle that wait. A cardwire at the other end keeps to less. */
 const MAX_CARDS = 2_000;
@@ -29,6 +31,7 @@ export class ServedLink implements Serving {
   readonly #cards = new Map<number, ServedCard>();
   readonly #order = new ReaderOrder();
   readonly #others: Others;
+  readonly #leases: ServedLeases;
   readonly #life = new AbortController();
   readonly #noticed = new Set<number>();
   #told: readonly LinkedReader[] = [];
@@ -39,11 +42,13 @@ export class ServedLink implements Serving {
   #isLate = false;
   #look: NodeJS.Timeout | undefined;
 
-  constructor(service: CardService, end: LinkEnd, principal: Principal) {
+  /** @param leasing gives leases to the principal; absent where nobody does. */
+  constructor(service: CardService, end: LinkEnd, principal: Principal, leasing?: Leasing) {
     this.#service = service;
     this.#end = end;
     this.#principal = principal;
     this.#others = new Others(service, this.#cards);
+    this.#leases = new ServedLeases(end, leasing);
   }
 
   up(): void {
@@ -75,6 +80,10 @@ export class ServedLink implements Serving {
         return this.#cards.get(frame.body.card)?.cancel();
       case Type.Watch:
         return this.#watch(frame.body.on !== 0);
+      case Type.Lease:
+      case Type.Renew:
+      case Type.Release:
+        return this.#leases.frame(frame);
     }
   }
 
@@ -97,6 +106,7 @@ export class ServedLink implements Serving {
     clearInterval(this.#look);
     for (const card of this.#cards.values()) void card.abandon(); // never rejects, as its contract says
     this.#cards.clear();
+    this.#leases.over();
   }
 
   #connect(body: Extract<SessionFrame, { type: typeof Type.Connect }>["body"]): void {

@@ -1,5 +1,6 @@
 import type { CardService, Connected, ConnectOptions, Reader } from "../../domain/card-service.ts";
-import { CardwireError, ReturnCodeError } from "../../domain/errors.ts";
+import { ReturnCodeError } from "../../domain/errors.ts";
+import { LeaseError } from "../../domain/leasing.ts";
 import { Rv } from "../../domain/return-codes.ts";
 import { Desk } from "./desk.ts";
 import type { ArbiterEvent } from "./events.ts";
@@ -100,7 +101,7 @@ export class Arbiter implements CardService {
   /**
    * Waits for its turn, and then keeps the reader's card for one identity. Disposing it ends it.
    *
-   * @throws {CardwireError} `E_LEASE` when there is no such reader, or this identity has a lease of it already.
+   * @throws {LeaseError} when there is no such reader, or this identity has a lease of it already.
    */
   async lease(
     reader: string,
@@ -108,7 +109,7 @@ export class Arbiter implements CardService {
     within: { signal: AbortSignal },
   ): Promise<Lease> {
     const desk = this.#deskOf(reader);
-    if (!desk) throw new CardwireError("E_LEASE", `there is no reader ${JSON.stringify(reader)}`);
+    if (!desk) throw new LeaseError("unknown", `there is no reader ${JSON.stringify(reader)}`);
     return await takeLease(desk, options, within);
   }
 

@@ -1,4 +1,4 @@
-import { CardwireError } from "../../domain/errors.ts";
+import { type Lease as DomainLease, LeaseError } from "../../domain/leasing.ts";
 import type { Desk } from "./desk.ts";
 import type { Tenure } from "./tenure.ts";
 
@@ -13,7 +13,7 @@ export interface LeaseOptions {
  * itself when it is not renewed in time; a transaction of his that is under way then is taken away, and whatever was
  * connected under the lease is refused until it reconnects.
  */
-export class Lease implements AsyncDisposable, Tenure {
+export class Lease implements DomainLease, Tenure {
   readonly reader: string;
   readonly identity: string;
   readonly fence: number;
@@ -45,9 +45,9 @@ export class Lease implements AsyncDisposable, Tenure {
     return this.#ended.signal;
   }
 
-  /** Lasts so long from now on, ms. @throws {CardwireError} `E_LEASE` when it is over already. */
+  /** Lasts so long from now on, ms. @throws {LeaseError} when it is over already. */
   renew(forMs: number): void {
-    if (this.#ending) throw new CardwireError("E_LEASE", `the lease of ${this.reader} is over`);
+    if (this.#ending) throw new LeaseError("over", `the lease of ${this.reader} is over`);
     this.#expireIn(forMs);
     const { reader, identity, fence } = this;
     this.#desk.tell({ type: "lease-renewed", reader, identity, fence });
@@ -75,7 +75,7 @@ export class Lease implements AsyncDisposable, Tenure {
     const { reader, identity, fence } = this;
     const desk = this.#desk;
     desk.tenure = undefined; // from here on the number is no longer in force
-    this.#ended.abort(new CardwireError("E_LEASE", `the lease of ${reader} is over: ${why}`));
+    this.#ended.abort(new LeaseError("over", `the lease of ${reader} is over: ${why}`));
     await Promise.all([...desk.sessions].map((session) => session.endTenure(fence)));
     desk.queue.keepFor(undefined);
     desk.tell({ type: "lease-ended", reader, identity, fence });
@@ -88,7 +88,7 @@ const last = new WeakMap<Desk, number>();
 /**
  * Waits for its turn in the queue of the card, and then has it leased.
  *
- * @throws {CardwireError} `E_LEASE` when this identity has a lease of it already.
+ * @throws {LeaseError} when this identity has a lease of it already.
  */
 export async function takeLease(
   desk: Desk,
@@ -97,7 +97,7 @@ export async function takeLease(
 ): Promise<Lease> {
   const { identity } = options;
   const refuse = () =>
-    new CardwireError("E_LEASE", `${identity} has a lease of ${desk.reader} already`);
+    new LeaseError("refused", `${identity} has a lease of ${desk.reader} already`);
   if (desk.tenure?.identity === identity) throw refuse();
   const turn = await desk.queue.take(identity, { call: "lease", signal });
   try {

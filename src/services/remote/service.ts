@@ -3,16 +3,19 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { CardService, Connected, ConnectOptions, Reader } from "../../domain/card-service.ts";
 import { CardwireError, ProtocolError, ReturnCodeError } from "../../domain/errors.ts";
 import { firstSignal } from "../../domain/first-signal.ts";
+import type { Lease, LeaseWish, Leasing } from "../../domain/leasing.ts";
 import { Rv } from "../../domain/return-codes.ts";
 import type { SessionFrame } from "../../link/end.ts";
 import type { Patience } from "../../link/hall.ts";
 import { isForClient, nameOfType, Type } from "../../wire/link/frames.ts";
 import { decodeReaders, type LinkedReader } from "../../wire/link/reader-list.ts";
 import type { Calls } from "./calls.ts";
+import { figuresOf, type LinkFigures } from "./figures.ts";
 import { Foresight } from "./foresight.ts";
 import { Handles } from "./handles.ts";
 import { Holders } from "./holders.ts";
 import type { RemoteHost, RemoteOptions } from "./host.ts";
+import { RemoteLeases } from "./leases.ts";
 import { open, openAhead } from "./open.ts";
 import { type LinkState, Presence, type Way } from "./presence.ts";
 import { Rest } from "./rest.ts";
@@ -32,19 +35,6 @@ export interface RemoteServiceOptions extends RemoteOptions {
   readonly restAfterMs?: number | undefined;
 }
 
-/** How a link is now. */
-export interface LinkFigures {
-  readonly state: LinkState;
-  /** The latest round trip, ms; undefined until one was measured. */
-  readonly roundTripMs: number | undefined;
-  /** How often a session went on after a break. */
-  readonly resumptions: number;
-  /** Calls without an answer so far. */
-  readonly waiting: number;
-  /** Frames that the other end may not have yet. */
-  readonly unacknowledged: number;
-}
-
 /** Opens the readers of a cardwire at the other end of `way`. @throws {CardwireError} why they cannot be. */
 export async function remoteService(
   way: Way,
@@ -62,7 +52,7 @@ export async function remoteService(
 }
 
 /** The readers of another cardwire. A break of the line shorter than the session's patience shows only as a wait. */
-export class RemoteService implements CardService, RemoteHost {
+export class RemoteService implements CardService, RemoteHost, Leasing {
   /** @internal */
   readonly options: RemoteServiceOptions;
   /** @internal */
@@ -76,6 +66,7 @@ export class RemoteService implements CardService, RemoteHost {
   readonly #rest: Rest;
   readonly #foresight = new Foresight();
   readonly #handles = new Handles();
+  readonly #leases: RemoteLeases;
 
   /** Use {@link remoteService}. */
   constructor(way: Way, options: RemoteServiceOptions) {
@@ -90,6 +81,7 @@ export class RemoteService implements CardService, RemoteHost {
     const frame = (one: SessionFrame) => this.#take(one);
     const lost = () => this.#lost();
     this.#presence = new Presence({ way, patience, about, frame, lost }, this.#life.signal);
+    this.#leases = new RemoteLeases(this, this.#presence);
   }
 
   get readers(): readonly Reader[] {
@@ -106,14 +98,7 @@ export class RemoteService implements CardService, RemoteHost {
   }
 
   get figures(): LinkFigures {
-    const { state, link, calls } = this.#presence;
-    return {
-      state,
-      roundTripMs: link?.end.roundTripMs,
-      resumptions: link?.resumptions ?? 0,
-      waiting: calls?.waiting ?? 0,
-      unacknowledged: link?.end.unacknowledged ?? 0,
-    };
+    return figuresOf(this.#presence);
   }
 
   /** The latest round trip, ms, once one was measured. @returns undefined when that takes too long. */
@@ -199,6 +184,16 @@ export class RemoteService implements CardService, RemoteHost {
     return { session, activeProtocol: opened.activeProtocol };
   }
 
+  /** A lease at the card host. It goes on through breaks of the line, and ends when the link is lost for good. */
+  async lease(reader: string, wish: LeaseWish, within: { signal: AbortSignal }): Promise<Lease> {
+    try {
+      await this.#rest.use(within.signal);
+      return await this.#leases.lease(reader, wish, within);
+    } finally {
+      this.#rest.unuse();
+    }
+  }
+
   /** @internal */
   number(reader: string): number {
     return this.#handles.number(reader);
@@ -249,6 +244,10 @@ export class RemoteService implements CardService, RemoteHost {
         return this.calls?.answer(frame);
       case Type.Notice:
         return this.#notice(frame.body.card);
+      case Type.Leased:
+      case Type.Place:
+      case Type.LeaseOver:
+        return this.#leases.take(frame);
       case Type.Readers: {
         const before = this.table.list;
         const now = decodeReaders(before, frame.body.length, frame.tail);
@@ -292,6 +291,7 @@ export class RemoteService implements CardService, RemoteHost {
 
   #lost(): void {
     this.#handles.lost();
+    this.#leases.lost();
     this.table.clear();
     this.#rest.renew();
   }

@@ -1,7 +1,16 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ProtocolError } from "../../domain/errors.ts";
-import { encodeFrame, type Frame, FrameDecoder, kinds, MAX_FRAME, Type } from "./frames.ts";
+import {
+  encodeFrame,
+  type Frame,
+  FrameDecoder,
+  kinds,
+  LeaseFlag,
+  LeaseReason,
+  MAX_FRAME,
+  Type,
+} from "./frames.ts";
 
 const u32 = fc.nat(0xffff_ffff);
 
@@ -30,6 +39,24 @@ const vectors: readonly (readonly [string, Uint8Array])[] = [
       Uint8Array.of(0x90, 0x00),
     ),
   ],
+  [
+    `0000008c 0000004f 00000001 00000001 000927c0 436172640000${"00".repeat(122)}`,
+    encodeFrame(Type.Lease, { lease: 1, flags: LeaseFlag.Wait, forMs: 600_000, reader: "Card" }),
+  ],
+  ["00000008 00000050 00000001 000927c0", encodeFrame(Type.Renew, { lease: 1, forMs: 600_000 })],
+  ["00000004 00000051 00000001", encodeFrame(Type.Release, { lease: 1 })],
+  [
+    "00000010 00000064 00000001 0000019f01a73c00 000927c0",
+    encodeFrame(Type.Leased, { lease: 1, fence: 0x19f_01a7_3c00, leftMs: 600_000 }),
+  ],
+  [
+    "0000000b 00000065 00000001 00000002 626f62",
+    encodeFrame(Type.Place, { lease: 1, ahead: 2 }, Buffer.from("bob")),
+  ],
+  [
+    "0000000c 00000066 00000001 00000001 6f766572",
+    encodeFrame(Type.LeaseOver, { lease: 1, reason: LeaseReason.Over }, Buffer.from("over")),
+  ],
   ["00000006 0000004e 00000001 6f6b", encodeFrame(Type.Close, { reason: 1 }, Buffer.from("ok"))],
 ];
 
@@ -49,10 +76,12 @@ const frame: fc.Arbitrary<Frame> = fc
     const bytes = new Uint8Array(layout.size);
     const view = new DataView(bytes.buffer);
     // Names and the high half of counts stay 0: not every number there is one that can be written.
-    const bare = type === Type.Connect ? 20 : layout.size - (layout.size % 4);
+    const named = type === Type.Connect || type === Type.Lease;
+    const bare = named ? layout.size - 128 : layout.size - (layout.size % 4);
     for (let at = 0; at < bare; at += 4) view.setUint32(at, numbers.next().value ?? 0);
     if (type === Type.Acknowledge || type === Type.Resumed) view.setUint32(0, 7);
     if (type === Type.Resume) view.setUint32(20, 7);
+    if (type === Type.Leased) view.setUint32(4, 7);
     const body = layout.decode(bytes, "big");
     return { type, body, tail: tail.subarray(0, most) } as Frame;
   });
@@ -95,6 +124,8 @@ describe("what is no frame", () => {
     ["too short", head(3, Type.Ping)],
     ["too long", head(5, Type.Ping)],
     ["far too long", head(0xffff_ffff, Type.Transmit)],
+    ["a lease without a name", head(12, Type.Lease)],
+    ["a reason without bounds", head(8 + 1_025, Type.LeaseOver)],
     ["a text without bounds", head(52 + 16 + 1_025, Type.Open)],
   ])("%s is refused at its header", (_, bytes) => {
     const decoder = new FrameDecoder();

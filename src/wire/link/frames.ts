@@ -10,11 +10,17 @@ import {
   Echo,
   Ending,
   Header,
+  Lease,
+  Leased,
+  LeaseOver,
   Notice,
   Open,
   Opened,
+  Place,
   Readers,
   Reconnect,
+  Release,
+  Renew,
   Result,
   Resume,
   Resumed,
@@ -47,10 +53,16 @@ export const Type = {
   Cancel: 0x4c,
   Watch: 0x4d,
   Close: 0x4e,
+  Lease: 0x4f,
+  Renew: 0x50,
+  Release: 0x51,
 
   Result: 0x61,
   Notice: 0x62,
   Readers: 0x63,
+  Leased: 0x64,
+  Place: 0x65,
+  LeaseOver: 0x66,
 } as const;
 export type Type = (typeof Type)[keyof typeof Type];
 
@@ -83,6 +95,27 @@ export const Reason = {
   /** Who opens it may not come in, or not any more. */
   Denied: 7,
 } as const;
+
+/** Flags of a {@link Type.Lease}. */
+export const LeaseFlag = {
+  /** Waits for its turn where the card is not free. */
+  Wait: 1,
+} as const;
+
+/** Why there is no lease. */
+export const LeaseReason = {
+  /** It was granted, and is over. */
+  Over: 1,
+  /** The card is not free, and it was not to wait. */
+  Taken: 2,
+  /** There is no such reader. */
+  Unknown: 3,
+  /** Nobody gives leases here. */
+  NotOffered: 4,
+  /** It is refused for another reason. */
+  Refused: 5,
+} as const;
+export type LeaseReason = (typeof LeaseReason)[keyof typeof LeaseReason];
 
 /** Longest command, answer or attribute, bytes: pcsc-lite's MAX_BUFFER_SIZE_EXTENDED. */
 export const MAX_PAYLOAD = 65_548;
@@ -127,6 +160,12 @@ export const kinds = {
   [Type.Result]: kind(Result, 2 * MAX_PAYLOAD),
   [Type.Notice]: kind(Notice),
   [Type.Readers]: kind(Readers, MAX_READERS_BYTES),
+  [Type.Lease]: kind(Lease),
+  [Type.Renew]: kind(Renew),
+  [Type.Release]: kind(Release),
+  [Type.Leased]: kind(Leased),
+  [Type.Place]: kind(Place, MAX_TEXT),
+  [Type.LeaseOver]: kind(LeaseOver, MAX_TEXT),
 };
 
 type Kinds = typeof kinds;
@@ -159,8 +198,15 @@ export type CardCallType =
   | typeof Type.Disconnect;
 /** The same, and those that open and abandon one. */
 export type CallType = typeof Type.Connect | CardCallType | typeof Type.Abandon;
+/** What is said of leases, to a server and to a client. */
+export type LeaseCallType = typeof Type.Lease | typeof Type.Renew | typeof Type.Release;
+export type LeaseNewsType = typeof Type.Leased | typeof Type.Place | typeof Type.LeaseOver;
 /** What a server tells its client. */
-export type ClientType = typeof Type.Result | typeof Type.Notice | typeof Type.Readers;
+export type ClientType =
+  | typeof Type.Result
+  | typeof Type.Notice
+  | typeof Type.Readers
+  | LeaseNewsType;
 /** What a client asks of its server. */
 export type ServerType = Exclude<Type, ConnectionType | ClientType | typeof Type.Close>;
 

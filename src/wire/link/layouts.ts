@@ -100,6 +100,21 @@ export const Notice = struct({ card: u32, rv: u32 });
 /** Behind it: `length` items, each an index in the list before, or {@link NEW} and a {@link ReaderRecord}. */
 export const Readers = struct({ length: u32 });
 
+// Leases: an optional part.
+
+/** Asks for a lease, which the client gives a number. */
+export const Lease = struct({ lease: u32, flags: u32, forMs: u32, reader: cstring(128) });
+/** Has it last so long from now on, ms. */
+export const Renew = struct({ lease: u32, forMs: u32 });
+/** Gives it up, or the waiting for it. */
+export const Release = struct({ lease: u32 });
+/** It was granted or renewed: its fencing number, and how long it lasts from now on, ms. */
+export const Leased = struct({ lease: u32, fence: count, leftMs: u32 });
+/** Where it stands while it waits. Behind it: who has the card, UTF-8. */
+export const Place = struct({ lease: u32, ahead: u32 });
+/** There is none, or none any more: one of {@link LeaseReason}. Behind it: the same for people, UTF-8. */
+export const LeaseOver = struct({ lease: u32, reason: u32 });
+
 /** In the place of an index: a reader that is new or has changed follows. */
 export const NEW = 0xffff_ffff;
 export const Index = struct({ index: u32 });
