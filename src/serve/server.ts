@@ -12,10 +12,14 @@ import { ServedLink } from "../fronts/link/served-link.ts";
 import { Hall, type Patience } from "../link/hall.ts";
 import { FEATURES } from "../link/versions.ts";
 import { emit } from "../observe/events.ts";
+import { Allotments } from "./allotment.ts";
+import { allotted } from "./allotted.ts";
+import { allottedLink } from "./allotted-link.ts";
 import { type AuthorityFiles, authorityFiles } from "./authority-files.ts";
 import { Door } from "./door.ts";
 import { Enrolment } from "./enrolment.ts";
 import { type Guests, invitedGuests, memberGuests } from "./guests.ts";
+import type { IdentityLimits } from "./identity-limits.ts";
 import { LiveRegister } from "./live-register.ts";
 import { openStore, type Store } from "./store.ts";
 import type { NameOf } from "./visitor.ts";
@@ -36,6 +40,8 @@ export interface ServeOptions {
   readonly view: View;
   /** The most that a link may ask for. */
   readonly most: Patience;
+  /** What one identity may have at once; see {@link DEFAULT_IDENTITY_LIMITS}. */
+  readonly limits?: Partial<IdentityLimits> | undefined;
   /** Who we are, for people. */
   readonly about: () => string;
   /** Where the state is; its own place unless told. */
@@ -77,14 +83,19 @@ export async function openServe(options: ServeOptions): Promise<Serve> {
     const register = opened.hold(await LiveRegister.open(store, complain));
     const life = new AbortController();
     setMaxListeners(0, life.signal); // as many as there are people who join just now
+    const allotments = new Allotments(options.limits);
     const hall: Hall = new Hall({
       most,
+      mostEach: allotments.limits.links,
+      refusedOne: ({ name }) => allotments.refusedLink(name),
       features: FEATURES,
       about,
       serve: (end, { principal }) => {
         const grant = principal && guests.grantOf(register.value, principal.name);
         if (!principal || !grant) throw new CardwireError("E_DENIED", "nobody knows who that is");
-        return new ServedLink(view(principal, grant), end, principal);
+        const allotment = allotments.of(principal.name);
+        const service = allotted(view(principal, grant), allotment);
+        return allottedLink(end, allotment, (own) => new ServedLink(service, own, principal));
       },
     });
     const { lifetimeMs } = options;

@@ -6,6 +6,7 @@ import { DEFAULT_PORT, Purpose } from "../../carriers/tls/protocols.ts";
 import { readerJson } from "../../domain/reader-json.ts";
 import { runtimeDirectory } from "../../host/paths.ts";
 import { makeScratchDirectory } from "../../host/scratch-directory.ts";
+import type { IdentityLimits } from "../../serve/identity-limits.ts";
 import type { Invited } from "../../serve/invite.ts";
 import { rememberPlace } from "../../serve/place.ts";
 import { openServe, type Organisation, type Serve } from "../../serve/server.ts";
@@ -39,6 +40,8 @@ export interface RunServeOptions extends PcscdOptions, Omit<SupervisionOptions, 
         readonly grant: Organisation["grant"];
       }
     | undefined;
+  /** What one identity may have at once. */
+  readonly identityLimits: Partial<IdentityLimits>;
   /** Starts although pcscd cannot be reached yet. */
   readonly wait: boolean;
   readonly json: boolean;
@@ -69,6 +72,7 @@ export async function runServe(
       host: hostname(),
       view: supervision.view,
       most: MOST,
+      limits: options.identityLimits,
       about: () => about(readers),
       organisation,
     });

@@ -24,7 +24,7 @@ const LOOK_MS = 200;
 /** Serves one link: carries out the calls of the programs at its other end, and tells of the readers. */
 export class ServedLink implements Serving {
   readonly #service: CardService;
-  readonly #end: LinkEnd;
+  readonly #end: Pick<LinkEnd, "send" | "drained">;
   readonly #principal: Principal;
   readonly #cards = new Map<number, ServedCard>();
   readonly #order = new ReaderOrder();
@@ -39,7 +39,7 @@ export class ServedLink implements Serving {
   #isLate = false;
   #look: NodeJS.Timeout | undefined;
 
-  constructor(service: CardService, end: LinkEnd, principal: Principal) {
+  constructor(service: CardService, end: Pick<LinkEnd, "send" | "drained">, principal: Principal) {
     this.#service = service;
     this.#end = end;
     this.#principal = principal;
