@@ -148,9 +148,9 @@ test("commands: a flood waits, and another's goes between", async () => {
     links.flatMap((one) => Array.from({ length: 20 }, () => one)).map(connected),
   );
   const alice = await connected(await linked("alice"));
-  let isOver = false;
+  const over = new AbortController();
   const flood = handles.map(async (handle) => {
-    while (!isOver) await handle.transmit(Uint8Array.of(0xee, 0, 0, 0), PCI);
+    while (!over.signal.aborted) await handle.transmit(Uint8Array.of(0xee, 0, 0, 0), PCI);
   });
   await expect.poll(() => reached.length).toBeGreaterThan(100);
   for (let n = 0; n < 20; n += 1) {
@@ -169,7 +169,7 @@ test("commands: a flood waits, and another's goes between", async () => {
     const place = reached.indexOf(n, before) - before;
     expect(place).toBeLessThanOrEqual(4);
   }
-  isOver = true;
+  over.abort();
   await Promise.all(flood);
 }, 60_000);
 
@@ -206,7 +206,7 @@ test("bytes: what is sent although nothing is answered is refused, and others ar
   stream.on("data", (chunk: Uint8Array) => {
     decoder.push(chunk);
     for (let frame = decoder.next(); frame; frame = decoder.next())
-      answers.push({ ...frame, tail: new Uint8Array(frame.tail) } as Frame);
+      answers.push({ ...frame, tail: new Uint8Array(frame.tail) });
   });
   const ended = new Promise((resolve) => stream.once("close", resolve));
   stream.on("error", () => {});

@@ -1,4 +1,5 @@
 import { setMaxListeners } from "node:events";
+import type { Socket } from "node:net";
 import type { OrganisationCertificates } from "../carriers/tls/certificate-files.ts";
 import { listenTls, type ServerSecrets } from "../carriers/tls/listen.ts";
 import { readCertificate } from "../carriers/tls/certificates.ts";
@@ -6,7 +7,7 @@ import { Protocol } from "../carriers/tls/protocols.ts";
 import type { CardService } from "../domain/card-service.ts";
 import { CardwireError } from "../domain/errors.ts";
 import { Holdings } from "../domain/holdings.ts";
-import type { Grant } from "../domain/identity.ts";
+import type { Grant, Profile } from "../domain/identity.ts";
 import type { Principal } from "../domain/principal.ts";
 import { ServedLink } from "../fronts/link/served-link.ts";
 import { Hall, type Patience } from "../link/hall.ts";
@@ -21,6 +22,8 @@ import { Enrolment } from "./enrolment.ts";
 import { type Guests, invitedGuests, memberGuests } from "./guests.ts";
 import type { IdentityLimits } from "./identity-limits.ts";
 import { LiveRegister } from "./live-register.ts";
+import { type LocalDoor, type LocalDoorOptions, openLocalDoor } from "./local-door.ts";
+import { Locals, withLocals } from "./locals.ts";
 import { openStore, type Store } from "./store.ts";
 import type { NameOf } from "./visitor.ts";
 
@@ -48,8 +51,15 @@ export interface ServeOptions {
   readonly path?: string | undefined;
   /** How long the certificates hold that are given here, ms; 90 days unless told. */
   readonly lifetimeMs?: number | undefined;
+  /** Lets users of this computer in as well, at a Unix socket. */
+  readonly local?: LocalOptions | undefined;
   /** Certificates of an organisation's, in the place of those that are made here. */
   readonly organisation?: Organisation | undefined;
+}
+
+export interface LocalOptions extends Pick<LocalDoorOptions, "path" | "group"> {
+  /** What those may do with cards who are neither root nor the user of this process. */
+  readonly profile: Profile;
 }
 
 /** An organisation that certifies people and computers by itself. */
@@ -67,19 +77,24 @@ export interface Serve extends AsyncDisposable {
   readonly fingerprint: string | undefined;
   /** Sessions of links. */
   readonly links: number;
+  /** Where users of this computer come in, or why they cannot; undefined where they are not to. */
+  readonly local: Omit<LocalDoor, keyof AsyncDisposable> | CardwireError | undefined;
 }
 
 /**
  * Offers readers over TLS to those who were invited, or who have a certificate of an organisation's.
  *
- * @throws {CardwireError} `E_PORT_IN_USE`, `E_LISTEN`, `E_STATE`, `E_DISK_FULL`, `E_LOCKED`
+ * @throws {CardwireError} `E_PORT_IN_USE`, `E_LISTEN`, `E_STATE`, `E_DISK_FULL`, `E_LOCKED`, and what is wrong with the
+ *   group that is to be let in on this computer.
  */
 export async function openServe(options: ServeOptions): Promise<Serve> {
   const { addresses, port, view, most, about } = options;
   const opened = new Holdings();
   try {
     const store = await openStore(options.path);
-    const { guests, secrets, files, renew } = await credentialsOf(store, options);
+    const locals = new Locals(options.local?.profile ?? "use");
+    const { secrets, files, renew, ...shown } = await credentialsOf(store, options);
+    const guests = withLocals(shown.guests, locals);
     const register = opened.hold(await LiveRegister.open(store, complain));
     const life = new AbortController();
     setMaxListeners(0, life.signal); // as many as there are people who join just now
@@ -113,6 +128,8 @@ export async function openServe(options: ServeOptions): Promise<Serve> {
           emit("cardwire:visitor", () => ({ what: "refused", address, reason })),
       }),
     );
+    const local = options.local && (await openHere(options.local, door, locals));
+    if (local && Symbol.asyncDispose in local) opened.hold(local);
     opened.hold(hall); // last: those who are there are told before their lines are cut
     const look = async (): Promise<void> => {
       door.changed(register.value); // certificates expire without a word
@@ -130,6 +147,7 @@ export async function openServe(options: ServeOptions): Promise<Serve> {
       get links() {
         return hall.size;
       },
+      local,
       async [Symbol.asyncDispose]() {
         clearInterval(looking);
         life.abort(new CardwireError("E_CLOSED", "cardwire serve ends"));
@@ -139,6 +157,29 @@ export async function openServe(options: ServeOptions): Promise<Serve> {
     };
   } catch (error) {
     await opened[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** Opens the door for users of this computer. Another `cardwire serve` may have it: that is no reason to give up. */
+async function openHere(
+  { path, group }: LocalOptions,
+  door: Door,
+  locals: Locals,
+): Promise<LocalDoor | CardwireError> {
+  const come = async (stream: Socket, uid: number): Promise<void> => {
+    try {
+      door.arrivedHere(stream, await locals.enter(uid));
+    } catch (error) {
+      stream.destroy();
+      complain(error);
+    }
+  };
+  const arrived = (stream: Socket, uid: number) => void come(stream, uid); // never rejects
+  try {
+    return await openLocalDoor({ path, group, arrived });
+  } catch (error) {
+    if (group === undefined && CardwireError.is(error)) return error;
     throw error;
   }
 }

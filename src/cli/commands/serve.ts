@@ -17,6 +17,7 @@ import {
   wrongUsage,
 } from "../options.ts";
 import { identityLimits, limitOptions } from "../serve/limit-options.ts";
+import { localOptions, localWish } from "../serve/local-options.ts";
 
 /** How long something may last. */
 const limit = <const F extends string>(flags: F, what: string, usual: string) =>
@@ -68,6 +69,8 @@ export const serveCommand = (io: Io, exit: Exit) =>
     .addOption(limitOptions.waiting())
     .addOption(limitOptions.rate())
     .addOption(limitOptions.bytes())
+    .addOption(localOptions.profile())
+    .addOption(localOptions.group())
     .option("--audit <file>", "where the record goes: a file, 'stderr' or 'off' (default: a file)")
     .option("--audit-required", "refuse whatever cannot be recorded")
     .addOption(
@@ -111,6 +114,7 @@ export const serveCommand = (io: Io, exit: Exit) =>
           ...(flags.waitingLimit !== undefined && { waiting: flags.waitingLimit }),
         },
         identityLimits: identityLimits(flags),
+        local: localWish(flags),
         audit: flags.audit,
         auditRequired: flags.auditRequired ?? false,
         metrics,
