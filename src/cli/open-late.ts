@@ -67,6 +67,9 @@ export function openLate(
     get figures() {
       return opened?.figures;
     },
+    get keeper() {
+      return opened?.keeper;
+    },
     get remark() {
       return opened?.remark;
     },

@@ -15,10 +15,16 @@ export async function serveSockets(
   person: Person = thisPerson(),
   system: readonly string[] = SYSTEM_RUNTIMES,
 ): Promise<readonly string[]> {
-  const own = runtimePath(person);
-  const isOwn = await checkPrivateDirectory(own, person.uid).then(
-    () => true,
-    () => false, // not there, or somebody else's, who may have put anything into it
-  );
-  return [...new Set([...(isOwn ? [own] : []), ...system])].map(serveSocket);
+  // A login may lack the variable that names the second, which the one has in which serve was started.
+  const own = [...new Set([runtimePath(person), `/run/user/${person.uid}/cardwire`])];
+  const trusted: string[] = [];
+  // Not there, or somebody else's, who may have put anything into it: not for us.
+  for (const path of own) if (await isOwn(path, person.uid)) trusted.push(path);
+  return [...new Set([...trusted, ...system])].map(serveSocket);
 }
+
+const isOwn = (path: string, uid: number): Promise<boolean> =>
+  checkPrivateDirectory(path, uid).then(
+    () => true,
+    () => false,
+  );

@@ -6,6 +6,7 @@ import { DEFAULT_PORT, Purpose } from "../../carriers/tls/protocols.ts";
 import { readerJson } from "../../domain/reader-json.ts";
 import { runtimeDirectory } from "../../host/paths.ts";
 import { serveSocket } from "../../host/serve-socket.ts";
+import { SYSTEM_SOCKET } from "../../host/system-socket.ts";
 import { makeScratchDirectory } from "../../host/scratch-directory.ts";
 import type { IdentityLimits } from "../../serve/identity-limits.ts";
 import type { Invited } from "../../serve/invite.ts";
@@ -67,7 +68,10 @@ export async function runServe(
   const scratch = await makeScratchDirectory(runtime, "serve");
   try {
     const open = { ...options, directory: scratch.path, canAskAgain: false, way: PLAIN_WAY };
-    const from = parseSources([whereHere(io.env)]);
+    const where = whereHere(io.env);
+    const from = parseSources([where]);
+    // Who comes by ssh wants this computer's readers, and no others.
+    const isHere = where === `unix:${SYSTEM_SOCKET}`;
     await using readers = await openReaders(from, { ...open, ssh: undefined }, { io, signal });
     const audit = options.audit ?? store.file("audit.log");
     await using supervision = await supervise(readers.service, { ...options, audit });
@@ -78,7 +82,7 @@ export async function runServe(
       view: supervision.view,
       most: MOST,
       limits: options.identityLimits,
-      local: options.local && { ...options.local, path: serveSocket(runtime) },
+      local: isHere ? options.local && { ...options.local, path: serveSocket(runtime) } : undefined,
       about: () => about(readers),
       organisation,
     });
