@@ -43,7 +43,7 @@ export interface ServeOptions {
   readonly view: View;
   /** The most that a link may ask for. */
   readonly most: Patience;
-  /** What one identity may have at once; see {@link DEFAULT_IDENTITY_LIMITS}. */
+  /** What one identity may have at once; docs/serve.md has what holds unless told. */
   readonly limits?: Partial<IdentityLimits> | undefined;
   /** Who we are, for people. */
   readonly about: () => string;

@@ -1,4 +1,4 @@
-import { readFile, rm, stat } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { keepers } from "../faults/keepers.ts";
@@ -163,6 +163,10 @@ describe("alice's serve, and her account", () => {
 
 describe("root's serve", () => {
   let serve: Program | undefined;
+  // Root's state is there, and that of the computer under the lab is nobody's business.
+  beforeAll(async () => {
+    await run("mount", ["-t", "tmpfs", "tmpfs", "/var/lib"], { on: stage.lab.computer1 });
+  });
   const begin = async (...flags: readonly string[]) => {
     const as = { user: "root", on: stage.lab.computer1 } as const;
     serve = start("node", [MAIN, "serve", "-v", ...flags], as);
@@ -172,7 +176,6 @@ describe("root's serve", () => {
     serve?.kill("SIGINT");
     await serve?.exited;
     await noKeepers();
-    await rm(join(stage.lab.computer1.root, "var/lib/cardwire"), { recursive: true, force: true });
   });
 
   test("lets members of its group in, with what they may do; others have agents of their own", async () => {
