@@ -3,7 +3,7 @@ import { Rv } from "../domain/return-codes.ts";
 import type { LinkEnd, SessionFrame } from "../link/end.ts";
 import type { Serving } from "../link/hall.ts";
 import { Flag, Type } from "../wire/link/frames.ts";
-import type { Allotment } from "./allotment.ts";
+import type { Allotment, Load } from "./allotment.ts";
 
 /** What a served link needs of its end. */
 export type AnsweringEnd = Pick<LinkEnd, "send" | "drained">;
@@ -16,7 +16,7 @@ const CUT_OFF_TIMES = 2;
  * there until the other end has it. Beyond the allotment calls with data are refused; beyond twice of it the link ends.
  */
 export function allottedLink(
-  end: LinkEnd,
+  end: AnsweringEnd & Load,
   allotment: Allotment,
   serve: (end: AnsweringEnd) => Serving,
 ): Serving {

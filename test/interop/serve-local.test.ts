@@ -2,6 +2,7 @@ import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { keepers } from "../faults/keepers.ts";
+import { CountingWorker, end, mustHaveNoticedNothing, working } from "../faults/workers.ts";
 import { readerNames } from "../lab/pcscd.ts";
 import { signal, until } from "../lab/processes.ts";
 import { type Program, run, start } from "../lab/programs.ts";
@@ -104,6 +105,22 @@ describe("alice's serve, and her account", () => {
     }
   });
 
+  test("a cable that is pulled and put back is noticed by no program", async () => {
+    await using bob = await attach(
+      ["alice@computer1", "--socket", "/run/tmp/bob.comm"], // which both computers and the lab have in common
+      stage.there("bob"),
+    );
+    const worker = { reader: readerNames[0], mark: "a1", handle: "keep" } as const;
+    await using keeps = new CountingWorker(using(bob.socket), worker, "bob");
+    await working([keeps]);
+    await stage.lab.computer1.cut();
+    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    await stage.lab.computer1.mend();
+    await end([keeps]);
+    mustHaveNoticedNothing(await stage.pcscd.cards[0].log(), [keeps]);
+    expect([await keeperOf(), await keepers()]).toEqual(["serve", []]);
+  }, 90_000);
+
   test("serve is killed: the attachment goes on with an agent of its own", async () => {
     await using bob = await attach(["alice@computer1"], stage.there("bob"));
     expect(await works("bob", bob.socket)).toBe(true);
@@ -191,3 +208,18 @@ describe("root's serve", () => {
     expect(await works("bob", bob.socket)).toBe(true);
   }, 90_000);
 });
+
+test("where sshd forbids forwards, a relay leads to serve, as the user who logged in", async () => {
+  await using strict = await ServeStage.open(["AllowStreamLocalForwarding no"]);
+  await strict.startServe();
+  {
+    await using bob = await attach(["alice@computer1"], strict.there("bob"));
+    expect(bob.program.output).toContain("alice@computer1 runs 'cardwire serve'");
+    expect(strict.serve.output).toMatch(/^local:alice came in from this computer$/m);
+    const args = ["-r", "0", "-s", "80E0000003010203"];
+    const done = await run("opensc-tool", args, { ...strict.there(), env: using(bob.socket) });
+    expect(done.stdout + done.stderr).toContain(WORKS);
+  }
+  await strict.clear();
+  await noKeepers();
+}, 90_000);
