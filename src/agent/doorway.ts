@@ -4,9 +4,7 @@ import { join } from "node:path";
 import { explainFileError } from "../host/file-errors.ts";
 import { makeOwnedDirectory, sweepOwnedDirectories } from "../host/owned-directory.ts";
 import { runtimeDirectory } from "../host/paths.ts";
-
-/** What a keeper says first to whoever connects: he learns that it is one, and that it is alive. */
-export const GREETING = 0x2b;
+import { GREETING } from "../link/greeting.ts";
 
 /** How often the socket is touched, ms: what is old in /tmp is cleaned away (tmpfiles.d(5): after ten days). */
 const TOUCH_MS = 3_600_000;

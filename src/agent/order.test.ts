@@ -69,6 +69,16 @@ test("an answer tells where the agent is, and the socket of those that lend", ()
   expect(parseAnswer(line)).toEqual(kept);
 });
 
+test("who has the readers is told by an agent that joined a serve, or was refused by one", () => {
+  const kept = { socket: "/run/link", version: "1.2.3", endsWithLogin: false, lent: undefined };
+  const parsed = (more: object) => parseAnswer(answerLine({ ...kept, ...more }).trimEnd());
+  expect(parsed({ by: "serve" })).toEqual({ ...kept, by: "serve" });
+  expect(parsed({ refusal: "it refuses\u0007" })).toEqual({ ...kept, refusal: "it refuses?" });
+  // Of another time, or not to be believed.
+  expect(parsed({ by: "somebody", refusal: 7 })).toEqual(kept);
+  expect(parsed({ refusal: "x".repeat(1_000) }).refusal).toHaveLength(256);
+});
+
 test("what went wrong over there is told here, fit for a terminal", () => {
   const error = new CardwireError("E_NO_PCSCD", "no\u001b[31m pcscd", {
     hint: "start\u0007 it:\n  systemctl start pcscd",

@@ -8,6 +8,9 @@ import { SECRET_BYTES } from "../wire/link/layouts.ts";
 /** Longest line, bytes. */
 export const MAX_LINE = 65_536;
 
+/** Longest reason that is taken from another computer, characters. */
+const MAX_REFUSAL = 256;
+
 interface SessionOrder {
   /** What whoever opens a session must present, 64 hexadecimal digits. */
   readonly secret: string;
@@ -59,8 +62,12 @@ export type Order = KeeperOrder | RelayOrder;
 
 /** A keeper runs, or is reached. */
 export interface Kept {
-  /** Where it listens; only its user gets there. */
+  /** Where it listens; only its user gets there, or those whom a `cardwire serve` lets in. */
   readonly socket: string;
+  /** `serve` when no keeper was started: a running `cardwire serve` has the readers, and knows its users by their accounts. */
+  readonly by?: "serve" | undefined;
+  /** Why a `cardwire serve` that runs there could not be joined. */
+  readonly refusal?: string | undefined;
   /** Of the cardwire that it is. */
   readonly version: string;
   /** Whether its host ends what a login leaves running. */
@@ -162,7 +169,15 @@ export function parseAnswer(line: string): Kept {
   if (!isPath(socket) || typeof version !== "string")
     throw new ProtocolError("the agent answers what this cardwire does not understand");
   const endsWithLogin = answer["endsWithLogin"] === true;
-  return { socket, version: shown(version), endsWithLogin, lent: parseLent(answer["lent"]) };
+  const { by, refusal, lent } = answer;
+  return {
+    socket,
+    version: shown(version),
+    endsWithLogin,
+    lent: parseLent(lent),
+    ...(by === "serve" && { by }),
+    ...(typeof refusal === "string" && { refusal: shown(refusal).slice(0, MAX_REFUSAL) }),
+  };
 }
 
 function parseLent(lent: unknown): Kept["lent"] {

@@ -7,10 +7,12 @@ import { type Keeper, openKeeper } from "./keeper.ts";
 import { openLender } from "./lender.ts";
 import { endsWithLogin } from "./leftovers.ts";
 import { readLine } from "./lines.ts";
+import { serveHere } from "./serve-here.ts";
 import {
   answerLine,
   failureLine,
   type KeeperOrder,
+  type Kept,
   orderLine,
   parseAnswer,
   parseOrder,
@@ -29,7 +31,8 @@ export interface Stdio {
 
 /**
  * What runs at the card host's end of an ssh session: reads an order and carries it out. A keeper goes on when the
- * session ends, and a relay ends with it.
+ * session ends, and a relay ends with it. Where a `cardwire serve` runs that lets this user in, that is the keeper of the
+ * readers here, and none is started.
  *
  * @param options.spawnKeeper starts a process, detached, that runs {@link runKeeper} on its standard input and output.
  */
@@ -43,8 +46,14 @@ export async function runAgent(
 ): Promise<void> {
   try {
     const order = await readOrder(input);
-    if (order.do === "relay") await relay(order, { input, output }, { version, signal });
-    else await write(output, await startKeeper(order, spawnKeeper()));
+    if (order.do === "relay") return await relay(order, { input, output }, { version, signal });
+    const serve = order.do === "keep" ? await serveHere({ signal }) : undefined;
+    if (serve && "socket" in serve) {
+      const kept = { ...serve, version, endsWithLogin: false, by: "serve" } as const;
+      return await write(output, answerLine(kept));
+    }
+    const kept = await startKeeper(order, spawnKeeper());
+    await write(output, answerLine({ ...kept, ...serve }));
   } catch (error) {
     await write(output, failureLine(error));
   }
@@ -87,7 +96,7 @@ async function readOrder(input: Readable) {
 }
 
 /** @returns the keeper's own answer, once it is one. */
-async function startKeeper(order: KeeperOrder, child: ChildProcess): Promise<string> {
+async function startKeeper(order: KeeperOrder, child: ChildProcess): Promise<Kept> {
   const { stdin, stdout } = child;
   if (!stdin || !stdout) throw new TypeError("a keeper is spoken to by pipes");
   const failed = new Promise<never>((_resolve, reject) => {
@@ -105,8 +114,7 @@ async function startKeeper(order: KeeperOrder, child: ChildProcess): Promise<str
   stdout.destroy();
   child.unref();
   if (line === undefined) throw new CardwireError("E_AGENT", "the keeper ended at once");
-  parseAnswer(line);
-  return `${line}\n`;
+  return parseAnswer(line);
 }
 
 async function relay(

@@ -14,6 +14,11 @@ export const noAgentRemark = (error: NoAgent, host: string): string =>
 
 /** @param loss what happens when the agent ends with a login. */
 export function agentRemark(way: AgentWay, host: string, loss: string): string | undefined {
+  const { by, refusal } = way.keeper ?? {};
+  if (by === "serve")
+    return `${host} runs 'cardwire serve': you meet everybody who uses its cards there, in one queue.`;
+  if (refusal !== undefined)
+    return `${host} runs 'cardwire serve', which does not let you in (${refusal}): an agent of your own goes to pcscd.`;
   if (way.keeper?.endsWithLogin)
     return `${host} ends what a login leaves running (KillUserProcesses in its logind.conf): when the line breaks, ${loss}.`;
   if (way.relays)

@@ -5,6 +5,7 @@ import { SYSTEM_SOCKET } from "../host/system-socket.ts";
 import { closedDoor } from "../host/reach.ts";
 import type { Io } from "./io.ts";
 import { type OpenReaders, readersOf } from "./open.ts";
+import type { OpenSource } from "./open-source.ts";
 import { absenceLines, exportLine, printable, readersTable } from "./report.ts";
 import type { Source } from "./sources.ts";
 
@@ -21,6 +22,7 @@ export interface FoundSource {
   readonly readers: readonly Reader[];
   /** See OpenSource. */
   readonly via: string | undefined;
+  readonly keeper?: OpenSource["keeper"];
   readonly remark: string | undefined;
   /** Why it cannot be reached now. */
   readonly absence: CardwireError | undefined;
@@ -48,6 +50,7 @@ export async function findings(
     roundTripMs: trips[index],
     readers: readersOf(opened, one),
     via: one.via,
+    keeper: one.keeper,
     remark: one.remark,
     absence: one.absence,
   }));
@@ -75,7 +78,7 @@ export function tellFound(
   for (const { remark } of found.sources) if (remark !== undefined) io.err(printable(remark));
   if (found.socket !== SYSTEM_SOCKET)
     io.err(`In other terminals: eval "$(cardwire env ${found.name})"`);
-  if (found.sources.some(({ source }) => source.where.kind === "ssh"))
+  if (found.sources.some(({ source, keeper }) => source.where.kind === "ssh" && keeper !== "serve"))
     io.err("Programs that compete for a card get it by chance, as pcscd gives it.");
   io.err("Ctrl-C ends the attachment and removes the socket.");
 }
@@ -106,6 +109,7 @@ function foundJson({ name, socket, sources, readers }: Found): object {
       protocol: one.protocol,
       roundTripMs: one.roundTripMs,
       via: one.via,
+      keeper: one.keeper,
       remark: one.remark,
       readers: one.readers.map((reader) => reader.name),
       ...(one.absence && {

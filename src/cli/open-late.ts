@@ -70,6 +70,9 @@ export function openLate(
     get leasing() {
       return opened?.leasing;
     },
+    get keeper() {
+      return opened?.keeper;
+    },
     get remark() {
       return opened?.remark;
     },

@@ -51,6 +51,8 @@ export interface OpenSource extends AsyncDisposable {
   readonly remark?: string | undefined;
   /** What of the means was used; undefined where there is no choice. */
   readonly via?: Exclude<Via, "auto"> | undefined;
+  /** Who keeps the readers there, beyond ssh: an agent of this attachment's own, or a `cardwire serve` that was joined. */
+  readonly keeper?: "agent" | "serve" | undefined;
   /** Of the link to another cardwire there; undefined where there is none. */
   readonly figures?: LinkFigures | undefined;
   /** Gives leases of its readers; absent where nobody there could. */

@@ -128,7 +128,8 @@ async function openAgent(
     leasing: service,
     get server() {
       const server = printable(service.server); // its own words
-      return way.runner === "node" ? `${server}, sent from here` : server;
+      const isSent = way.runner === "node" && way.keeper?.by !== "serve";
+      return isSent ? `${server}, sent from here` : server;
     },
     get protocol() {
       return /protocol (4:\d+)/.exec(service.server)?.[1];
@@ -137,6 +138,9 @@ async function openAgent(
       return agentRemark(way, source.text, "programs lose their cards");
     },
     via: "agent",
+    get keeper() {
+      return way.keeper?.by ?? "agent";
+    },
     get figures() {
       return service.figures;
     },

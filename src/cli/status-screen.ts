@@ -43,10 +43,11 @@ const STATES: Readonly<Record<string, string>> = {
 
 const stateOf = ({ state }: SourceStatus): string => STATES[state] ?? "";
 
-const viaOf = ({ via, server }: SourceStatus): string => {
+const viaOf = ({ via, keeper, server }: SourceStatus): string => {
   const who = printable(server);
   if (via === undefined) return who;
-  return `through ${via === "agent" ? "an agent" : "a forward"}${who && ` (${who})`}`;
+  const agent = keeper === "serve" ? "its 'cardwire serve'" : "an agent";
+  return `through ${via === "agent" ? agent : "a forward"}${who && ` (${who})`}`;
 };
 
 const tripOf = ({ roundTripMs }: SourceStatus): string =>

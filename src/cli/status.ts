@@ -16,13 +16,14 @@ export async function attachmentStatus(
 }
 
 async function sourceStatus(opened: OpenReaders, source: OpenSource): Promise<SourceStatus> {
-  const { absence, via, server, remark, figures } = source;
+  const { absence, via, keeper, server, remark, figures } = source;
   const roundTripMs = absence ? undefined : await roundTripOf(source);
   const isDown = absence !== undefined || figures?.state === "gone";
   return {
     where: source.source.text,
     state: isDown ? "down" : figures?.state === "broken" ? "broken" : "up",
     via,
+    keeper,
     server,
     roundTripMs,
     resumptions: figures?.resumptions,

@@ -6,6 +6,8 @@ export interface SourceStatus {
   /** - `up`. - `broken`: programs wait for the line. - `down`: there are no readers until it is back. */
   readonly state: "up" | "broken" | "down";
   readonly via?: string | undefined;
+  /** Where there is a cardwire over there, beyond ssh: whether it is this attachment's own, or a `cardwire serve`. */
+  readonly keeper?: "agent" | "serve" | undefined;
   /** Who serves the readers there, for people. */
   readonly server: string;
   readonly roundTripMs?: number | undefined;

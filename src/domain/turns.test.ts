@@ -33,6 +33,45 @@ test("a card that is kept for one: others keep their places", () => {
   expect(turns.give(b)).toBe(c);
 });
 
+test("one of whom many wait has his turns alternately with the others", () => {
+  const turns = new Turns();
+  const flood = Array.from({ length: 100 }, () => ticket("mallory"));
+  for (const one of flood) turns.ask(one);
+  const [bob, carol, again] = [ticket("bob"), ticket("carol"), ticket("bob")];
+  turns.ask(bob);
+  turns.ask(carol);
+  const order = [flood[0], flood[1], bob, carol, flood[2]];
+  for (const [place, one] of order.entries()) {
+    expect(turns.holder).toBe(one);
+    if (place === 3) turns.ask(again);
+    if (one) turns.give(one);
+  }
+  expect(turns.holder).toBe(again);
+});
+
+test("property: who waits alone lets two turns of each other identity pass at most", () => {
+  const others = fc.array(fc.constantFrom("bob", "carol"), { maxLength: 40 });
+  fc.assert(
+    fc.property(others, others, fc.nat(40), (before, after, given) => {
+      const turns = new Turns();
+      for (const name of before) turns.ask(ticket(name));
+      for (let n = 0; n < given && turns.holder; n += 1) turns.give(turns.holder);
+      const alice = ticket("alice");
+      let had = turns.ask(alice);
+      for (const name of after) turns.ask(ticket(name));
+      const passed: string[] = [];
+      while (!had && turns.holder) {
+        turns.give(turns.holder);
+        had = turns.holder === alice;
+        if (!had && turns.holder) passed.push(turns.holder.identity);
+      }
+      expect(had).toBe(true);
+      for (const name of ["bob", "carol"])
+        expect(passed.filter((one) => one === name).length).toBeLessThanOrEqual(2);
+    }),
+  );
+});
+
 const identities = fc.constantFrom("alice", "bob", "carol");
 const moves = fc.array(
   fc.oneof(
@@ -54,17 +93,28 @@ test("property: at most one holder, nobody idle for nothing, nobody passed but b
       // The same by the simplest means: a list of those who came, with the kept identity looked up each time.
       let holder: Ticket | undefined;
       let queue: Ticket[] = [];
+      const rounds = new Map<Ticket, number>();
+      let latest = 0;
       let kept: string | undefined;
       /** What it answered, and what it should have. */
       const told: [unknown, unknown][] = [];
+      const roundOf = (one: Ticket) => rounds.get(one) ?? 0;
       const next = () => {
         holder ??= queue.find(({ identity }) => kept === undefined || kept === identity);
+        if (holder && queue.includes(holder)) latest = Math.max(latest, roundOf(holder));
         queue = queue.filter((one) => one !== holder);
+      };
+      const arrive = (asked: Ticket) => {
+        const isAtOnce = !holder && (kept === undefined || kept === asked.identity);
+        const own = queue.filter(({ identity }) => identity === asked.identity).map(roundOf);
+        rounds.set(asked, isAtOnce ? 0 : Math.max(latest, ...own) + 1);
+        queue.push(asked);
+        queue.sort((a, b) => roundOf(a) - roundOf(b)); // which keeps the order of arrival in a round
       };
       for (const move of all) {
         if (move.do === "ask") {
           const asked = ticket(move.identity);
-          queue.push(asked);
+          arrive(asked);
           next();
           told.push([turns.ask(asked), holder === asked]);
         } else if (move.do === "give" && holder) {

@@ -26,12 +26,20 @@ export async function findAccount(name: string): Promise<Account> {
   });
 }
 
-async function entry(name: string): Promise<string | undefined> {
+/** What the user with that number is called; undefined where there is none. */
+export async function accountName(uid: number): Promise<string | undefined> {
+  const [name = "", , found] = (await entry(`${uid}`, { isNumber: true }))?.split(":") ?? [];
+  return name !== "" && found === `${uid}` ? name : undefined;
+}
+
+async function entry(key: string, { isNumber = false } = {}): Promise<string | undefined> {
   try {
-    return (await promisify(execFile)("getent", ["passwd", "--", name])).stdout.trim();
+    return (await promisify(execFile)("getent", ["passwd", "--", key])).stdout.trim();
   } catch {
     // Not found, or no getent (musl's has fewer options): the file decides.
     const all = await readFile("/etc/passwd", "utf8").catch(() => "");
-    return all.split("\n").find((line) => line.startsWith(`${name}:`));
+    const isMeant = (line: string) =>
+      isNumber ? line.split(":")[2] === key : line.startsWith(`${key}:`);
+    return all.split("\n").find(isMeant);
   }
 }

@@ -39,6 +39,9 @@ export function peerCredentials(socket: Socket): PeerCredentials | undefined {
   return { pid: at(0), uid: at(4), gid: at(8) };
 }
 
+/** Whether {@link peerCredentials} can tell. */
+export const canTellPeers = (): boolean => getsockopt() !== undefined;
+
 /** `_handle.fd` is undocumented, and as old as Node.js. */
 function descriptor(socket: Socket): number | undefined {
   const handle: unknown = "_handle" in socket ? socket._handle : undefined;

@@ -74,6 +74,11 @@ export class LinkEnd {
     return this.#backlog.length;
   }
 
+  /** Their bytes. */
+  get unacknowledgedBytes(): number {
+    return this.#backlog.bytes;
+  }
+
   /** The latest round trip, ms; undefined until one was measured. */
   get roundTripMs(): number | undefined {
     return this.#roundTripMs;

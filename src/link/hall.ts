@@ -37,6 +37,8 @@ export interface HallOptions {
   readonly secret?: Uint8Array | undefined;
   /** The most that a session may ask for. */
   readonly most: Patience;
+  /** Sessions of one principal at once; as many as there may be at all unless told. */
+  readonly mostEach?: number | undefined;
   /** Which optional parts of the protocol are offered. */
   readonly features: number;
   /** Who we are, for people. */
@@ -45,6 +47,8 @@ export interface HallOptions {
   readonly serve: (end: LinkEnd, agreed: Agreed) => Serving;
   /** There is one session fewer. */
   readonly left?: () => void;
+  /** A session more than he may have was refused. */
+  readonly refusedOne?: (principal: Principal) => void;
 }
 
 /** What holds for one session. */
@@ -122,6 +126,13 @@ export class Hall implements AsyncDisposable {
     }
   }
 
+  #sizeOf({ name }: Principal): number {
+    let size = 0;
+    for (const { agreed } of this.#sessions.values())
+      if (agreed.principal?.name === name) size += 1;
+    return size;
+  }
+
   #hasRoomFor(principal: Principal | undefined): boolean {
     if (this.#greeting.size >= MAX_GREETING) return false;
     if (principal === undefined) return true;
@@ -147,6 +158,11 @@ export class Hall implements AsyncDisposable {
     if (version === undefined) return refuse(frames, Reason.Version);
     if (this.#sessions.has(id)) return refuse(frames, Reason.Proof);
     if (this.#sessions.size >= MAX_SESSIONS) return refuse(frames, Reason.Full);
+    const { mostEach = MAX_SESSIONS, refusedOne } = this.#options;
+    if (principal && this.#sizeOf(principal) >= mostEach) {
+      refusedOne?.(principal);
+      return refuse(frames, Reason.Full, `${principal.name} has ${mostEach} links already`);
+    }
     const agreed: Agreed = {
       version,
       features: body.features & features,
@@ -239,7 +255,7 @@ const words: Readonly<Record<number, string>> = {
   [Reason.Full]: "there are too many sessions",
 };
 
-function refuse(frames: FrameStream, reason: number): void {
-  frames.write(encodeFrame(Type.Refused, { reason }, textBytes(words[reason] ?? "")));
-  frames.close(new CardwireError("E_LINK", words[reason] ?? "refused"));
+function refuse(frames: FrameStream, reason: number, why = words[reason] ?? "refused"): void {
+  frames.write(encodeFrame(Type.Refused, { reason }, textBytes(why)));
+  frames.close(new CardwireError("E_LINK", why));
 }

@@ -29,6 +29,13 @@ export interface Events {
     readonly address?: string;
     readonly reason?: string;
   };
+  /** Somebody wants more of `cardwire serve` than an identity may have. Told once for all that follows soon. */
+  "cardwire:limit": {
+    readonly identity: string;
+    /** `links`, `handles`, `bytes`, `commands a second`. */
+    readonly what: string;
+    readonly most: number;
+  };
   /** Something goes on, but not as well as it should: somebody has to look after it. */
   "cardwire:trouble": { readonly what: string };
   /** An application broke the protocol or could not be served. */

@@ -1,8 +1,10 @@
+import type { Socket } from "node:net";
 import type { Arrival } from "../carriers/tls/listen.ts";
 import { Protocol } from "../carriers/tls/protocols.ts";
 import { CardwireError } from "../domain/errors.ts";
 import type { Grant } from "../domain/identity.ts";
 import { FrameStream } from "../link/frame-stream.ts";
+import { GREETING, REFUSAL } from "../link/greeting.ts";
 import type { Hall } from "../link/hall.ts";
 import { emit, type Events } from "../observe/events.ts";
 import { encodeFrame, Reason, Type } from "../wire/link/frames.ts";
@@ -24,8 +26,11 @@ export interface DoorOptions {
 
 interface Inside {
   readonly visitor: Visitor;
-  readonly stream: Arrival["stream"];
+  readonly stream: Socket;
 }
+
+/** Where users of this computer are. */
+const HERE = "this computer";
 
 /** Looks at everybody who comes, each time, and sends those away who may not be here any more. */
 export class Door {
@@ -53,6 +58,25 @@ export class Door {
     } catch (error) {
       this.#refuse(arrival, error);
     }
+  }
+
+  /** Somebody came who is a user of this computer, as the kernel says. He is greeted, or told why not. */
+  arrivedHere(stream: Socket, name: string): void {
+    if (this.#options.signal.aborted) return void stream.destroy();
+    const { guests, register } = this.#options;
+    const visitor = { name, fingerprint: "" };
+    try {
+      guests.admit(register(), visitor, Date.now());
+    } catch (error) {
+      const reason = reasonOf(error);
+      tell({ what: "refused", identity: name, address: HERE, reason });
+      const line = Buffer.from(`${reason.replaceAll("\n", " ")}\n`);
+      stream.end(Buffer.concat([Uint8Array.of(REFUSAL), line]));
+      setTimeout(() => stream.destroy(), LAST_WORDS_MS).unref();
+      return;
+    }
+    stream.write(Uint8Array.of(GREETING));
+    this.#link({ stream, address: HERE, admit: () => {} }, visitor);
   }
 
   /** Who may come in has changed: sends those away who may not stay. */
@@ -85,7 +109,10 @@ export class Door {
     }
   }
 
-  #link({ stream, address, admit }: Arrival, visitor: Visitor): void {
+  #link(
+    { stream, address, admit }: Pick<Arrival, "address" | "admit"> & { readonly stream: Socket },
+    visitor: Visitor,
+  ): void {
     const { guests, register, hall } = this.#options;
     const grant = guests.grantOf(register(), visitor.name);
     admit();

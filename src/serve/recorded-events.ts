@@ -3,20 +3,24 @@ import { listen } from "../observe/events.ts";
 import type { ArbiterEvent } from "../services/arbiter/events.ts";
 import type { Policy } from "../services/policy/policy.ts";
 import type { Refusal } from "../services/policy/refusal.ts";
+import { Bursts } from "./bursts.ts";
 
 const rounded = (ms: number): number => Math.round(ms * 1_000) / 1_000;
 
 /** What the arbiter decides, for the record; the rules forget what was selected on a card that it reset. */
-export const recordDecisions =
-  (audit: Audit, policy: () => Policy) =>
-  (event: ArbiterEvent): void => {
+export const recordDecisions = (audit: Audit, policy: () => Policy) => {
+  const bursts = new Bursts();
+  return (event: ArbiterEvent): void => {
     const { type, ...about } = event;
+    // Many refusals of one kind are one.
+    if (event.type === "refused" && !bursts.begins(JSON.stringify(event))) return;
     if (type === "hand-over" || type === "taken") policy().cardWasReset(event.reader);
     const times = Object.entries(about).map(([name, value]) =>
       typeof value === "number" && /ms$/i.test(name) ? [name, rounded(value)] : [name, value],
     );
     audit.note({ event: type, ...(Object.fromEntries(times) as typeof about) });
   };
+};
 
 /** What the rules refuse, for the record. */
 export const recordRefusals =
@@ -31,11 +35,18 @@ export const recordRefusals =
     });
   };
 
-/** Who comes and goes, and who is not let in, for the record, until it is disposed. */
+/** Who comes and goes, who is not let in, and who wants more than he may, for the record, until it is disposed. */
 export function recordVisitors(audit: Audit): Disposable {
   const events = { came: "link", left: "link-ended", joined: "enrolment", renewed: "enrolment" };
-  return listen("cardwire:visitor", ({ what, ...about }) => {
+  const visitors = listen("cardwire:visitor", ({ what, ...about }) => {
     const event = what in events ? events[what as keyof typeof events] : what;
     audit.note({ event, what, ...about });
   });
+  const limits = listen("cardwire:limit", (about) => audit.note({ event: "limit", ...about }));
+  return {
+    [Symbol.dispose]() {
+      visitors[Symbol.dispose]();
+      limits[Symbol.dispose]();
+    },
+  };
 }

@@ -1,4 +1,5 @@
 import { setMaxListeners } from "node:events";
+import type { Socket } from "node:net";
 import type { OrganisationCertificates } from "../carriers/tls/certificate-files.ts";
 import { listenTls, type ServerSecrets } from "../carriers/tls/listen.ts";
 import { readCertificate } from "../carriers/tls/certificates.ts";
@@ -7,17 +8,23 @@ import type { CardService } from "../domain/card-service.ts";
 import { CardwireError } from "../domain/errors.ts";
 import { Holdings } from "../domain/holdings.ts";
 import type { Leasing } from "../domain/leasing.ts";
-import type { Grant } from "../domain/identity.ts";
+import type { Grant, Profile } from "../domain/identity.ts";
 import type { Principal } from "../domain/principal.ts";
 import { ServedLink } from "../fronts/link/served-link.ts";
 import { Hall, type Patience } from "../link/hall.ts";
 import { FEATURES } from "../link/versions.ts";
 import { emit } from "../observe/events.ts";
+import { Allotments } from "./allotment.ts";
+import { allotted } from "./allotted.ts";
+import { allottedLink } from "./allotted-link.ts";
 import { type AuthorityFiles, authorityFiles } from "./authority-files.ts";
 import { Door } from "./door.ts";
 import { Enrolment } from "./enrolment.ts";
 import { type Guests, invitedGuests, memberGuests } from "./guests.ts";
+import type { IdentityLimits } from "./identity-limits.ts";
 import { LiveRegister } from "./live-register.ts";
+import { type LocalDoor, type LocalDoorOptions, openLocalDoor } from "./local-door.ts";
+import { Locals, withLocals } from "./locals.ts";
 import { openStore, type Store } from "./store.ts";
 import type { NameOf } from "./visitor.ts";
 
@@ -39,14 +46,23 @@ export interface ServeOptions {
   readonly leasing?: ((principal: Principal, view: CardService) => Leasing) | undefined;
   /** The most that a link may ask for. */
   readonly most: Patience;
+  /** What one identity may have at once; docs/serve.md has what holds unless told. */
+  readonly limits?: Partial<IdentityLimits> | undefined;
   /** Who we are, for people. */
   readonly about: () => string;
   /** Where the state is; its own place unless told. */
   readonly path?: string | undefined;
   /** How long the certificates hold that are given here, ms; 90 days unless told. */
   readonly lifetimeMs?: number | undefined;
+  /** Lets users of this computer in as well, at a Unix socket. */
+  readonly local?: LocalOptions | undefined;
   /** Certificates of an organisation's, in the place of those that are made here. */
   readonly organisation?: Organisation | undefined;
+}
+
+export interface LocalOptions extends Pick<LocalDoorOptions, "path" | "group"> {
+  /** What those may do with cards who are neither root nor the user of this process. */
+  readonly profile: Profile;
 }
 
 /** An organisation that certifies people and computers by itself. */
@@ -64,31 +80,46 @@ export interface Serve extends AsyncDisposable {
   readonly fingerprint: string | undefined;
   /** Sessions of links. */
   readonly links: number;
+  /** Where users of this computer come in, or why they cannot; undefined where they are not to. */
+  readonly local: Omit<LocalDoor, keyof AsyncDisposable> | CardwireError | undefined;
 }
 
 /**
  * Offers readers over TLS to those who were invited, or who have a certificate of an organisation's.
  *
- * @throws {CardwireError} `E_PORT_IN_USE`, `E_LISTEN`, `E_STATE`, `E_DISK_FULL`, `E_LOCKED`
+ * @throws {CardwireError} `E_PORT_IN_USE`, `E_LISTEN`, `E_STATE`, `E_DISK_FULL`, `E_LOCKED`, and what is wrong with the
+ *   group that is to be let in on this computer.
  */
 export async function openServe(options: ServeOptions): Promise<Serve> {
   const { addresses, port, view, leasing, most, about } = options;
   const opened = new Holdings();
   try {
     const store = await openStore(options.path);
-    const { guests, secrets, files, renew } = await credentialsOf(store, options);
+    const locals = new Locals(options.local?.profile ?? "use");
+    const { secrets, files, renew, ...shown } = await credentialsOf(store, options);
+    const guests = withLocals(shown.guests, locals);
     const register = opened.hold(await LiveRegister.open(store, complain));
     const life = new AbortController();
     setMaxListeners(0, life.signal); // as many as there are people who join just now
+    const allotments = new Allotments(options.limits);
     const hall: Hall = new Hall({
       most,
+      mostEach: allotments.limits.links,
+      refusedOne: ({ name }) => allotments.refusedLink(name),
       features: FEATURES,
       about,
       serve: (end, { principal }) => {
         const grant = principal && guests.grantOf(register.value, principal.name);
         if (!principal || !grant) throw new CardwireError("E_DENIED", "nobody knows who that is");
         const seen = view(principal, grant);
-        return new ServedLink(seen, end, principal, leasing?.(principal, seen));
+        const leases = leasing?.(principal, seen);
+        const allotment = allotments.of(principal.name);
+        const service = allotted(seen, allotment);
+        return allottedLink(
+          end,
+          allotment,
+          (own) => new ServedLink(service, own, principal, leases),
+        );
       },
     });
     const { lifetimeMs } = options;
@@ -106,6 +137,8 @@ export async function openServe(options: ServeOptions): Promise<Serve> {
           emit("cardwire:visitor", () => ({ what: "refused", address, reason })),
       }),
     );
+    const local = options.local && (await openHere(options.local, door, locals));
+    if (local && Symbol.asyncDispose in local) opened.hold(local);
     opened.hold(hall); // last: those who are there are told before their lines are cut
     const look = async (): Promise<void> => {
       door.changed(register.value); // certificates expire without a word
@@ -123,6 +156,7 @@ export async function openServe(options: ServeOptions): Promise<Serve> {
       get links() {
         return hall.size;
       },
+      local,
       async [Symbol.asyncDispose]() {
         clearInterval(looking);
         life.abort(new CardwireError("E_CLOSED", "cardwire serve ends"));
@@ -132,6 +166,29 @@ export async function openServe(options: ServeOptions): Promise<Serve> {
     };
   } catch (error) {
     await opened[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** Opens the door for users of this computer. Another `cardwire serve` may have it: that is no reason to give up. */
+async function openHere(
+  { path, group }: LocalOptions,
+  door: Door,
+  locals: Locals,
+): Promise<LocalDoor | CardwireError> {
+  const come = async (stream: Socket, uid: number): Promise<void> => {
+    try {
+      door.arrivedHere(stream, await locals.enter(uid));
+    } catch (error) {
+      stream.destroy();
+      complain(error);
+    }
+  };
+  const arrived = (stream: Socket, uid: number) => void come(stream, uid); // never rejects
+  try {
+    return await openLocalDoor({ path, group, arrived });
+  } catch (error) {
+    if (group === undefined && CardwireError.is(error)) return error;
     throw error;
   }
 }

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import type { AuditRecord } from "../audit/record.ts";
-import { CardwireError } from "../domain/errors.ts";
+import { CardwireError, ReturnCodeError } from "../domain/errors.ts";
 import { Disposition, ShareMode } from "../domain/pcsc.ts";
+import { Rv } from "../domain/return-codes.ts";
 import { cardServiceContract } from "../testing/card-service-contract.ts";
 import { fakeReader, fakeService } from "../testing/fake-service.ts";
 import { audited } from "./audited.ts";
@@ -91,4 +92,16 @@ test("where nothing may happen that is not recorded, nothing reaches the card", 
   await expect(service.connect(NAME, how, within())).rejects.toThrow("the audit log");
   expect(fake.log.length).toBe(calls);
   await session.abandon();
+});
+
+test("what is refused for being too much is left to whoever refuses it", async () => {
+  const { records, note } = scene();
+  const busy = () => {
+    throw new ReturnCodeError("SCardTransmit", Rv.ServerTooBusy);
+  };
+  const fake = fakeService([fakeReader(NAME, { atr: ATR })], { transmit: busy });
+  await using service = audited(fake, { admit: () => {}, note }, "alice");
+  const { session } = await service.connect(NAME, how, within());
+  await expect(session.transmit(VERIFY, PCI)).rejects.toMatchObject({ rv: Rv.ServerTooBusy });
+  expect(records.map(({ event }) => event)).toEqual(["connect"]);
 });

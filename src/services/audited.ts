@@ -1,5 +1,6 @@
 import type { CardService, CardSession } from "../domain/card-service.ts";
 import { ReturnCodeError } from "../domain/errors.ts";
+import { Rv } from "../domain/return-codes.ts";
 import type { Audit, AuditRecord } from "../audit/record.ts";
 import { tellCommand, tellStatusWord } from "../audit/told-command.ts";
 import { ForwardingSession } from "./forwarding-session.ts";
@@ -30,7 +31,7 @@ export function audited(inner: CardService, audit: Audit, identity: string): Car
           activeProtocol,
         };
       } catch (error) {
-        audit.note({ ...about(), share: how.share, result: resultOf(error) });
+        if (isNews(error)) audit.note({ ...about(), share: how.share, result: resultOf(error) });
         throw error;
       }
     },
@@ -65,7 +66,8 @@ class AuditedSession extends ForwardingSession {
     try {
       result = await super.transmit(apdu, pci);
     } catch (error) {
-      this.#audit.note({ ...about(), result: resultOf(error), ms: since(start) });
+      if (isNews(error))
+        this.#audit.note({ ...about(), result: resultOf(error), ms: since(start) });
       throw error;
     }
     const received = result.data.length;
@@ -87,7 +89,7 @@ class AuditedSession extends ForwardingSession {
       this.#audit.note({ ...about, received: answer.length, ms: since(start) });
       return answer;
     } catch (error) {
-      this.#audit.note({ ...about, result: resultOf(error), ms: since(start) });
+      if (isNews(error)) this.#audit.note({ ...about, result: resultOf(error), ms: since(start) });
       throw error;
     }
   }
@@ -110,6 +112,10 @@ class AuditedSession extends ForwardingSession {
 }
 
 const since = (start: number): number => Math.round((performance.now() - start) * 1_000) / 1_000;
+
+/** Whoever refuses because of too many has it on the record, once for all of them. */
+const isNews = (error: unknown): boolean =>
+  !(error instanceof ReturnCodeError && error.rv === Rv.ServerTooBusy);
 
 const resultOf = (error: unknown): string =>
   error instanceof ReturnCodeError ? error.code : "failed";

@@ -7,9 +7,9 @@ import type { RunningMaster } from "../../carriers/ssh/master.ts";
 import { CardwireError } from "../../domain/errors.ts";
 import { firstSignal } from "../../domain/first-signal.ts";
 import { dial } from "../../host/dial.ts";
+import { GREETING, REFUSAL } from "../../link/greeting.ts";
 import { SECRET_BYTES } from "../../wire/link/layouts.ts";
 import type { Way } from "../../services/remote/presence.ts";
-import { GREETING } from "../doorway.ts";
 import { readByte } from "../lines.ts";
 import type { KeeperOrder, Kept } from "../order.ts";
 import { Dialogue } from "./dialogue.ts";
@@ -193,7 +193,9 @@ export class AgentWay implements Way {
     await this.#forward(master, socket);
     const before = (await master.log()).length;
     const stream = await dial(master.socketPath("f"), { signal });
-    if (await this.#isGreeted(stream, master, signal)) return stream;
+    const how = await this.#greeting(stream, master, signal);
+    if (how === "greeted") return stream;
+    if (how === "refused" || this.#isServesSilence(how)) return undefined;
     if (!(await master.log()).slice(before).includes("open failed")) throw this.#broken();
     // sshd says the same of a forward that it forbids and of a socket that is gone: a relay tells which it is.
     const relayed = await this.#relay(master, socket, signal);
@@ -213,7 +215,9 @@ export class AgentWay implements Way {
       await this.#become(dialogue, this.#runner);
       if (!(await dialogue.ask({ do: "relay", socket }, { signal }))) throw this.#broken();
       const stream = dialogue.stream();
-      if (await this.#isGreeted(stream, master, signal)) return stream;
+      const how = await this.#greeting(stream, master, signal);
+      if (how === "greeted") return stream;
+      if (how === "refused" || this.#isServesSilence(how)) return undefined;
       throw this.#broken();
     } catch (error) {
       await dialogue.end();
@@ -227,7 +231,11 @@ export class AgentWay implements Way {
    * Waits for the keeper's greeting, and closes the stream if there is none. A connection over which one came before, and
    * now does not, carries nothing any more: it is given up, since ssh itself takes far longer to notice.
    */
-  async #isGreeted(stream: Duplex, master: RunningMaster, signal: AbortSignal): Promise<boolean> {
+  async #greeting(
+    stream: Duplex,
+    master: RunningMaster,
+    signal: AbortSignal,
+  ): Promise<"greeted" | "refused" | "late" | "broken"> {
     const before = this.#greeted?.master === master ? this.#greeted.ms : undefined;
     const limitMs = before === undefined ? GREETING_MS : Math.max(AGAIN_MS, before * AGAIN_TIMES);
     const since = performance.now();
@@ -236,12 +244,18 @@ export class AgentWay implements Way {
     const first = await readByte(stream, within).catch(() => undefined); // broken, or too slow
     if (first === GREETING) {
       this.#greeted = { master, ms: performance.now() - since };
-      return true;
+      return "greeted";
     }
     stream.destroy();
     signal.throwIfAborted();
+    if (first === REFUSAL) return "refused";
     if (late.aborted && before !== undefined) await this.#line.giveUp(master);
-    return false;
+    return late.aborted ? "late" : "broken";
+  }
+
+  /** A `cardwire serve` may hang while everything else there is well: an agent there finds out, and does without it. */
+  #isServesSilence(how: "late" | "broken"): boolean {
+    return how === "late" && this.#keeper?.by === "serve";
   }
 
   #broken(): CardwireError {

@@ -16,6 +16,8 @@ import {
   waitOption,
   wrongUsage,
 } from "../options.ts";
+import { identityLimits, limitOptions } from "../serve/limit-options.ts";
+import { localOptions, localWish } from "../serve/local-options.ts";
 
 /** How long something may last. */
 const limit = <const F extends string>(flags: F, what: string, usual: string) =>
@@ -62,6 +64,13 @@ export const serveCommand = (io: Io, exit: Exit) =>
     .addOption(limit("--idle-limit <time>", "a transaction without a command", "60s"))
     .addOption(limit("--total-limit <time>", "a transaction", "10m"))
     .addOption(limit("--connect-limit <time>", "a connect that waits for its turn", "5m"))
+    .addOption(limitOptions.links())
+    .addOption(limitOptions.handles())
+    .addOption(limitOptions.waiting())
+    .addOption(limitOptions.rate())
+    .addOption(limitOptions.bytes())
+    .addOption(localOptions.profile())
+    .addOption(localOptions.group())
     .option("--audit <file>", "where the record goes: a file, 'stderr' or 'off' (default: a file)")
     .option("--audit-required", "refuse whatever cannot be recorded")
     .addOption(
@@ -102,7 +111,10 @@ export const serveCommand = (io: Io, exit: Exit) =>
           ...(idleLimit !== undefined && { idleMs: idleLimit }),
           ...(totalLimit !== undefined && { totalMs: totalLimit }),
           ...(connectLimit !== undefined && { connectMs: connectLimit }),
+          ...(flags.waitingLimit !== undefined && { waiting: flags.waitingLimit }),
         },
+        identityLimits: identityLimits(flags),
+        local: localWish(flags),
         audit: flags.audit,
         auditRequired: flags.auditRequired ?? false,
         metrics,

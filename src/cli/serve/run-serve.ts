@@ -6,8 +6,11 @@ import { type CertificateFiles, readCertificates } from "../../carriers/tls/cert
 import { DEFAULT_PORT, Purpose } from "../../carriers/tls/protocols.ts";
 import { readerJson } from "../../domain/reader-json.ts";
 import { runtimeDirectory } from "../../host/paths.ts";
+import { serveSocket } from "../../host/serve-socket.ts";
+import { SYSTEM_SOCKET } from "../../host/system-socket.ts";
 import { makeScratchDirectory } from "../../host/scratch-directory.ts";
 import { controlAt } from "../../serve/control.ts";
+import type { IdentityLimits } from "../../serve/identity-limits.ts";
 import type { Invited } from "../../serve/invite.ts";
 import { rememberPlace } from "../../serve/place.ts";
 import { openServe, type Organisation, type Serve } from "../../serve/server.ts";
@@ -21,6 +24,7 @@ import { absenceLines, readersTable } from "../report.ts";
 import { tellServiceManager } from "../service-manager.ts";
 import { parseSources, whereHere } from "../sources.ts";
 import { inviteIn, type InvitationWish, invitedJson, invitedText } from "./run-invite.ts";
+import type { LocalWish } from "./local-options.ts";
 import { supervise, type SupervisionOptions } from "./supervision.ts";
 import { printVisitors } from "./visitors.ts";
 
@@ -41,6 +45,10 @@ export interface RunServeOptions extends PcscdOptions, Omit<SupervisionOptions, 
         readonly grant: Organisation["grant"];
       }
     | undefined;
+  /** What one identity may have at once. */
+  readonly identityLimits: Partial<IdentityLimits>;
+  /** Users of this computer; undefined where none of them is to come in. */
+  readonly local: LocalWish | undefined;
   /** Starts although pcscd cannot be reached yet. */
   readonly wait: boolean;
   readonly json: boolean;
@@ -58,10 +66,14 @@ export async function runServe(
     ...(await readCertificates(options.organisation.files, Purpose.Server)),
   };
   const store = await openStore(); // before anything is opened that may take long
-  const scratch = await makeScratchDirectory(await runtimeDirectory(), "serve");
+  const runtime = await runtimeDirectory();
+  const scratch = await makeScratchDirectory(runtime, "serve");
   try {
     const open = { ...options, directory: scratch.path, canAskAgain: false, way: PLAIN_WAY };
-    const from = parseSources([whereHere(io.env)]);
+    const where = whereHere(io.env);
+    const from = parseSources([where]);
+    // Who comes by ssh wants this computer's readers, and no others.
+    const isHere = where === `unix:${SYSTEM_SOCKET}`;
     await using readers = await openReaders(from, { ...open, ssh: undefined }, { io, signal });
     const audit = options.audit ?? store.file("audit.log");
     await using supervision = await supervise(readers.service, { ...options, audit });
@@ -74,6 +86,8 @@ export async function runServe(
       view: supervision.view,
       leasing: supervision.leasing,
       most: MOST,
+      limits: options.identityLimits,
+      local: isHere ? options.local && { ...options.local, path: serveSocket(runtime) } : undefined,
       about: () => about(readers),
       organisation,
     });
@@ -104,9 +118,19 @@ function about({ sources }: OpenReaders): string {
   return `cardwire ${version}, pcscd protocol ${sources[0]?.protocol ?? "?"}`;
 }
 
+/** What keeps users of this computer from joining. */
+function localLines(local: Serve["local"]): readonly string[] {
+  if (local === undefined) return [];
+  if (!("path" in local))
+    return [`Who comes here by ssh has an agent of his own: ${local.message}`];
+  const { path, closedDoor: door } = local;
+  if (door === undefined) return [];
+  return [`Members of the group cannot reach ${path}: ${door} does not let them in.`];
+}
+
 function tell(
   io: Io,
-  { port, fingerprint }: Serve,
+  { port, fingerprint, local }: Serve,
   told: {
     readonly readers: OpenReaders;
     readonly name: string | undefined;
@@ -119,7 +143,8 @@ function tell(
   if (json) {
     const readers = service.readers.map(readerJson);
     const invitation = invited && invitedJson(name, invited);
-    io.out(JSON.stringify({ port, fingerprint, readers, invitation }));
+    const socket = local && "path" in local ? local.path : undefined;
+    io.out(JSON.stringify({ port, fingerprint, readers, invitation, local: socket }));
     return;
   }
   const count = service.readers.length === 1 ? "1 reader" : `${service.readers.length} readers`;
@@ -132,5 +157,6 @@ function tell(
     io.out(`\n${name} joins with:\n  ${invited.token}`);
     io.err(invitedText(name, invited));
   } else if (fingerprint !== undefined) io.err("'cardwire invite NAME' lets somebody in.");
+  for (const line of localLines(local)) io.err(line);
   io.err("Ctrl-C ends it.");
 }

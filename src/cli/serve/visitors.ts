@@ -19,7 +19,16 @@ const ALWAYS: ReadonlySet<Visit["what"]> = new Set(["joined", "dismissed"]);
 
 /** Tells a person who comes and goes while the readers are offered. */
 export function printVisitors(io: Io, { verbose }: { readonly verbose: boolean }): Disposable {
-  return listen("cardwire:visitor", (visit) => {
+  const visitors = listen("cardwire:visitor", (visit) => {
     if (verbose || ALWAYS.has(visit.what)) io.err(printable(words[visit.what](visit)));
   });
+  const limits = listen("cardwire:limit", ({ identity, what, most }) => {
+    io.err(printable(`${identity} wants more than ${most} ${what}`));
+  });
+  return {
+    [Symbol.dispose]() {
+      visitors[Symbol.dispose]();
+      limits[Symbol.dispose]();
+    },
+  };
 }

@@ -24,11 +24,11 @@ interface Held {
 /** The leases that the programs at the other end of one link ask for. They end with its session. */
 export class ServedLeases {
   readonly #leasing: Leasing | undefined;
-  readonly #end: LinkEnd;
+  readonly #end: Pick<LinkEnd, "send">;
   readonly #held = new Map<number, Held>();
 
   /** @param leasing gives them to whose link it is; undefined where nobody does. */
-  constructor(end: LinkEnd, leasing: Leasing | undefined) {
+  constructor(end: Pick<LinkEnd, "send">, leasing: Leasing | undefined) {
     this.#end = end;
     this.#leasing = leasing;
   }

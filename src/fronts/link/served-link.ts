@@ -26,7 +26,7 @@ const LOOK_MS = 200;
 /** Serves one link: carries out the calls of the programs at its other end, and tells of the readers. */
 export class ServedLink implements Serving {
   readonly #service: CardService;
-  readonly #end: LinkEnd;
+  readonly #end: Pick<LinkEnd, "send" | "drained">;
   readonly #principal: Principal;
   readonly #cards = new Map<number, ServedCard>();
   readonly #order = new ReaderOrder();
@@ -43,7 +43,12 @@ export class ServedLink implements Serving {
   #look: NodeJS.Timeout | undefined;
 
   /** @param leasing gives leases to the principal; absent where nobody does. */
-  constructor(service: CardService, end: LinkEnd, principal: Principal, leasing?: Leasing) {
+  constructor(
+    service: CardService,
+    end: Pick<LinkEnd, "send" | "drained">,
+    principal: Principal,
+    leasing?: Leasing,
+  ) {
     this.#service = service;
     this.#end = end;
     this.#principal = principal;

@@ -57,6 +57,22 @@ describe("keeps the contract of a service", () => {
 });
 
 describe("turns", () => {
+  test("more calls than one may have waiting are refused, and others' are not", async () => {
+    await using stage = scene({ limits: { waiting: 2 }, policy: () => "shared" });
+    const [alice, mallory] = [await stage.connect("alice"), await stage.connect("mallory")];
+    await alice.begin(within());
+    const waiting = [mallory.transmit(SELECT, PCI), mallory.transmit(SELECT, PCI)];
+    for (let n = 0; n < 3; n += 1)
+      await expect(mallory.transmit(SELECT, PCI)).rejects.toEqual(refused(Rv.ServerTooBusy));
+    const bob = stage.connect("bob");
+    const why = "2 of his calls wait";
+    const about = { type: "refused", what: "wait", reader: NAME, identity: "mallory", why };
+    expect(stage.events).toEqual([about, about, about]);
+    await alice.end(Disposition.Leave);
+    await expect(bob).resolves.toBeDefined();
+    await Promise.all(waiting);
+  });
+
   test("transactions and single commands are served in order of arrival", async () => {
     await using stage = scene();
     const sessions = await Promise.all(["a", "b", "c", "d"].map((name) => stage.connect(name)));

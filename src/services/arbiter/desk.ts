@@ -1,5 +1,7 @@
 import type { CardService, Reader } from "../../domain/card-service.ts";
 import { Disposition } from "../../domain/pcsc.ts";
+import { ReturnCodeError } from "../../domain/errors.ts";
+import { Rv } from "../../domain/return-codes.ts";
 import type { ArbiterEvent } from "./events.ts";
 import { type HandOverPolicy, isHandOverDue, UNKNOWN, UNUSED, type Use } from "./hand-over.ts";
 import type { ArbiterLimits } from "./limits.ts";
@@ -107,7 +109,13 @@ export class Desk {
 
   /** See {@link Queue.take}. @param own what may linger on, for it is the asker's. */
   async take(identity: string, options: TakeOptions, own?: Lingering): Promise<Turn> {
-    const turn = await this.queue.take(identity, options);
+    const turn = await this.queue.take(identity, options).catch((error: unknown) => {
+      if (error instanceof ReturnCodeError && error.rv === Rv.ServerTooBusy) {
+        const why = `${this.limits.waiting} of his calls wait`;
+        this.tell({ type: "refused", what: "wait", reader: this.reader, identity, why });
+      }
+      throw error;
+    });
     if (this.lingering !== own) await this.lingering?.letGo();
     return turn;
   }

@@ -18,5 +18,5 @@ export type ArbiterEvent = { readonly reader: string; readonly identity: string 
   /** A transaction was taken from `identity`, and the card reset. */
   | { readonly type: "taken"; readonly why: "idle" | "total" | "kick" | "lease" }
   | { readonly type: "lease" | "lease-renewed" | "lease-ended"; readonly fence: number }
-  | { readonly type: "refused"; readonly what: "connect"; readonly why: string }
+  | { readonly type: "refused"; readonly what: "connect" | "wait"; readonly why: string }
 );

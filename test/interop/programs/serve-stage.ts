@@ -20,9 +20,10 @@ export class ServeStage implements AsyncDisposable {
     this.lab = lab;
   }
 
-  static async open(): Promise<ServeStage> {
+  /** @param sshdConfig lines for every sshd, as in `startSshd`. */
+  static async open(sshdConfig: readonly string[] = []): Promise<ServeStage> {
     const pcscd = await startPcscd();
-    const lab = await startComputers(["computer1", "computer2"]);
+    const lab = await startComputers(["computer1", "computer2"], { sshdConfig });
     await lab.computer1.plugIn(pcscd);
     return new ServeStage(pcscd, lab);
   }

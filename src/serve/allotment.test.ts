@@ -1,0 +1,97 @@
+import { describe, expect, test } from "vitest";
+import type { SessionFrame } from "../link/end.ts";
+import { Rv } from "../domain/return-codes.ts";
+import { cardServiceContract } from "../testing/card-service-contract.ts";
+import { fakeReader, fakeService } from "../testing/index.ts";
+import { Type } from "../wire/link/frames.ts";
+import { Allotments } from "./allotment.ts";
+import { allotted } from "./allotted.ts";
+import { allottedLink } from "./allotted-link.ts";
+
+const NAME = "Card 00 00";
+const ATR = Uint8Array.of(0x3b, 0x80, 0x80, 0x01, 0x01);
+
+describe("a service with an allotment keeps the contract", () => {
+  cardServiceContract(test, async () => {
+    const fake = fakeService([fakeReader(NAME, { atr: ATR }), fakeReader("Empty 00 01")]);
+    const service = allotted(fake, new Allotments().of("alice"));
+    return {
+      service,
+      attribute: 0x90303,
+      pull: async () => fake.pull(NAME),
+      insert: async () => fake.insert(NAME, ATR),
+      [Symbol.asyncDispose]: () => service[Symbol.asyncDispose](),
+    };
+  });
+});
+
+/** A link whose calls are never answered, unless `answer` is called. */
+function link(limits: { readonly bytes: number }) {
+  const allotments = new Allotments(limits);
+  const allotment = allotments.of("mallory");
+  const sent: unknown[] = [];
+  const passed: SessionFrame[] = [];
+  const end = {
+    unacknowledgedBytes: 0,
+    send: (type: number, body: unknown) => void sent.push({ type, body }),
+    drained: async () => {},
+  };
+  let own: Pick<typeof end, "send"> | undefined;
+  const serving = allottedLink(end, allotment, (given) => {
+    own = given as Pick<typeof end, "send">;
+    const nothing = () => {};
+    const frame = (one: SessionFrame) => void passed.push(one);
+    return { frame, up: nothing, down: nothing, unlock: nothing, over: nothing };
+  });
+  const transmit = (call: number, length: number): SessionFrame => {
+    const body = { card: 1, call, flags: 0, sendProtocol: 2, receiveProtocol: 2 };
+    return { type: Type.Transmit, body, tail: new Uint8Array(length) };
+  };
+  const answer = (call: number) => own?.send(Type.Result, { call });
+  return { allotments, allotment, serving, sent, passed, transmit, answer, end };
+}
+
+describe("the memory of a link", () => {
+  test("is counted from a call's arrival to its answer, and ends with the link", () => {
+    const { allotment, serving, transmit, answer } = link({ bytes: 10_000 });
+    serving.frame(transmit(1, 4_000));
+    serving.frame(transmit(2, 4_000));
+    expect(allotment.bytes).toBeGreaterThan(8_000);
+    answer(1);
+    expect(allotment.bytes).toBeLessThan(5_000);
+    serving.over(new Error("gone") as never);
+    expect(allotment.bytes).toBe(0);
+  });
+
+  test("beyond the limit a command is refused, and what gives something back is not", () => {
+    const { serving, transmit, sent, passed, end } = link({ bytes: 10_000 });
+    serving.frame(transmit(1, 9_999));
+    serving.frame(transmit(2, 10));
+    expect(sent).toMatchObject([{ type: Type.Result, body: { call: 2, rv: Rv.ServerTooBusy } }]);
+    const body = { card: 1, call: 3, flags: 0, disposition: 0 };
+    serving.frame({ type: Type.End, body, tail: new Uint8Array() });
+    expect(passed.map(({ type }) => type)).toEqual([Type.Transmit, Type.End]);
+    // Answers that nobody takes count as well.
+    end.unacknowledgedBytes = 10_000;
+    expect(() => serving.frame(transmit(4, 10))).toThrow("too much at once");
+  });
+
+  test.each([
+    ["a number that is under way", 1, 1, "call 1 is under way already"],
+    ["data without a wish for the answer", 2, 0, "data for a card, and nobody wants the answer"],
+  ])("%s ends the link", (_, first, second, message) => {
+    const { serving, transmit } = link({ bytes: 10_000 });
+    serving.frame(transmit(first, 10));
+    expect(() => serving.frame(transmit(second, 10))).toThrow(message);
+  });
+});
+
+test("who left and has rested is forgotten", () => {
+  const { allotments, allotment, serving } = link({ bytes: 10_000 });
+  allotment.count();
+  serving.over(new Error("gone") as never);
+  allotments.of("alice");
+  expect(allotments.size).toBe(1 + 1); // not rested yet
+  for (let n = 0; n < 100; n += 1) allotments.of(`somebody ${n}`);
+  expect(allotments.size).toBeLessThanOrEqual(3);
+});

@@ -1,0 +1,163 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { ReturnCodeError } from "../domain/errors.ts";
+import { Rv } from "../domain/return-codes.ts";
+import { emit } from "../observe/events.ts";
+import { Bursts } from "./bursts.ts";
+import { DEFAULT_IDENTITY_LIMITS, type IdentityLimits } from "./identity-limits.ts";
+import { Pace } from "./pace.ts";
+
+/** Who holds a card is slowed down only when he is so far ahead, ms: others wait for him. */
+const HOLDER_AHEAD_MS = 2_000;
+
+/** How much longer than its bytes a call that waits is, roughly: what it takes in memory. */
+const CALL_BYTES = 256;
+
+/** One link, as far as it takes memory. */
+export interface Load {
+  /** Answers that the other end may not have yet, bytes. */
+  readonly unacknowledgedBytes: number;
+}
+
+/** What one identity has, and may have. */
+export class Allotment {
+  readonly #identity: string;
+  readonly #limits: IdentityLimits;
+  readonly #bursts: Bursts;
+  readonly #pace: Pace;
+  readonly #links = new Set<Load>();
+  #handles = 0;
+  #waitingBytes = 0;
+
+  constructor(identity: string, limits: IdentityLimits, bursts: Bursts) {
+    this.#identity = identity;
+    this.#limits = limits;
+    this.#bursts = bursts;
+    this.#pace = new Pace(limits.perSecond);
+  }
+
+  /** Whether it is as if he had never been here. */
+  get isIdle(): boolean {
+    return this.#links.size === 0 && this.#pace.isRested(performance.now());
+  }
+
+  /** Bytes of his that are kept here now. */
+  get bytes(): number {
+    let bytes = this.#waitingBytes;
+    for (const { unacknowledgedBytes } of this.#links) bytes += unacknowledgedBytes;
+    return bytes;
+  }
+
+  enter(link: Load): void {
+    this.#links.add(link);
+  }
+
+  leave(link: Load): void {
+    this.#links.delete(link);
+  }
+
+  /**
+   * A handle more. @returns gives it back; the second time does nothing.
+   *
+   * @throws {ReturnCodeError} `SCARD_E_SERVER_TOO_BUSY` when there are too many.
+   */
+  takeHandle(): () => void {
+    if (this.#handles >= this.#limits.handles) {
+      this.#tell("handles", this.#limits.handles);
+      throw new ReturnCodeError("SCardConnect", Rv.ServerTooBusy);
+    }
+    this.#handles += 1;
+    let isHeld = true;
+    return () => {
+      if (isHeld) this.#handles -= 1;
+      isHeld = false;
+    };
+  }
+
+  /** A call arrived. @param length of its data. @returns what it takes, for {@link answered}. */
+  arrived(length: number): number {
+    const bytes = length + CALL_BYTES;
+    this.#waitingBytes += bytes;
+    return bytes;
+  }
+
+  /** It does not wait any more. */
+  answered(bytes: number): void {
+    this.#waitingBytes -= bytes;
+  }
+
+  /** Whether there is more than may be. @param times how often as much. */
+  isOver(times = 1): boolean {
+    if (this.bytes <= this.#limits.bytes * times) return false;
+    this.#tell("bytes", this.#limits.bytes);
+    return true;
+  }
+
+  /** @throws {ReturnCodeError} `SCARD_E_SERVER_TOO_BUSY` when no answer can be kept for him now. */
+  checkBytes(call: string): void {
+    if (this.isOver()) throw new ReturnCodeError(call, Rv.ServerTooBusy);
+  }
+
+  /**
+   * Resolves when the next call may go to a card. Calls of one handle come one by one, so no more wait than there are
+   * handles.
+   *
+   * @param isHolder whether others wait for him meanwhile.
+   * @throws the signal's reason.
+   */
+  async pace({
+    isHolder,
+    signal,
+  }: {
+    readonly isHolder: boolean;
+    readonly signal?: AbortSignal | undefined;
+  }): Promise<void> {
+    const aheadMs = this.#pace.step(performance.now());
+    const waitMs = aheadMs - (isHolder ? HOLDER_AHEAD_MS : 0);
+    if (aheadMs > 0) this.#tell("commands a second", this.#limits.perSecond);
+    if (waitMs <= 0) return;
+    await sleep(waitMs, undefined, signal && { signal }).catch(() => signal?.throwIfAborted());
+  }
+
+  /** Counts a call that gives something back, and so is not slowed down. */
+  count(): void {
+    this.#pace.step(performance.now());
+  }
+
+  #tell(what: string, most: number): void {
+    const identity = this.#identity;
+    if (this.#bursts.begins(`${what} ${identity}`))
+      emit("cardwire:limit", () => ({ identity, what, most }));
+  }
+}
+
+/** The allotments of those who are here, or were a moment ago. */
+export class Allotments {
+  readonly limits: IdentityLimits;
+  readonly #bursts = new Bursts();
+  readonly #of = new Map<string, Allotment>();
+
+  constructor(limits: Partial<IdentityLimits> = {}) {
+    this.limits = { ...DEFAULT_IDENTITY_LIMITS, ...limits };
+  }
+
+  /** How many identities are remembered. */
+  get size(): number {
+    return this.#of.size;
+  }
+
+  of(identity: string): Allotment {
+    for (const [name, one] of this.#of) if (name !== identity && one.isIdle) this.#of.delete(name);
+    const known = this.#of.get(identity);
+    if (known) return known;
+    const made = new Allotment(identity, this.limits, this.#bursts);
+    this.#of.set(identity, made);
+    return made;
+  }
+
+  /** Somebody wanted a link more than he may have. */
+  refusedLink(identity: string): void {
+    const most = this.limits.links;
+    if (this.#bursts.begins(`links ${identity}`))
+      emit("cardwire:limit", () => ({ identity, what: "links", most }));
+  }
+}

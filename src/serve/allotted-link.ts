@@ -1,0 +1,68 @@
+import { ProtocolError } from "../domain/errors.ts";
+import { Rv } from "../domain/return-codes.ts";
+import type { LinkEnd, SessionFrame } from "../link/end.ts";
+import type { Serving } from "../link/hall.ts";
+import { Flag, Type } from "../wire/link/frames.ts";
+import type { Allotment, Load } from "./allotment.ts";
+
+/** What a served link needs of its end. */
+export type AnsweringEnd = Pick<LinkEnd, "send" | "drained">;
+
+/** How often as much as he may somebody must have here to be cut off: calls without data are not refused before. */
+const CUT_OFF_TIMES = 2;
+
+/**
+ * What `serve` makes, with the memory that its calls take counted: from the arrival of a call to its answer, and from
+ * there until the other end has it. Beyond the allotment calls with data are refused; beyond twice of it the link ends.
+ */
+export function allottedLink(
+  end: AnsweringEnd & Load,
+  allotment: Allotment,
+  serve: (end: AnsweringEnd) => Serving,
+): Serving {
+  /** What each call takes that was not answered, by its number. */
+  const waiting = new Map<number, number>();
+  allotment.enter(end);
+  const answered = (call: number): void => {
+    allotment.answered(waiting.get(call) ?? 0);
+    waiting.delete(call);
+  };
+  const serving = serve({
+    send: (type, body, tail, options) => {
+      if (type === Type.Result) answered((body as { readonly call: number }).call);
+      end.send(type, body, tail, options);
+    },
+    drained: (most, options) => end.drained(most, options),
+  });
+  return {
+    frame: (frame) => {
+      if (hasCall(frame)) {
+        const { call, flags } = frame.body;
+        if (call === 0 && frame.tail.length > 0)
+          throw new ProtocolError("data for a card, and nobody wants the answer");
+        if (waiting.has(call)) throw new ProtocolError(`call ${call} is under way already`);
+        if (allotment.isOver(CUT_OFF_TIMES)) throw new ProtocolError("too much at once");
+        if (frame.tail.length > 0 && allotment.isOver()) {
+          const told = { rv: Rv.ServerTooBusy, protocol: 0, length: -1, ahead: 0 };
+          end.send(Type.Result, { call, ...told }, undefined, { soon: (flags & Flag.Early) !== 0 });
+          return;
+        }
+        if (call !== 0) waiting.set(call, allotment.arrived(frame.tail.length));
+      }
+      serving.frame(frame);
+    },
+    down: (reason) => serving.down(reason),
+    up: () => serving.up(),
+    unlock: () => serving.unlock(),
+    over: (reason) => {
+      allotment.leave(end);
+      for (const call of waiting.keys()) answered(call);
+      serving.over(reason);
+    },
+  };
+}
+
+const hasCall = (
+  frame: SessionFrame,
+): frame is Extract<SessionFrame, { body: { readonly call: number; readonly flags: number } }> =>
+  "call" in frame.body && "flags" in frame.body && frame.type !== Type.Cancel;
