@@ -10,10 +10,10 @@ export interface IdentityLimits {
   readonly bytes: number;
 }
 
-/** More than a person's programs need, and more than cards can do: a reader takes some 200 commands a second at most. */
+/** More than a person's programs need, and more than cards can do: a reader takes some 200 commands a second. */
 export const DEFAULT_IDENTITY_LIMITS: IdentityLimits = {
   links: 64,
   handles: 256,
-  perSecond: 1_000,
+  perSecond: 2_000,
   bytes: 16 << 20,
 };

@@ -35,6 +35,7 @@ export const serveCommand = (io: Io, exit: Exit) =>
     ["cardwire serve --invite alice", "prints a token for 'cardwire join'"],
     "cardwire serve --address 192.0.2.7 --port 7816",
     "cardwire serve --invite alice --reader 'Yubico*' --expires 10m",
+    ["cardwire serve --local-group cards", "members of that group who come by ssh join in"],
     [
       "cardwire serve --ca org.pem --cert here.pem --key here.key --name-from SAN:email",
       "for the members of an organisation",

@@ -68,7 +68,7 @@ export async function readCommandLine(
     name: local.length > 0 ? (text("name") ?? attachmentName(local)) : otherName(first, wheres),
     hasSocket: first === "attach",
     socket,
-    group: first === "attach" ? text("group") : undefined,
+    group: groupOf(first, text),
     system: flags["system"] === true,
     isNamed: wheres.join(" ") !== command.args.join(" "),
     wheres: first === "attach" ? command.args : [],
@@ -77,6 +77,15 @@ export async function readCommandLine(
     lacks: (option) =>
       command.options.some(({ long }) => long === `--${option}`) && flags[option] === undefined,
   };
+}
+
+/** The group to which a command gives a socket of this computer. */
+function groupOf(
+  command: string,
+  text: (option: string) => string | undefined,
+): string | undefined {
+  if (command === "attach") return text("group");
+  return command === "serve" ? text("localGroup") : undefined;
 }
 
 /** `share-computer2`, so that readers can be lent to a host and borrowed from it at once. */
