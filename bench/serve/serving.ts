@@ -21,10 +21,14 @@ export class Serving implements AsyncDisposable {
   /** @param socket pcscd's. */
   static async open(socket: string, ...flags: readonly string[]): Promise<Serving> {
     const root = await publicDirectory("serving");
-    const serve = start("node", [CARDWIRE, "serve", "--address", "127.0.0.1", ...flags], {
-      user: "alice",
-      env: { PCSCLITE_CSOCK_NAME: socket, XDG_STATE_HOME: await stateOf(root, "alice") },
-    });
+    const serve = start(
+      "node",
+      [CARDWIRE, "serve", "--address", "127.0.0.1", "--rate-limit", "100000", ...flags],
+      {
+        user: "alice",
+        env: { PCSCLITE_CSOCK_NAME: socket, XDG_STATE_HOME: await stateOf(root, "alice") },
+      },
+    );
     await serve.waitForLine(/^Ctrl-C ends it/, { timeoutMs: OPENING_MS });
     return new Serving(serve, root);
   }
