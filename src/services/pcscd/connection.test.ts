@@ -68,3 +68,18 @@ test("what nobody asked for ends it", async () => {
   const late = pair.connection.request(Command.ReleaseContext, body);
   await expect(late).rejects.toMatchObject({ code: "E_PCSCD_GONE" });
 });
+
+test("it is closed when what was asked is answered, and not before", async () => {
+  await using pair = await connected();
+  const asked = pair.connection.requestSoon(Command.ReleaseContext, body);
+  let isClosed = false;
+  const closed = pair.connection.closeAnswered().then(() => {
+    isClosed = true;
+  });
+  await once(pair.daemon, "data");
+  expect([isClosed, pair.connection.isOpen]).toEqual([false, true]);
+  pair.daemon.write(released(0));
+  expect((await asked).body.rv).toBe(0);
+  await closed;
+  expect(pair.connection.isOpen).toBe(false);
+});

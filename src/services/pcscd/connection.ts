@@ -11,6 +11,9 @@ import { encodeRequest } from "../../wire/pcsclite/requests.ts";
 
 const NOTHING = new Uint8Array(0);
 
+/** How long the daemon may take to answer what nobody waits for any more, ms. */
+const LAST_ANSWER_MS = 5_000;
+
 const UNASKED = "pcscd sent something that nobody asked for";
 
 interface Expected {
@@ -111,6 +114,18 @@ export class Connection {
     this.#socket.end();
     this.#socket.destroySoon();
     this.#fail("the connection to pcscd was closed");
+  }
+
+  /**
+   * Hangs up when all that was asked is answered: what is under way would else go on in the daemon, and be taken for done
+   * here. After 5 s in any case. Never rejects.
+   */
+  async closeAnswered(): Promise<void> {
+    const late = setTimeout(() => this.close(), LAST_ANSWER_MS);
+    late.unref();
+    await this.expect(() => NOTHING).catch(() => {}); // it ended by itself
+    clearTimeout(late);
+    this.close();
   }
 
   /**

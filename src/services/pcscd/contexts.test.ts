@@ -14,6 +14,9 @@ function context(number: number): Context & { readonly isClosed: () => boolean }
     close: () => {
       closed = true;
     },
+    closeAnswered: async () => {
+      closed = true;
+    },
     // The one cast: a whole connection is not needed to be kept.
   } as unknown as Connection;
   return { number, connection, isClosed: () => closed };

@@ -40,7 +40,7 @@ export class Contexts {
   giveBack(context: Context): void {
     if (!context.connection.isOpen) return;
     if (this.#idle.length < MAX_IDLE) this.#idle.push(context);
-    else context.connection.close();
+    else void context.connection.closeAnswered(); // never rejects
   }
 
   /** Sees to it that one is in reserve, without waiting for it. */
@@ -59,7 +59,7 @@ export class Contexts {
 
   /** Closes those that nobody uses. */
   rest(): void {
-    for (const { connection } of this.#idle.splice(0)) connection.close();
+    for (const { connection } of this.#idle.splice(0)) void connection.closeAnswered(); // never rejects
     const opening = this.#opening;
     this.#opening = undefined;
     // One that is still on its way is closed when it comes; one that fails is what we want.
