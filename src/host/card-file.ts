@@ -2,6 +2,7 @@ import { realpath } from "node:fs/promises";
 import { dirname } from "node:path";
 import { CardwireError } from "../domain/errors.ts";
 import { errorCode } from "./error-code.ts";
+import { explainFullDisk } from "./file-errors.ts";
 import { holdLock } from "./lock.ts";
 import { type FileStart, readStart } from "./read-start.ts";
 import { removeLeftovers, replaceFile, writeNewFile } from "./replace-file.ts";
@@ -101,11 +102,8 @@ async function replace(path: string, text: string): Promise<void> {
 function explain(cause: unknown, path: string, done: "made" | "read" | "written"): CardwireError {
   const code = errorCode(cause);
   const folder = dirname(path);
-  if (code === "ENOSPC" || code === "EDQUOT")
-    return new CardwireError("E_DISK_FULL", `no space left for ${path}`, {
-      cause,
-      hint: `Free some space: df -h '${folder}' and df -i '${folder}' show what is short.`,
-    });
+  const full = explainFullDisk(cause, path);
+  if (full) return full;
   if (code === "ENOENT" && done === "read")
     return new CardwireError("E_CARD_FILE", `there is no ${path}`, {
       cause,

@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { CardwireError } from "../domain/errors.ts";
 import { errorCode } from "./error-code.ts";
 
@@ -36,6 +37,12 @@ const explanations: ReadonlyMap<string | undefined, Explanation> = new Map([
   ["ENOSPC", full],
   ["EDQUOT", full],
 ]);
+
+/** That there is no space for a file. @returns undefined when `cause` says something else. */
+export function explainFullDisk(cause: unknown, path: string): CardwireError | undefined {
+  const isFull = explanations.get(errorCode(cause)) === full;
+  return isFull ? full({ cause, what: path, folder: dirname(path) }) : undefined;
+}
 
 /** What it means when `what` could not be made in `folder`. Errors that are explained already, and unknown ones, stay as they are. */
 export function explainFileError(cause: unknown, what: string, folder: string): unknown {

@@ -1,8 +1,9 @@
 import { lstat, mkdir } from "node:fs/promises";
 import { homedir } from "node:os";
-import { dirname, isAbsolute, join } from "node:path";
+import { isAbsolute, join } from "node:path";
 import { CardwireError } from "../domain/errors.ts";
 import { errorCode } from "./error-code.ts";
+import { explainFullDisk } from "./file-errors.ts";
 import { type Person, thisPerson } from "./paths.ts";
 import { type FileStart, readStart } from "./read-start.ts";
 import { replaceFile } from "./replace-file.ts";
@@ -93,12 +94,8 @@ export function explainStateError(
 ): CardwireError {
   if (CardwireError.is(cause)) return cause;
   const code = errorCode(cause);
-  const folder = dirname(path);
-  if (code === "ENOSPC" || code === "EDQUOT")
-    return new CardwireError("E_DISK_FULL", `no space left for ${path}`, {
-      cause,
-      hint: `Free some space: df -h '${folder}' and df -i '${folder}' show what is short.`,
-    });
+  const full = explainFullDisk(cause, path);
+  if (full) return full;
   const reason = code ?? (cause instanceof Error ? cause.message : String(cause));
   return new CardwireError("E_STATE", `${path} cannot be ${done}: ${reason}`, {
     cause,
