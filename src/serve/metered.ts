@@ -4,6 +4,7 @@ import { ReaderStateBit } from "../domain/pcsc.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { Arbiter } from "../services/arbiter/arbiter.ts";
 import { ForwardingSession } from "../services/forwarding-session.ts";
+import { withSessions } from "../services/with-sessions.ts";
 
 /** Upper bounds of what a command, or a wait, may take, seconds. */
 const BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60];
@@ -52,18 +53,9 @@ export function cardsTimed(inner: CardService, metrics: Metrics): CardService {
     "How long a command took at the card: pcscd, reader and card.",
     BOUNDS,
   );
-  return {
-    get readers() {
-      return inner.readers;
-    },
-    watch: (options) => inner.watch(options),
-    connect: async (reader, how, options) => {
-      const { session, activeProtocol } = await inner.connect(reader, how, options);
-      const tell = (seconds: number) => took.observe(seconds, { reader });
-      return { session: new TimedSession(session, tell), activeProtocol };
-    },
-    [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),
-  };
+  return withSessions(inner, (session, { reader }) => {
+    return new TimedSession(session, (seconds) => took.observe(seconds, { reader }));
+  });
 }
 
 class TimedSession extends ForwardingSession {

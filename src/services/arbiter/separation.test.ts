@@ -11,6 +11,7 @@ import { provision } from "../../software-cards/piv/provision.ts";
 import type { PivState } from "../../software-cards/piv/state.ts";
 import { ForwardingSession } from "../forwarding-session.ts";
 import { SoftwareReaders } from "../software/service.ts";
+import { withSessions } from "../with-sessions.ts";
 import { Arbiter } from "./arbiter.ts";
 import type { Lease } from "./lease.ts";
 
@@ -86,19 +87,8 @@ class ActingSession extends ForwardingSession {
 }
 
 /** A service that says who acts, below whatever decides. */
-function acting(inner: CardService): CardService {
-  return {
-    get readers() {
-      return inner.readers;
-    },
-    watch: (options) => inner.watch(options),
-    connect: async (reader, how, options) => {
-      const { session, activeProtocol } = await inner.connect(reader, how, options);
-      return { session: new ActingSession(session, how.principal.name), activeProtocol };
-    },
-    [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),
-  };
-}
+const acting = (inner: CardService): CardService =>
+  withSessions(inner, (session, { how }) => new ActingSession(session, how.principal.name));
 
 let state: PivState;
 beforeAll(async () => {
