@@ -13,7 +13,6 @@ import {
   repeatable,
   strictOption,
   subcommand,
-  waitOption,
   wrongUsage,
 } from "../options.ts";
 import { identityLimits, limitOptions } from "../serve/limit-options.ts";
@@ -80,7 +79,7 @@ export const serveCommand = (io: Io, exit: Exit) =>
         "offer metrics for Prometheus at a port of this computer, or a Unix socket",
       ).argParser(parseMetricsPlace),
     )
-    .addOption(waitOption())
+    .option("--wait", "start although pcscd cannot be reached yet, and keep trying")
     .addOption(strictOption())
     .addOption(noPipeliningOption())
     .addOption(keepWarmOption())
