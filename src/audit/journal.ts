@@ -41,6 +41,7 @@ export class Journal implements Audit, AsyncDisposable {
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
   #isWriting = false;
+  #isOver = false;
 
   constructor(options: JournalOptions) {
     this.#options = options;
@@ -57,10 +58,10 @@ export class Journal implements Audit, AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isOver = true;
     clearTimeout(this.#timer);
     await this.#writing;
-    await this.#write({ isLast: true });
-    clearTimeout(this.#timer);
+    await this.#write();
     await this.#options.paper[Symbol.asyncDispose]();
   }
 
@@ -72,16 +73,16 @@ export class Journal implements Audit, AsyncDisposable {
   }
 
   #writeIn(delayMs: number): void {
-    if (this.#timer || this.#isWriting) return;
+    if (this.#timer || this.#isWriting || this.#isOver) return;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
-      this.#writing = this.#write({ isLast: false });
+      this.#writing = this.#write();
     }, delayMs);
     this.#timer.unref();
   }
 
-  /** Never rejects. */
-  async #write({ isLast }: { readonly isLast: boolean }): Promise<void> {
+  /** Writes what was gathered; what is noted meanwhile is gathered again. Never rejects. */
+  async #write(): Promise<void> {
     this.#isWriting = true;
     try {
       while (this.#waiting.length > 0 || this.#lost > 0) {
@@ -91,12 +92,14 @@ export class Journal implements Audit, AsyncDisposable {
         this.#waiting = this.#waiting.slice(batch.length);
         this.#lost -= lost;
         this.#tell(undefined);
+        if (batch.length < BATCH && !this.#isOver) break;
       }
     } catch (error) {
       this.#tell(error);
     }
     this.#isWriting = false;
-    if (this.#trouble !== undefined && !isLast) this.#writeIn(AGAIN_MS);
+    if (this.#trouble !== undefined) this.#writeIn(AGAIN_MS);
+    else if (this.#waiting.length > 0 || this.#lost > 0) this.#writeIn(GATHER_MS);
   }
 
   #tell(trouble: unknown): void {

@@ -18,12 +18,18 @@ export interface ToldCommand {
  */
 export function tellCommand(apdu: Uint8Array): ToldCommand {
   const sent = apdu.length;
-  const [cla = 0, ins = 0, p1 = 0, p2 = 0] = apdu;
+  const cla = apdu[0] ?? 0;
+  const ins = apdu[1] ?? 0;
   const command = instructionName(cla, ins);
   if (command === undefined || !parseCommand(apdu)) return { sent };
-  return { command, header: Buffer.from([cla, ins, p1, p2]).toString("hex"), sent };
+  return { command, header: hexOf(cla) + hexOf(ins) + hexOf(apdu[2]) + hexOf(apdu[3]), sent };
 }
 
 /** SW1 SW2 in hexadecimal digits; undefined where an answer has none. */
 export const tellStatusWord = (answer: Uint8Array): string | undefined =>
-  answer.length < 2 ? undefined : Buffer.from(answer.subarray(-2)).toString("hex");
+  answer.length < 2
+    ? undefined
+    : hexOf(answer[answer.length - 2]) + hexOf(answer[answer.length - 1]);
+
+const digits = Array.from({ length: 0x100 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+const hexOf = (byte = 0): string => digits[byte] ?? "";

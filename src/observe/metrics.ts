@@ -12,9 +12,10 @@ interface Family {
 /** Labels of one metric, at most: what others could make grow without end is bounded. */
 const MOST_SERIES = 1_000;
 
-/** Numbers of one kind, each known by its labels. */
+/** Numbers of one kind, each known by its labels, which have the same names each time. */
 class Series<T> {
-  readonly #all = new Map<string, T>();
+  /** By the values of the labels: the text is made once, for commands are counted often. */
+  readonly #all = new Map<string, { readonly text: string; readonly value: T }>();
   readonly #make: () => T;
 
   constructor(make: () => T) {
@@ -22,19 +23,30 @@ class Series<T> {
   }
 
   of(labels: Labels): T {
-    const key = labelsText(labels);
-    const known = this.#all.get(key);
-    if (known !== undefined) return known;
-    // What is too much is counted together.
-    const place = this.#all.size < MOST_SERIES ? key : "";
-    const made = this.#all.get(place) ?? this.#make();
-    this.#all.set(place, made);
-    return made;
+    const known = this.#all.get(keyOf(labels));
+    return known ? known.value : this.#first(labels);
   }
 
-  entries(): Iterable<[labels: string, value: T]> {
-    return this.#all;
+  *entries(): Iterable<[labels: string, value: T]> {
+    for (const { text, value } of this.#all.values()) yield [text, value];
   }
+
+  #first(labels: Labels): T {
+    // What is too much is counted together.
+    const isFull = this.#all.size >= MOST_SERIES;
+    const key = isFull ? "" : keyOf(labels);
+    const known = this.#all.get(key);
+    if (known) return known.value;
+    const value = this.#make();
+    this.#all.set(key, { text: isFull ? "" : labelsText(labels), value });
+    return value;
+  }
+}
+
+function keyOf(labels: Labels): string {
+  const [first, ...others] = Object.keys(labels);
+  const value = first === undefined ? "" : (labels[first] ?? "");
+  return others.length === 0 ? value : Object.values(labels).join("\0");
 }
 
 export interface Counter {

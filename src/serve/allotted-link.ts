@@ -65,4 +65,4 @@ export function allottedLink(
 const hasCall = (
   frame: SessionFrame,
 ): frame is Extract<SessionFrame, { body: { readonly call: number; readonly flags: number } }> =>
-  "call" in frame.body && "flags" in frame.body && frame.type !== Type.Cancel;
+  frame.type >= Type.Connect && frame.type <= Type.Abandon;

@@ -1,7 +1,7 @@
 import { type FSWatcher, watch } from "node:fs";
 import { Watchable } from "../domain/watchable.ts";
 import type { Register } from "./records.ts";
-import type { Store } from "./store.ts";
+import { isOfRegister, type Store } from "./store.ts";
 
 /** How often the files are looked at, ms: where the system tells of changes, and where it does not. */
 const LOOK_MS = { told: 10_000, untold: 500 };
@@ -71,7 +71,11 @@ export class LiveRegister implements AsyncDisposable {
 
   #watch(): void {
     try {
-      this.#watcher = watch(this.#store.path, { persistent: false }, () => this.#soon());
+      // Other files are written there as well, the record with each command.
+      const changed = (_: string, name: string | null) => {
+        if (name === null || isOfRegister(name)) this.#soon();
+      };
+      this.#watcher = watch(this.#store.path, { persistent: false }, changed);
       this.#watcher.on("error", () => {
         this.#watcher?.close();
         this.#watcher = undefined; // from here on it is looked at more often

@@ -14,6 +14,12 @@ import { Identities, Invitations, type Register } from "./records.ts";
 /** Where a card host keeps its authority and who may come in. */
 export const servePath = (): string => join(statePath(), "serve");
 
+const IDENTITIES = "identities.json";
+const INVITATIONS = "invitations.json";
+
+/** Whether a file of that name is a part of what {@link Store.read} reads. */
+export const isOfRegister = (name: string): boolean => name === IDENTITIES || name === INVITATIONS;
+
 /** The files of a card host's state that say who may come in. Several processes use them at once. */
 export class Store {
   readonly path: string;
@@ -26,8 +32,8 @@ export class Store {
   /** @throws {CardwireError} `E_STATE` when a file cannot be read, or is not what cardwire wrote. */
   async read(): Promise<Register> {
     const [{ identities }, { invitations }] = await Promise.all([
-      this.#load("identities.json", Identities, { version: 1, identities: [] } as const),
-      this.#load("invitations.json", Invitations, { version: 1, invitations: [] } as const),
+      this.#load(IDENTITIES, Identities, { version: 1, identities: [] } as const),
+      this.#load(INVITATIONS, Invitations, { version: 1, invitations: [] } as const),
     ]);
     return { identities, invitations };
   }
@@ -43,9 +49,9 @@ export class Store {
       const after = change(before);
       // First: should the second fail, an invitation is used up, and nobody has come in by it.
       if (after.invitations !== before.invitations)
-        await this.#save("invitations.json", { version: 1, invitations: after.invitations });
+        await this.#save(INVITATIONS, { version: 1, invitations: after.invitations });
       if (after.identities !== before.identities)
-        await this.#save("identities.json", { version: 1, identities: after.identities });
+        await this.#save(IDENTITIES, { version: 1, identities: after.identities });
       return after;
     });
   }

@@ -1,8 +1,8 @@
+import type { Audit, AuditRecord } from "../audit/record.ts";
+import { tellCommand, tellStatusWord } from "../audit/told-command.ts";
 import type { CardService, CardSession } from "../domain/card-service.ts";
 import { ReturnCodeError } from "../domain/errors.ts";
 import { Rv } from "../domain/return-codes.ts";
-import type { Audit, AuditRecord } from "../audit/record.ts";
-import { tellCommand, tellStatusWord } from "../audit/told-command.ts";
 import { ForwardingSession } from "./forwarding-session.ts";
 
 /**
@@ -61,18 +61,30 @@ class AuditedSession extends ForwardingSession {
     this.#audit.admit();
     const start = performance.now();
     this.#commands += 1;
-    const about = () => ({ event: "command", ...this.#who, ...tellCommand(apdu) });
-    let result: Awaited<ReturnType<CardSession["transmit"]>>;
+    let answer: Awaited<ReturnType<CardSession["transmit"]>>;
     try {
-      result = await super.transmit(apdu, pci);
+      answer = await super.transmit(apdu, pci);
     } catch (error) {
-      if (isNews(error))
-        this.#audit.note({ ...about(), result: resultOf(error), ms: since(start) });
+      const about = { event: "command", ...this.#who, ...tellCommand(apdu) };
+      if (isNews(error)) this.#audit.note({ ...about, result: resultOf(error), ms: since(start) });
       throw error;
     }
-    const received = result.data.length;
-    this.#audit.note({ ...about(), received, sw: tellStatusWord(result.data), ms: since(start) });
-    return result;
+    const { identity, reader, card } = this.#who;
+    const { command, header, sent } = tellCommand(apdu);
+    // In one piece: this is done for each command, and to put it together from others costs several times as much.
+    this.#audit.note({
+      event: "command",
+      identity,
+      reader,
+      card,
+      command,
+      header,
+      sent,
+      received: answer.data.length,
+      sw: tellStatusWord(answer.data),
+      ms: since(start),
+    });
+    return answer;
   }
 
   override async control(code: number, data: Uint8Array): Promise<Uint8Array> {

@@ -5,38 +5,49 @@ export type ByteOrder = "little" | "big";
 export interface Field<T> {
   readonly size: number;
   readonly align: number;
-  read(view: DataView, at: number, little: boolean): T;
-  write(view: DataView, at: number, value: T, little: boolean): void;
+  read(from: Uint8Array, at: number, little: boolean): T;
+  write(to: Uint8Array, at: number, value: T, little: boolean): void;
 }
 
 export type Infer<F> = F extends Field<infer T> ? T : never;
 
+// Byte by byte: a DataView for each struct costs more than all of its numbers.
+
+function readI32(from: Uint8Array, at: number, little: boolean): number {
+  const a = from[at] ?? 0;
+  const b = from[at + 1] ?? 0;
+  const c = from[at + 2] ?? 0;
+  const d = from[at + 3] ?? 0;
+  return little ? a | (b << 8) | (c << 16) | (d << 24) : (a << 24) | (b << 16) | (c << 8) | d;
+}
+
+function writeI32(to: Uint8Array, at: number, value: number, little: boolean): void {
+  const first = at + (little ? 0 : 3);
+  const step = little ? 1 : -1;
+  to[first] = value;
+  to[first + step] = value >>> 8;
+  to[first + 2 * step] = value >>> 16;
+  to[first + 3 * step] = value >>> 24;
+}
+
 export const u32: Field<number> = {
   size: 4,
   align: 4,
-  read: (view, at, little) => view.getUint32(at, little),
-  write: (view, at, value, little) => view.setUint32(at, value, little),
+  read: (from, at, little) => readI32(from, at, little) >>> 0,
+  write: writeI32,
 };
 
-export const i32: Field<number> = {
-  size: 4,
-  align: 4,
-  read: (view, at, little) => view.getInt32(at, little),
-  write: (view, at, value, little) => view.setInt32(at, value, little),
-};
-
-const bytesAt = (view: DataView, at: number, length: number): Uint8Array =>
-  new Uint8Array(view.buffer, view.byteOffset + at, length);
+export const i32: Field<number> = { size: 4, align: 4, read: readI32, write: writeI32 };
 
 /** `size` raw bytes. Reading copies, so that a value never pins the buffer it came from; a shorter value is padded with zeros. */
 export function bytes(size: number): Field<Uint8Array> {
   return {
     size,
     align: 1,
-    read: (view, at) => bytesAt(view, at, size).slice(),
-    write: (view, at, value) => {
+    read: (from, at) => new Uint8Array(from.subarray(at, at + size)),
+    write: (to, at, value) => {
       if (value.length > size) throw new RangeError(`${value.length} bytes do not fit ${size}`);
-      bytesAt(view, at, size).set(value);
+      to.set(value, at);
     },
   };
 }
@@ -80,16 +91,16 @@ export function cstring(size: number): Field<string> {
   return {
     size,
     align: 1,
-    read: (view, at) => {
-      const raw = bytesAt(view, at, size - 1);
+    read: (from, at) => {
+      const raw = from.subarray(at, at + size - 1);
       const end = raw.indexOf(0);
       return decodeText(end < 0 ? raw : raw.subarray(0, end));
     },
-    write: (view, at, value) => {
+    write: (to, at, value) => {
       const text = encodeText(value);
       if (text.length >= size)
         throw new RangeError(`'${value}' is longer than ${size - 1} bytes of UTF-8`);
-      bytesAt(view, at, size).set(text);
+      to.set(text, at);
     },
   };
 }
@@ -117,31 +128,38 @@ export function struct<const S extends Shape>(shape: S): Struct<Values<S>> {
     return { name, at, field };
   });
   const size = Math.ceil(end / align) * align;
-  const viewOf = (of: Uint8Array, at = 0): DataView => {
-    if (of.byteLength < at + size)
-      throw new RangeError(`${of.byteLength} bytes do not hold ${size} at ${at}`);
-    return new DataView(of.buffer, of.byteOffset, of.byteLength);
+  // Objects that are made at once with all their fields have one shape, which makes each use of them cheaper.
+  const blank: object = Object.fromEntries(plan.map(({ name }) => [name, undefined]));
+  const check = (of: Uint8Array, at = 0): void => {
+    if (of.length < at + size)
+      throw new RangeError(`${of.length} bytes do not hold ${size} at ${at}`);
   };
 
-  const read = (view: DataView, base: number, little: boolean): Values<S> => {
-    const out: Record<string, unknown> = {};
-    for (const { name, at, field } of plan) out[name] = field.read(view, base + at, little);
+  const read = (from: Uint8Array, base: number, little: boolean): Values<S> => {
+    const out: Record<string, unknown> = { ...blank };
+    for (const { name, at, field } of plan) out[name] = field.read(from, base + at, little);
     return out as Values<S>;
   };
-  const write = (view: DataView, base: number, value: Values<S>, little: boolean): void => {
-    for (const { name, at, field } of plan) field.write(view, base + at, value[name], little);
+  const write = (to: Uint8Array, base: number, value: Values<S>, little: boolean): void => {
+    for (const { name, at, field } of plan) field.write(to, base + at, value[name], little);
   };
   return {
     size,
     align,
     read,
     write,
-    decode: (from, order) => read(viewOf(from), 0, order === "little"),
+    decode: (from, order) => {
+      check(from);
+      return read(from, 0, order === "little");
+    },
     encode: (value, order) => {
       const out = new Uint8Array(size);
-      write(viewOf(out), 0, value, order === "little");
+      write(out, 0, value, order === "little");
       return out;
     },
-    encodeInto: (to, at, value, order) => write(viewOf(to, at), at, value, order === "little"),
+    encodeInto: (to, at, value, order) => {
+      check(to, at);
+      write(to, at, value, order === "little");
+    },
   };
 }

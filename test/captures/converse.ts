@@ -90,11 +90,12 @@ export const reencoded = (
   { command, body, payload }: Request,
   { dialect, order }: Speech,
 ): Uint8Array =>
-  encodeRequest(anyCommand(command), body as Body<typeof Command.Version>, {
-    dialect,
-    order,
+  encodeRequest(
+    anyCommand(command),
+    body as Body<typeof Command.Version>,
+    { dialect, order },
     payload,
-  });
+  );
 
 /** Decodes both directions of one connection, cut anywhere, with the code under test; the order is the Expectation's. */
 export function converse({ sent, received }: Traffic, options: Options): Conversation {

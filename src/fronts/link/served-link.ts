@@ -78,7 +78,7 @@ export class ServedLink implements Serving {
       case Type.SetAttribute:
       case Type.Reconnect:
       case Type.Disconnect:
-        return this.#call({ ...frame, tail: new Uint8Array(frame.tail) });
+        return this.#call(kept(frame));
       case Type.Abandon:
         return this.#abandon(frame.body);
       case Type.Cancel:
@@ -181,23 +181,18 @@ export class ServedLink implements Serving {
     { call, flags }: { readonly call: number; readonly flags: number },
     done: Promise<Answer>,
   ): void {
-    const tell = (result: {
-      rv: number;
-      protocol?: number | undefined;
-      length?: number | undefined;
-    }) => ({
-      call,
-      ahead: 0,
-      ...result,
-      protocol: result.protocol ?? 0,
-      length: result.length ?? -1,
-    });
     done.then(
       ({ protocol, data = NOTHING, ahead: answers = [] }) => {
         this.#tellReaders();
         if (call === 0) return;
         const ahead = answers.length === 0 ? NOTHING : encodeAnswers(answers);
-        const body = { ...tell({ rv: Rv.Success, protocol }), ahead: ahead.length };
+        const body = {
+          call,
+          rv: Rv.Success,
+          protocol: protocol ?? 0,
+          length: -1,
+          ahead: ahead.length,
+        };
         const tail = ahead.length === 0 ? data : Buffer.concat([data, ahead]);
         this.#end.send(Type.Result, body, tail, { soon: (flags & Flag.Early) !== 0 });
       },
@@ -208,7 +203,8 @@ export class ServedLink implements Serving {
           error instanceof ReturnCodeError
             ? error
             : new ReturnCodeError("", Rv.ReaderUnavailable, { cause: error });
-        const said = tell({ rv, protocol: told.activeProtocol, length: told.length });
+        const { activeProtocol: protocol = 0, length = -1 } = told;
+        const said = { call, rv, protocol, length, ahead: 0 };
         this.#end.send(Type.Result, said, NOTHING, { soon: (flags & Flag.Early) !== 0 });
       },
     );
@@ -285,6 +281,10 @@ function fitting(answer: Answer): Answer {
   if (length > MAX_PAYLOAD) throw new ReturnCodeError("", Rv.InsufficientBuffer, { length });
   return answer;
 }
+
+/** A call's frame, for longer than its bytes stay where they are. */
+const kept = ({ type, body, tail }: CallFrame): CallFrame =>
+  ({ type, body, tail: tail.length === 0 ? NOTHING : new Uint8Array(tail) }) as CallFrame;
 
 const NOTHING = new Uint8Array(0);
 const INDEX_BYTES = 4;

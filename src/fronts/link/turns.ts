@@ -41,11 +41,11 @@ export class Turns {
     };
     const free = this.#running === 1 && !others;
     const done = free ? run() : Promise.all([this.#calls, others]).then(run);
-    const counted = done.finally(() => {
+    const over = (): void => {
       this.#running -= 1;
-    });
-    this.#calls = counted.catch(() => {});
-    return counted;
+    };
+    this.#calls = done.then(over, over); // before anybody else hears of it
+    return done;
   }
 
   /** Gives up the one that is under way or waits for its turn. */

@@ -171,11 +171,20 @@ async function transmit(
 ): Promise<Reply<typeof body>> {
   const pci = { send: body.sendProtocol, receive: body.receiveProtocol };
   const { data, receiveProtocol } = await session.transmit(apdu, pci);
-  const reply = { ...body, receiveProtocol, receiveLength: data.length };
+  const isTooLong = data.length > body.receiveLength;
+  const { card, sendProtocol, sendPciLength, sendLength, receivePciLength } = body;
+  const reply = {
+    card,
+    sendProtocol,
+    sendPciLength,
+    sendLength,
+    receiveProtocol,
+    receivePciLength,
+    receiveLength: data.length,
+    rv: isTooLong ? Rv.InsufficientBuffer : Rv.Success,
+  };
   // The card ran the command, but its answer is longer than the caller's buffer: it learns how long (section 1.4).
-  if (data.length > body.receiveLength)
-    return { body: { ...reply, rv: Rv.InsufficientBuffer }, payload: NOTHING };
-  return { body: { ...reply, rv: Rv.Success }, payload: data };
+  return { body: reply, payload: isTooLong ? NOTHING : data };
 }
 
 async function control(

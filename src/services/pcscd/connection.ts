@@ -70,7 +70,7 @@ export class Connection {
     body: Body<C>,
     payload?: Uint8Array,
   ): Promise<Reply<Body<C>>> {
-    const bytes = encodeRequest(command, body, { ...this.speech, ...(payload && { payload }) });
+    const bytes = encodeRequest(command, body, this.speech, payload);
     return this.exchange(bytes, (input) => this.#takeReply(input, command));
   }
 

@@ -1,3 +1,4 @@
+import { statusWordOf } from "../../wire/iso7816/status-word.ts";
 import type { CommandView } from "./command-view.ts";
 import type { Seen } from "./need.ts";
 import {
@@ -114,7 +115,7 @@ export class CardView {
   /** It was answered: SW1 SW2 stand last in `answer`. */
   answered(command: CommandView, answer: Uint8Array, sender: Sender): void {
     if (command.kind === "reader") return;
-    const sw = (answer.at(-2) ?? 0) * 0x100 + (answer.at(-1) ?? 0);
+    const sw = statusWordOf(answer);
     const isDone = sw === SUCCESS || sw >> 8 === MORE_BYTES;
     const isFetched = isGetResponse(command);
     const select = isFetched ? this.#answered?.select : this.#selectIn(command);

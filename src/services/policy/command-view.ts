@@ -37,7 +37,11 @@ const NOTHING = new Uint8Array(0);
 
 /** Reads a command without trusting anything that it says of itself. Never throws. */
 export function viewCommand(apdu: Uint8Array): CommandView {
-  const [cla, ins, p1, p2] = apdu;
+  // Not taken apart as a list: that has an iterator, and this is done for each command.
+  const cla = apdu[0];
+  const ins = apdu[1];
+  const p1 = apdu[2];
+  const p2 = apdu[3];
   const { kind, channel, isSecured, isChained, plain } = classes[cla ?? RESERVED] ?? reserved(0);
   const data = apdu.length < HEADER ? undefined : bodyOf(apdu);
   return {

@@ -2,10 +2,11 @@ import type { CardService, CardSession } from "../../domain/card-service.ts";
 import { CardwireError, ReturnCodeError } from "../../domain/errors.ts";
 import { Disposition, ShareMode } from "../../domain/pcsc.ts";
 import { Rv } from "../../domain/return-codes.ts";
+import { statusWordOf } from "../../wire/iso7816/status-word.ts";
 import type { CardState } from "./card-state.ts";
 import type { CommandView } from "./command-view.ts";
 import { decide, decideCommand, type Request, type Verdict } from "./decide.ts";
-import type { PolicyGrant, Policy } from "./policy.ts";
+import type { Policy, PolicyGrant } from "./policy.ts";
 import type { Profile } from "./profiles.ts";
 import type { Refusal } from "./refusal.ts";
 import type { Rule, Rules } from "./rule.ts";
@@ -118,6 +119,7 @@ export class Gate {
    * own.
    */
   async alone<T>(call: string, act: () => Promise<T>): Promise<T> {
+    if (this.#depth > 0) return await act();
     if (this.hasCardAlone) return await this.state.follow(act());
     try {
       await this.run((inner) => inner.begin({ signal: this.#life.signal }));
@@ -164,7 +166,7 @@ export class Gate {
     // What a session that has ended left behind, nobody knows.
     if (this.#life.signal.aborted) view.lost();
     else view.answered(seen.command, bytes, this);
-    guard.answered(seen, selection, (bytes.at(-2) ?? 0) * 0x100 + (bytes.at(-1) ?? 0));
+    guard.answered(seen, selection, statusWordOf(bytes));
     return answer;
   }
 

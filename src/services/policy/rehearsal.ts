@@ -1,3 +1,4 @@
+import { statusWordOf } from "../../wire/iso7816/status-word.ts";
 import { CardView } from "./card-view.ts";
 import { decide, type Verdict } from "./decide.ts";
 import type { PinGuard } from "./pin-guard.ts";
@@ -36,7 +37,7 @@ export class Rehearsal {
     const { seen, selection } = verdict;
     view.sending(seen.command, this);
     view.answered(seen.command, answer, this);
-    this.#guard?.answered(seen, selection, (answer.at(-2) ?? 0) * 0x100 + (answer.at(-1) ?? 0));
+    this.#guard?.answered(seen, selection, statusWordOf(answer));
     return verdict;
   }
 }

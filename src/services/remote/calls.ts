@@ -18,8 +18,9 @@ export interface Answered {
 /** Thrown to whoever waits for an answer when the session that would bring it is over. */
 export class LinkLost extends Error {}
 
-interface Pending extends Deferred<Answered> {
+interface Pending {
   readonly name: string;
+  readonly answered: Deferred<Answered>;
 }
 
 /** The calls of one session of the link: each gets its answer, or hears that there will be none. */
@@ -63,18 +64,17 @@ export class Calls {
     if (this.#lost) throw new LinkLost(this.#lost.message);
     this.#number = (this.#number % 0xffff_fffe) + 1;
     const call = this.#number;
-    const pending = { ...deferred<Answered>(), name };
-    this.#pending.set(call, pending);
+    const answered = deferred<Answered>();
+    this.#pending.set(call, { name, answered });
     const soon = (flags & Flag.Early) !== 0;
-    this.#end.send(type, { ...body, call, flags } as unknown as Body<T>, tail, { soon });
-    return await pending.promise;
+    this.#end.send(type, numbered(body, call, flags), tail, { soon });
+    return await answered.promise;
   }
 
   /** Makes a call whose answer carries no news. */
   tell<T extends CallType>(type: T, body: CallBody<T>): void {
     if (this.#lost) return;
-    const whole = { ...body, call: 0, flags: Flag.Early } as unknown as Body<T>;
-    this.#end.send(type, whole, undefined, { soon: true });
+    this.#end.send(type, numbered(body, 0, Flag.Early), undefined, { soon: true });
   }
 
   /** Gives up the connect or begin that a handle waits for. */
@@ -96,19 +96,25 @@ export class Calls {
       const length = Math.max(0, whole.length - body.ahead);
       const ahead = decodeAnswers(whole.subarray(length));
       this.#pending.delete(body.call);
-      pending.resolve({ protocol, data: whole.subarray(0, length), ahead });
+      pending.answered.resolve({ protocol, data: whole.subarray(0, length), ahead });
       return;
     }
     this.#pending.delete(body.call);
     const told = { activeProtocol: protocol, ...(body.length >= 0 && { length: body.length }) };
     const known = isReturnCode(rv) ? rv : Rv.CommError;
-    pending.reject(new ReturnCodeError(pending.name, known, told));
+    pending.answered.reject(new ReturnCodeError(pending.name, known, told));
   }
 
   /** The session is over: no answer will come any more. */
   lose(reason: CardwireError): void {
     this.#lost = reason;
-    for (const { reject } of this.#pending.values()) reject(new LinkLost(reason.message));
+    for (const { answered } of this.#pending.values())
+      answered.reject(new LinkLost(reason.message));
     this.#pending.clear();
   }
+}
+
+/** The body of a call, which was made for it: a copy would cost more than all else that is done here. */
+function numbered<T extends CallType>(body: CallBody<T>, call: number, flags: number): Body<T> {
+  return Object.assign(body, { call, flags }) as unknown as Body<T>;
 }

@@ -2,6 +2,7 @@ import { Flag } from "../../wire/link/frames.ts";
 
 const GET_RESPONSE = 0xc0;
 const MORE = 0x61;
+const NONE: readonly Uint8Array[] = [];
 /** An answer to a command for bytes that the card has given away already (no precise diagnosis, ISO/IEC 7816-4). */
 const NO_DIAGNOSIS = Uint8Array.of(0x6f, 0x00);
 
@@ -41,7 +42,7 @@ export class Fetched {
 
   /** Flags of the call that sends `command`. */
   flags(command: Uint8Array): number {
-    const [cla] = command;
+    const cla = command[0];
     if (this.#isOff || this.#asksWith === undefined || cla === undefined) return 0;
     return isSecure(cla) ? 0 : Flag.Fetch | (this.#asksWith << 8);
   }
@@ -49,11 +50,12 @@ export class Fetched {
   /** The answer to `command`, if it was fetched from this card before. Whatever else is sent lets go of it. */
   take(command: Uint8Array, now: Moment): Answer | undefined {
     const announced = this.#announced;
-    const receiveProtocol = this.#receiveProtocol;
-    const [answer, ...others] = this.#answers;
+    const answers = this.#answers;
     this.forget();
-    const [cla = 0, ins, p1, p2, le] = command;
-    if (ins !== GET_RESPONSE) return undefined;
+    if (command[1] !== GET_RESPONSE) return undefined;
+    const receiveProtocol = this.#receiveProtocol;
+    const [answer, ...others] = answers;
+    const [cla = 0, , p1, p2, le] = command;
     const isPlain = command.length === 5 && p1 === 0 && p2 === 0 && (le === announced || le === 0);
     if (isPlain && announced !== undefined && !isSecure(cla)) this.#asksWith ??= cla;
     if (!answer || !this.#isSame(now)) return undefined;
@@ -68,8 +70,8 @@ export class Fetched {
 
   /** An answer of the card, when its command was sent, and what was fetched after it. */
   see({ data, receiveProtocol }: Answer, now: Moment, ahead: readonly Uint8Array[] = []): void {
-    const [sw1, sw2] = data.subarray(-2);
-    this.#announced = sw1 === MORE ? sw2 : undefined;
+    const sw2 = data[data.length - 1];
+    this.#announced = data[data.length - 2] === MORE ? sw2 : undefined;
     this.#answers = ahead;
     this.#receiveProtocol = receiveProtocol;
     this.#at = now;
@@ -78,7 +80,7 @@ export class Fetched {
   /** The card was reset, or its transaction ended: what it announced is void. */
   forget(): void {
     this.#announced = undefined;
-    this.#answers = [];
+    this.#answers = NONE;
   }
 
   #isSame({ protocol, mark }: Moment): boolean {

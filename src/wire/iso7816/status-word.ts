@@ -41,3 +41,9 @@ export function explainStatusWord(sw: number): string | undefined {
   const hex = statusWordHex(sw);
   return words.find(([pattern]) => pattern.test(hex))?.[1];
 }
+
+/** SW1 and SW2 of an answer as one number; 0 where it is too short to have any. */
+export const statusWordOf = (answer: Uint8Array): number =>
+  answer.length < 2
+    ? 0
+    : (answer[answer.length - 2] ?? 0) * 0x100 + (answer[answer.length - 1] ?? 0);

@@ -6,10 +6,10 @@ import { bytes, cstring, type Field, type Infer, i32, struct, u32 } from "../str
 const count: Field<number> = {
   size: 8,
   align: 4,
-  read: (view, at, little) => view.getUint32(at, little) * 2 ** 32 + view.getUint32(at + 4, little),
-  write: (view, at, value, little) => {
-    view.setUint32(at, Math.floor(value / 2 ** 32), little);
-    view.setUint32(at + 4, value % 2 ** 32, little);
+  read: (from, at, little) => u32.read(from, at, little) * 2 ** 32 + u32.read(from, at + 4, little),
+  write: (to, at, value, little) => {
+    u32.write(to, at, Math.floor(value / 2 ** 32), little);
+    u32.write(to, at + 4, value % 2 ** 32, little);
   },
 };
 

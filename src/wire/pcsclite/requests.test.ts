@@ -56,7 +56,7 @@ describe("requests", () => {
     const wire = unhex(hex);
     const payload = unhex("00b000");
     const dialect = dialectOf(4);
-    expect(encodeRequest(Command.Transmit, transmit, { dialect, order, payload })).toEqual(wire);
+    expect(encodeRequest(Command.Transmit, transmit, { dialect, order }, payload)).toEqual(wire);
     expect(decoded([wire])).toEqual([{ command: Command.Transmit, body: transmit, payload }]);
   });
 
@@ -111,8 +111,8 @@ describe("requests", () => {
   test("the longest payload passes", () => {
     const payload = new Uint8Array(65_548).fill(7);
     const body = { ...transmit, sendLength: payload.length };
-    const options = { dialect: dialectOf(4), order: "little", payload } as const;
-    const wire = encodeRequest(Command.Transmit, body, options);
+    const speech = { dialect: dialectOf(4), order: "little" } as const;
+    const wire = encodeRequest(Command.Transmit, body, speech, payload);
     expect(wire).toHaveLength(MAX_REQUEST);
     const [request] = decoded(chunked(wire, seeded(1), 1_000));
     expect(request?.payload).toEqual(payload);

@@ -5,6 +5,7 @@ import { type Body, type Call, callOf, checkLength, type Request } from "./calls
 import { Command, MAX_ATTRIBUTE, MAX_PAYLOAD } from "./constants.ts";
 import { type Dialect, dialectOf, withShortNames } from "./dialects.ts";
 import { Connect100, Header } from "./layouts.ts";
+import type { Speech } from "./replies.ts";
 
 /** The longest request, bytes: header, TRANSMIT's struct and its payload. */
 export const MAX_REQUEST = 8 + 32 + MAX_PAYLOAD;
@@ -86,15 +87,12 @@ export class RequestDecoder {
 
 const NOTHING = new Uint8Array(0);
 
-/** One request, header, struct and payload in one piece. */
+/** One request, header, struct and payload in one piece. The struct must announce the payload's length. */
 export function encodeRequest<C extends Command>(
   command: C,
   body: Body<C>,
-  {
-    dialect,
-    order,
-    payload = NOTHING,
-  }: { dialect: Dialect; order: ByteOrder; payload?: Uint8Array },
+  { dialect, order }: Speech,
+  payload: Uint8Array = NOTHING,
 ): Uint8Array {
   const layout = (callOf(command) as Call<Body<C>>).layout(dialect);
   const out = new Uint8Array(Header.size + layout.size + payload.length);
