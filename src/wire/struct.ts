@@ -128,15 +128,13 @@ export function struct<const S extends Shape>(shape: S): Struct<Values<S>> {
     return { name, at, field };
   });
   const size = Math.ceil(end / align) * align;
-  // Objects that are made at once with all their fields have one shape, which makes each use of them cheaper.
-  const blank: object = Object.fromEntries(plan.map(({ name }) => [name, undefined]));
   const check = (of: Uint8Array, at = 0): void => {
     if (of.length < at + size)
       throw new RangeError(`${of.length} bytes do not hold ${size} at ${at}`);
   };
 
   const read = (from: Uint8Array, base: number, little: boolean): Values<S> => {
-    const out: Record<string, unknown> = { ...blank };
+    const out: Record<string, unknown> = {};
     for (const { name, at, field } of plan) out[name] = field.read(from, base + at, little);
     return out as Values<S>;
   };

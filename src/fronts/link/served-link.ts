@@ -284,7 +284,7 @@ function fitting(answer: Answer): Answer {
 
 /** A call's frame, for longer than its bytes stay where they are. */
 const kept = ({ type, body, tail }: CallFrame): CallFrame =>
-  ({ type, body, tail: tail.length === 0 ? NOTHING : new Uint8Array(tail) }) as CallFrame;
+  ({ type, body, tail: tail.length === 0 ? NOTHING : Buffer.from(tail) }) as CallFrame;
 
 const NOTHING = new Uint8Array(0);
 const INDEX_BYTES = 4;

@@ -1,5 +1,6 @@
 import { ProtocolError } from "../../domain/errors.ts";
 import { ByteQueue } from "../byte-queue.ts";
+import { messageOf } from "../message.ts";
 import type { Struct } from "../struct.ts";
 import {
   Acknowledge,
@@ -238,10 +239,9 @@ export function encodeFrame<T extends Type>(
   const { layout, tail: most } = kinds[type] as Kind<Body<T>>;
   if (tail.length > most)
     throw new RangeError(`${tail.length} bytes do not go behind ${nameOfType(type)}`);
-  const out = new Uint8Array(Header.size + layout.size + tail.length);
+  const out = messageOf(Header.size + layout.size, tail);
   Header.encodeInto(out, 0, { size: layout.size + tail.length, type }, "big");
   layout.encodeInto(out, Header.size, body, "big");
-  out.set(tail, Header.size + layout.size);
   return out;
 }
 

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { unhex } from "../../../test/captures/load.ts";
+import { tohex, unhex } from "../../../test/captures/load.ts";
 import { chunked, cutAt, seeded } from "../../../test/captures/random.ts";
 import { ProtocolError } from "../../domain/errors.ts";
 import { Rv } from "../../domain/return-codes.ts";
@@ -49,7 +49,7 @@ const lab: ReaderState = {
 
 function queue(...chunks: readonly Uint8Array[]): ByteQueue {
   const filled = new ByteQueue();
-  for (const chunk of chunks) filled.push(chunk);
+  for (const chunk of chunks) filled.push(new Uint8Array(chunk));
   return filled;
 }
 
@@ -62,7 +62,8 @@ describe("a reply", () => {
     const speech: Speech = { ...little, order };
     const wire = unhex(hex);
     const payload = unhex("9000");
-    expect(encodeReply(Command.Transmit, transmit, speech, payload)).toEqual(wire);
+    const encoded = encodeReply(Command.Transmit, transmit, speech, payload);
+    expect(tohex(encoded)).toBe(tohex(wire));
     expect(takeReply(queue(wire), Command.Transmit, speech)).toEqual({ body: transmit, payload });
   });
 

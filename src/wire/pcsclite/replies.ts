@@ -1,5 +1,6 @@
 import { ProtocolError } from "../../domain/errors.ts";
 import type { ByteQueue } from "../byte-queue.ts";
+import { messageOf } from "../message.ts";
 import type { ByteOrder, Infer } from "../struct.ts";
 import { type Body, type Call, callOf, checkLength } from "./calls.ts";
 import { type Command, MAX_ATR, MAX_ATTRIBUTE, MAX_PAYLOAD, MAX_SLOTS } from "./constants.ts";
@@ -28,9 +29,8 @@ export function encodeReply<C extends Command>(
   payload: Uint8Array = NOTHING,
 ): Uint8Array {
   const layout = (callOf(command) as Call<Body<C>>).layout(dialect);
-  const out = new Uint8Array(layout.size + payload.length);
+  const out = messageOf(layout.size, payload);
   layout.encodeInto(out, 0, body, order);
-  out.set(payload, layout.size);
   return out;
 }
 

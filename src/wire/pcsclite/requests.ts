@@ -1,5 +1,6 @@
 import { ProtocolError } from "../../domain/errors.ts";
 import { ByteQueue } from "../byte-queue.ts";
+import { messageOf } from "../message.ts";
 import type { ByteOrder } from "../struct.ts";
 import { type Body, type Call, callOf, checkLength, type Request } from "./calls.ts";
 import { Command, MAX_ATTRIBUTE, MAX_PAYLOAD } from "./constants.ts";
@@ -95,9 +96,8 @@ export function encodeRequest<C extends Command>(
   payload: Uint8Array = NOTHING,
 ): Uint8Array {
   const layout = (callOf(command) as Call<Body<C>>).layout(dialect);
-  const out = new Uint8Array(Header.size + layout.size + payload.length);
+  const out = messageOf(Header.size + layout.size, payload);
   Header.encodeInto(out, 0, { size: layout.size, command }, order);
   layout.encodeInto(out, Header.size, body, order);
-  out.set(payload, Header.size + layout.size);
   return out;
 }
