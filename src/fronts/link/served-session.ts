@@ -51,7 +51,7 @@ export class ServedSession {
       case Type.Disconnect:
         return await this.#disconnect(frame);
       case Type.Transmit:
-        await this.#pay();
+        if (this.#owed > 0) await this.#pay();
         return await this.#transmit(frame);
       case Type.Control:
         await this.#pay();

@@ -16,10 +16,11 @@ export class Hold {
   commands = 0;
   readonly turn: Turn;
   readonly #since = performance.now();
-  readonly #idle: NodeJS.Timeout | undefined;
+  #idle: NodeJS.Timeout | undefined;
   readonly #total: NodeJS.Timeout | undefined;
+  /** When the last command was answered, or the transaction granted, as performance.now() counts. */
+  #restsSince = this.#since;
   #isBusy = false;
-  #isOver = false;
 
   constructor(
     turn: Turn,
@@ -28,13 +29,15 @@ export class Hold {
   ) {
     this.turn = turn;
     if (idleMs > 0) {
-      const idle = setTimeout(() => {
-        if (!this.#isBusy) late("idle");
-      }, idleMs);
-      this.#idle = idle;
+      // Not set anew with each command, but for what is left when it is over.
+      const look = (): void => {
+        const leftMs = this.#isBusy ? idleMs : this.#restsSince + idleMs - performance.now();
+        if (leftMs <= 0) late("idle");
+        else this.#idle = setTimeout(look, Math.ceil(leftMs)).unref();
+      };
+      this.#idle = setTimeout(look, idleMs).unref();
     }
     if (totalMs > 0) this.#total = setTimeout(() => late("total"), totalMs);
-    this.#idle?.unref();
     this.#total?.unref();
   }
 
@@ -47,14 +50,13 @@ export class Hold {
   /** It was answered. */
   ends(): void {
     this.#isBusy = false;
-    if (!this.#isOver) this.#idle?.refresh();
+    this.#restsSince = performance.now();
   }
 
   /** The transaction is over, and the next one's turn begins. */
   release(): Spent {
     const { commands } = this;
     const heldMs = performance.now() - this.#since;
-    this.#isOver = true;
     clearTimeout(this.#idle);
     clearTimeout(this.#total);
     this.turn.give();

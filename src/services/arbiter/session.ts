@@ -158,7 +158,7 @@ export class ArbitratedSession implements CardSession, Neighbour {
   }
 
   async #takeAway(hold: Hold): Promise<void> {
-    await this.#running;
+    await this.#running?.catch(() => {}); // its caller is told
     if (this.#hold !== hold || this.#isOver) return;
     try {
       await this.#grip.takeAway(hold.depth);
@@ -177,7 +177,7 @@ export class ArbitratedSession implements CardSession, Neighbour {
   async endTenure(fence: number): Promise<void> {
     if (!this.#fence.isOf(fence)) return;
     if (this.#hold) await this.take("lease");
-    else await this.#running; // what is under way was sent in time
+    else await this.#running?.catch(() => {}); // what is under way was sent in time
   }
 
   /** @throws {ReturnCodeError} why nothing of this handle's may reach the card. */
@@ -232,7 +232,7 @@ export class ArbitratedSession implements CardSession, Neighbour {
 
   /** A call under way on the card: a transaction is not taken away in the middle of it. */
   async #tracked<T>(running: Promise<T>): Promise<T> {
-    this.#running = running.catch(() => {});
+    this.#running = running;
     return await running;
   }
 

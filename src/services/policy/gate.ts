@@ -118,9 +118,12 @@ export class Gate {
    * Something that is judged while nobody else can send a command. Where others could, it becomes a transaction of its
    * own.
    */
-  async alone<T>(call: string, act: () => Promise<T>): Promise<T> {
-    if (this.#depth > 0) return await act();
-    if (this.hasCardAlone) return await this.state.follow(act());
+  alone<T>(call: string, act: () => Promise<T>): Promise<T> {
+    if (this.#depth > 0) return act();
+    return this.hasCardAlone ? this.state.follow(act()) : this.#inTransaction(call, act);
+  }
+
+  async #inTransaction<T>(call: string, act: () => Promise<T>): Promise<T> {
     try {
       await this.run((inner) => inner.begin({ signal: this.#life.signal }));
     } catch (error) {
