@@ -1,11 +1,10 @@
 import { explain, type Verdict } from "../services/policy/decide.ts";
 import { type Profile, profileFor } from "../services/policy/profiles.ts";
 import { Rehearsal } from "../services/policy/rehearsal.ts";
-import { NO_RULES, type Rules, rulesFor } from "../services/policy/rule.ts";
+import { type Rules, rulesFor } from "../services/policy/rule.ts";
 import type { Io } from "./io.ts";
 import { wrongUsage } from "./options.ts";
 import { printable } from "./report.ts";
-import { configError, loadSettings } from "./settings/load.ts";
 import { hexBytes } from "./settings/patterns.ts";
 import { table } from "./table.ts";
 
@@ -53,16 +52,6 @@ function bytesOf(text: string, what: string): Uint8Array {
     `${what} is not in hexadecimal: ${printable(text)}`,
     "Two digits for each byte, such as 00a4040005a000000308.",
   );
-}
-
-/** Those of the settings file as it is now. @throws {CardwireError} `E_CONFIG` when they have a mistake. */
-export async function rulesOfSettings(): Promise<Rules> {
-  const settings = await loadSettings([]);
-  if (settings === undefined) return NO_RULES;
-  const { file, rules, problems } = settings;
-  if (rules) return rules;
-  const ours = problems.filter(({ path: [top = "serve"] }) => top === "serve");
-  throw configError(file.path, ours, "Mend these; 'cardwire config check' looks again.");
 }
 
 const HEADER = 4;

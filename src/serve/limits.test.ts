@@ -47,7 +47,7 @@ async function start(limits: Partial<IdentityLimits>) {
     host: "cardhost",
     view: grantedReaders(arbiter),
     most: PATIENCE,
-    limits,
+    limits: () => limits,
     about: () => "cardwire",
     path: join(folder, "serve"),
   });

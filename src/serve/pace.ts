@@ -3,7 +3,7 @@
  * bucket). Each step has its place in time, in the order in which they are asked for. Has no clock of its own.
  */
 export class Pace {
-  readonly #stepMs: number;
+  #stepMs: number;
   readonly #burstMs: number;
   /** When the next step may be taken, ms; in the past while he was slower than he may. */
   #next = Number.NEGATIVE_INFINITY;
@@ -11,6 +11,11 @@ export class Pace {
   constructor(perSecond: number, { burstMs = 1_000 }: { readonly burstMs?: number } = {}) {
     this.#stepMs = 1_000 / perSecond;
     this.#burstMs = burstMs;
+  }
+
+  /** From the next step on. */
+  set perSecond(perSecond: number) {
+    this.#stepMs = 1_000 / perSecond;
   }
 
   /** Takes a step. @param now in ms, never less than before. @returns after how many ms it may be. */

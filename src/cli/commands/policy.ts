@@ -1,7 +1,9 @@
 import { Option } from "@commander-js/extra-typings";
 import { type Profile, profiles } from "../../services/policy/profiles.ts";
+import { NO_RULES } from "../../services/policy/rule.ts";
 import type { Io } from "../io.ts";
 import { subcommand } from "../options.ts";
+import type { SettingTables } from "../settings/keys.ts";
 
 const TEST_EXAMPLES = [
   "cardwire policy test --as alice 00a4040005a000000308 0087119a",
@@ -9,12 +11,12 @@ const TEST_EXAMPLES = [
   ["cardwire policy test --as bob --reader 'YubiKey 00 00' --json 00f7009a", "for scripts"],
 ] as const;
 
-export const policyCommand = (io: Io) =>
+export const policyCommand = (io: Io, tables: () => SettingTables) =>
   subcommand("policy", "Rules about who may do what with a card", TEST_EXAMPLES).addCommand(
-    testCommand(io),
+    testCommand(io, tables),
   );
 
-const testCommand = (io: Io) =>
+const testCommand = (io: Io, tables: () => SettingTables) =>
   subcommand(
     "test",
     "Tell whether commands would be let through to a card, one after the other, and why",
@@ -32,6 +34,8 @@ const testCommand = (io: Io) =>
     .option("--serial <number>", "the card's serial number (default: unknown)")
     .option("--json", "one JSON object a command, for scripts")
     .action(async (apdus, flags) => {
-      const { rulesOfSettings, testPolicy } = await import("../policy-test.ts");
-      await testPolicy(apdus, flags, { io, rules: rulesOfSettings });
+      const { testPolicy } = await import("../policy-test.ts");
+      const { loadServeSettings } = await import("../settings/load.ts");
+      const rules = async () => (await loadServeSettings(tables()))?.rules ?? NO_RULES;
+      await testPolicy(apdus, flags, { io, rules });
     });

@@ -21,12 +21,14 @@ export class Hold {
   #isBusy = false;
   #isOver = false;
 
+  /** @param limits of each identity; those that hold now count for this transaction. */
   constructor(
     turn: Turn,
-    { idleMs, totalMs }: ArbiterLimits,
+    limits: (identity: string) => ArbiterLimits,
     late: (why: "idle" | "total") => void,
   ) {
     this.turn = turn;
+    const { idleMs, totalMs } = limits(turn.identity);
     if (idleMs > 0) {
       const idle = setTimeout(() => {
         if (!this.#isBusy) late("idle");

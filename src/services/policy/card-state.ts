@@ -10,7 +10,7 @@ export class CardState {
   readonly guard: PinGuard;
   /** Undefined until the reader was asked. They are the driver's, and stay. */
   features: FeatureCodes | undefined;
-  readonly #seesForeign: boolean;
+  readonly #seesForeign: (reader: string) => boolean;
   readonly #sessions = new Set<object>();
   readonly #underWay = new Set<Promise<unknown>>();
   #arriving = 0;
@@ -20,7 +20,10 @@ export class CardState {
   #isForeign = false;
   #version = 0;
 
-  constructor(reader: string, options: { keepTries: number; seesForeign: boolean }) {
+  constructor(
+    reader: string,
+    options: { keepTries: number; seesForeign: (reader: string) => boolean },
+  ) {
     this.reader = reader;
     this.guard = new PinGuard(options.keepTries);
     this.#seesForeign = options.seesForeign;
@@ -68,7 +71,7 @@ export class CardState {
     this.#shown = now;
     if (before && !isSameCard(before, now)) this.#change();
     const handles = this.#sessions.size + this.#arriving;
-    this.#isForeign = this.#seesForeign && (now?.sharing ?? 0) > handles;
+    this.#isForeign = (now?.sharing ?? 0) > handles && this.#seesForeign(this.reader);
   }
 
   #change(): void {
