@@ -68,7 +68,7 @@ export function program(
     statusCommand(io),
     readersCommand({ io, exit: options.setExit, withReaders: options.withReaders }),
     demoCommand(io, options.setExit),
-    doctorCommand(io, options.setExit),
+    doctorCommand(io, options.setExit, options.version),
     serviceCommand({
       io,
       exit: options.setExit,
