@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ReturnCodeError } from "../domain/errors.ts";
 import { Rv } from "../domain/return-codes.ts";
 import { emit } from "../observe/events.ts";
+import { Arrivals, ARRIVALS_PER_SECOND } from "./arrivals.ts";
 import { Bursts } from "./bursts.ts";
 import { DEFAULT_IDENTITY_LIMITS, type IdentityLimits } from "./identity-limits.ts";
 import { Pace } from "./pace.ts";
@@ -143,6 +144,7 @@ export class Allotment {
 export class Allotments {
   readonly #limits: (identity: string) => Partial<IdentityLimits>;
   readonly #bursts = new Bursts();
+  readonly #arrivals = new Arrivals();
   readonly #of = new Map<string, Allotment>();
 
   /** @param limits asked each time; {@link DEFAULT_IDENTITY_LIMITS} for what it does not say. */
@@ -169,10 +171,24 @@ export class Allotments {
     return { ...DEFAULT_IDENTITY_LIMITS, ...this.#limits(identity) };
   }
 
+  /**
+   * Somebody came who is let in, for a link, a new line for one, or a certificate.
+   *
+   * @returns whether he may just now: all his links at once may break twice.
+   */
+  mayCome(identity: string): boolean {
+    if (this.#arrivals.may(identity, 2 * this.limitsOf(identity).links)) return true;
+    this.#tell(identity, "arrivals a second", ARRIVALS_PER_SECOND);
+    return false;
+  }
+
   /** Somebody wanted a link more than he may have. */
   refusedLink(identity: string): void {
-    const most = this.limitsOf(identity).links;
-    if (this.#bursts.begins(`links ${identity}`))
-      emit("cardwire:limit", () => ({ identity, what: "links", most }));
+    this.#tell(identity, "links", this.limitsOf(identity).links);
+  }
+
+  #tell(identity: string, what: string, most: number): void {
+    if (this.#bursts.begins(`${what} ${identity}`))
+      emit("cardwire:limit", () => ({ identity, what, most }));
   }
 }

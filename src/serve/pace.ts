@@ -25,6 +25,13 @@ export class Pace {
     return Math.max(0, at - now);
   }
 
+  /** Takes a step if it may be now. @returns whether it did. */
+  tryStep(now: number): boolean {
+    if (this.#next > now) return false;
+    this.step(now);
+    return true;
+  }
+
   /** Whether nothing of what was done before slows him down now. */
   isRested(now: number): boolean {
     return this.#next <= now - this.#burstMs;

@@ -2,7 +2,7 @@ import { setMaxListeners } from "node:events";
 import type { Socket } from "node:net";
 import type { OrganisationCertificates } from "../carriers/tls/certificate-files.ts";
 import { readCertificate } from "../carriers/tls/certificates.ts";
-import { listenTls, type ServerSecrets } from "../carriers/tls/listen.ts";
+import { listenTls, type ServerSecrets, type TlsListener } from "../carriers/tls/listen.ts";
 import { Protocol } from "../carriers/tls/protocols.ts";
 import type { CardService } from "../domain/card-service.ts";
 import { CardwireError } from "../domain/errors.ts";
@@ -125,16 +125,26 @@ export async function openServe(options: ServeOptions): Promise<Serve> {
     const { lifetimeMs } = options;
     const enrolment = new Enrolment({ files, register, lifetimeMs });
     const { signal } = life;
-    const door = new Door({ hall, enrolment, guests, register: () => register.value, signal });
-    const listener = opened.hold(
+    const door = new Door({
+      hall,
+      enrolment,
+      guests,
+      register: () => register.value,
+      mayCome: (identity) => allotments.mayCome(identity),
+      slow: (address) => listener.slow(address),
+      signal,
+    });
+    const listener: TlsListener = opened.hold(
       await listenTls({
         port,
         addresses,
         secrets: secrets(),
         protocols: Object.values(Protocol),
         arrived: (arrival) => door.arrived(arrival),
-        refused: (address, reason) =>
-          emit("cardwire:visitor", () => ({ what: "refused", address, reason })),
+        refused: (address, reason, cost) => {
+          if (cost !== "nothing") door.failed(address);
+          emit("cardwire:visitor", () => ({ what: "refused", address, reason }));
+        },
       }),
     );
     const local = options.local && (await openHere(options.local, door, locals));
