@@ -13,6 +13,7 @@ import { controlAt } from "../../serve/control.ts";
 import type { Invited } from "../../serve/invite.ts";
 import { rememberPlace } from "../../serve/place.ts";
 import { type Organisation, openServe, type Serve } from "../../serve/server.ts";
+import { aloneWith } from "../../serve/sole.ts";
 import { openStore } from "../../serve/store.ts";
 import type { PcscdOptions } from "../../services/pcscd/daemon.ts";
 import type { Io } from "../io.ts";
@@ -63,6 +64,7 @@ export async function runServe(
     ...(await readCertificates(options.organisation.files, Purpose.Server)),
   };
   const store = await openStore(); // before anything is opened that may take long
+  await using _alone = await aloneWith(store);
   const runtime = await runtimeDirectory();
   const scratch = await makeScratchDirectory(runtime, "serve");
   try {
