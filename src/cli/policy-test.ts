@@ -22,14 +22,14 @@ export interface PolicyTest {
  *
  * @throws {CardwireError} `E_USAGE` for what is not hexadecimal.
  */
-export async function testPolicy(
+export function testPolicy(
   commands: readonly string[],
   { as: identity, profile, reader: name = "", atr: atrText, serial, json }: PolicyTest,
-  { io, rules: all }: { readonly io: Io; readonly rules: () => Promise<Rules> },
-): Promise<void> {
+  { io, rules: all }: { readonly io: Io; readonly rules: Rules },
+): void {
   const apdus = commands.map((text) => bytesOf(text, "a command"));
   const atr = atrText === undefined ? undefined : bytesOf(atrText, "an answer to reset");
-  const rules = rulesFor(await all(), identity, {
+  const rules = rulesFor(all, identity, {
     reader: { name, ...(atr && { atr }) },
     serial,
   });

@@ -5,7 +5,7 @@ import { subcommand } from "../options.ts";
 import { printable } from "../report.ts";
 import type { SettingTables } from "../settings/keys.ts";
 import { configError, type LoadedSettings, loadSettings } from "../settings/load.ts";
-import type { ServeSettings } from "../settings/serve.ts";
+import type { ServeSettings } from "../settings/serve-settings.ts";
 import { table } from "../table.ts";
 
 export const configCommand = (io: Io, tables: () => SettingTables) =>

@@ -8,7 +8,7 @@ export const doctorCommand = (io: Io, exit: Exit, version: string) =>
   subcommand("doctor", "Find out what is in the way, and say what mends it", [
     "cardwire doctor",
     "cardwire doctor alice@cardhost",
-    ["cardwire doctor cardwire://cardhost", "a card host that was joined"],
+    "cardwire doctor cardwire://cardhost",
     "cardwire doctor --program /usr/bin/i3lock --root /var/lib/machines/work",
   ])
     .argument(

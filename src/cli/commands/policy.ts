@@ -1,9 +1,9 @@
 import { Option } from "@commander-js/extra-typings";
 import { type Profile, profiles } from "../../services/policy/profiles.ts";
-import { NO_RULES } from "../../services/policy/rule.ts";
 import type { Io } from "../io.ts";
 import { subcommand } from "../options.ts";
 import type { SettingTables } from "../settings/keys.ts";
+import { NO_SERVE_SETTINGS } from "../settings/serve-settings.ts";
 
 const TEST_EXAMPLES = [
   "cardwire policy test --as alice 00a4040005a000000308 0087119a",
@@ -25,9 +25,10 @@ const testCommand = (io: Io, tables: () => SettingTables) =>
     .argument("<apdu...>", "command APDUs in hexadecimal; each is taken to be answered 9000")
     .requiredOption("--as <identity>", "who sends them")
     .addOption(
-      new Option("--profile <profile>", "what the identity may do where no rule says otherwise")
-        .choices(Object.keys(profiles) as Profile[])
-        .default("use" as const),
+      new Option(
+        "--profile <profile>",
+        "what the identity may do where no rule says otherwise (default: what it was invited to)",
+      ).choices(Object.keys(profiles) as Profile[]),
     )
     .option("--reader <name>", "the reader's name (default: none, which rules mean only with '*')")
     .option("--atr <hex>", "the card's answer to reset (default: unknown)")
@@ -36,6 +37,15 @@ const testCommand = (io: Io, tables: () => SettingTables) =>
     .action(async (apdus, flags) => {
       const { testPolicy } = await import("../policy-test.ts");
       const { loadServeSettings } = await import("../settings/load.ts");
-      const rules = async () => (await loadServeSettings(tables()))?.rules ?? NO_RULES;
-      await testPolicy(apdus, flags, { io, rules });
+      const { existingStore } = await import("../../serve/store.ts");
+      const { grantFor } = await import("../policy-grant.ts");
+      const settings = (await loadServeSettings(tables())) ?? NO_SERVE_SETTINGS;
+      let { profile } = flags;
+      if (profile === undefined) {
+        const register = await (await existingStore()).read();
+        const found = grantFor(register, flags, settings.options);
+        for (const remark of found.remarks) io.err(remark);
+        ({ profile } = found);
+      }
+      testPolicy(apdus, { ...flags, profile }, { io, rules: settings.rules });
     });

@@ -2,7 +2,7 @@ import { stat } from "node:fs/promises";
 import { configPath } from "../../host/config-file.ts";
 import { emit } from "../../observe/events.ts";
 import type { LiveSettings } from "../settings/own.ts";
-import type { ServeSettings } from "../settings/serve.ts";
+import type { ServeSettings } from "../settings/serve-settings.ts";
 
 /** How often the settings file is looked at, ms. */
 const LOOK_MS = 1_000;

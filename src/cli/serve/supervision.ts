@@ -11,7 +11,7 @@ import type { ServeOptions, View } from "../../serve/server.ts";
 import { Arbiter } from "../../services/arbiter/arbiter.ts";
 import { Policy } from "../../services/policy/policy.ts";
 import type { LiveSettings } from "../settings/own.ts";
-import type { ServeSettings } from "../settings/serve.ts";
+import type { ServeSettings } from "../settings/serve-settings.ts";
 import { followSettings } from "./follow-settings.ts";
 import { type AuditOptions, openAudit } from "./open-audit.ts";
 import { type TermFlags, Terms } from "./terms.ts";

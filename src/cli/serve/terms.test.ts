@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { NO_SERVE_SETTINGS, type ServeSettings } from "../settings/serve.ts";
+import { NO_SERVE_SETTINGS, type ServeSettings } from "../settings/serve-settings.ts";
 import { Terms } from "./terms.ts";
 
 const settings = (some: Partial<ServeSettings>): ServeSettings => ({

@@ -2,7 +2,7 @@ import type { IdentityLimits } from "../../serve/identity-limits.ts";
 import type { HandOverPolicy } from "../../services/arbiter/hand-over.ts";
 import type { ArbiterLimits } from "../../services/arbiter/limits.ts";
 import { isMeant, matchesName } from "../../services/policy/rule.ts";
-import type { ServeSettings } from "../settings/serve.ts";
+import type { ServeSettings } from "../settings/serve-settings.ts";
 import { identityLimits, type LimitFlags, turnLimits } from "./limit-options.ts";
 
 /** Options that may change while serve runs. */

@@ -2,7 +2,7 @@ import { CardwireError } from "../../domain/errors.ts";
 import { type ConfigFile, configPath, readConfigFile } from "../../host/config-file.ts";
 import type { SettingTables } from "./keys.ts";
 import type { Problem, Settings } from "./parse.ts";
-import type { ServeSettings } from "./serve.ts";
+import type { ServeSettings } from "./serve-settings.ts";
 
 /** The settings file as it is now. */
 export interface LoadedSettings extends Settings {

@@ -3,7 +3,7 @@ import type { Io } from "../io.ts";
 import type { SettingTables } from "./keys.ts";
 import { loadServeSettings } from "./load.ts";
 import { setOptions } from "./named.ts";
-import { isLimit, isReaders, NO_SERVE_SETTINGS, type ServeSettings } from "./serve.ts";
+import { isLimit, isReaders, NO_SERVE_SETTINGS, type ServeSettings } from "./serve-settings.ts";
 
 /**
  * Gives `cardwire serve` what `[serve]` says, just before it is carried out: each option that was given neither on the

@@ -6,7 +6,8 @@ import { mostSimilar } from "../similar.ts";
 import type { SettingTable, SettingTables } from "./keys.ts";
 import { type KeyPath, type Position, positionsIn } from "./positions.ts";
 import { type Complaint, complaintOf, tableSchema } from "./schema.ts";
-import { readServe, type ServeSettings } from "./serve.ts";
+import { readServe } from "./serve.ts";
+import type { ServeSettings } from "./serve-settings.ts";
 
 /** What a NAME stands for. */
 export interface Named {
