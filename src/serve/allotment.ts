@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ReturnCodeError } from "../domain/errors.ts";
 import { Rv } from "../domain/return-codes.ts";
 import { emit } from "../observe/events.ts";
-import { Arrivals, ARRIVALS_PER_SECOND } from "./arrivals.ts";
+import { Arrivals, ARRIVALS_AT_ONCE, ARRIVALS_PER_SECOND } from "./arrivals.ts";
 import { Bursts } from "./bursts.ts";
 import { DEFAULT_IDENTITY_LIMITS, type IdentityLimits } from "./identity-limits.ts";
 import { Pace } from "./pace.ts";
@@ -177,7 +177,8 @@ export class Allotments {
    * @returns whether he may just now: all his links at once may break twice.
    */
   mayCome(identity: string): boolean {
-    if (this.#arrivals.may(identity, 2 * this.limitsOf(identity).links)) return true;
+    const atOnce = Math.max(2 * this.limitsOf(identity).links, ARRIVALS_AT_ONCE);
+    if (this.#arrivals.may(identity, atOnce)) return true;
     this.#tell(identity, "arrivals a second", ARRIVALS_PER_SECOND);
     return false;
   }

@@ -2,6 +2,8 @@ import { Pace } from "./pace.ts";
 
 /** How often somebody may come in the long run, a second: a program that loops is slower than that by itself. */
 export const ARRIVALS_PER_SECOND = 10;
+/** How often at least at once, after a rest: several programs may begin together. */
+export const ARRIVALS_AT_ONCE = 32;
 /** So many are remembered. */
 const MAX_KNOWN = 4_096;
 

@@ -9,7 +9,7 @@ import { GREETING, REFUSAL } from "../link/greeting.ts";
 import type { Hall } from "../link/hall.ts";
 import { emit, type Events } from "../observe/events.ts";
 import { encodeFrame, Reason, Type } from "../wire/link/frames.ts";
-import { Arrivals } from "./arrivals.ts";
+import { Arrivals, ARRIVALS_AT_ONCE } from "./arrivals.ts";
 import type { Enrolment } from "./enrolment.ts";
 import type { Guests } from "./guests.ts";
 import type { Register } from "./records.ts";
@@ -17,9 +17,6 @@ import type { Visitor } from "./visitor.ts";
 
 /** How long the last words to somebody who has to go may take, ms. */
 const LAST_WORDS_MS = 400;
-
-/** How often those of one network may not be let in, at once after a rest. */
-const FAILURES_AT_ONCE = 32;
 
 export interface DoorOptions {
   readonly hall: Hall;
@@ -167,7 +164,7 @@ export class Door {
 
   /** Somebody came to nothing, with a handshake: once or twice by mistake, but not all the time. */
   failed(address: string): void {
-    if (!this.#failures.may(networkOf(address), FAILURES_AT_ONCE)) this.#options.slow(address);
+    if (!this.#failures.may(networkOf(address), ARRIVALS_AT_ONCE)) this.#options.slow(address);
   }
 
   /** He is told why, in the words of a link where he wants one; his time is as limited as before. */
