@@ -17,7 +17,8 @@ export class CardState {
   #list: readonly Reader[] | undefined;
   #shown: Reader | undefined;
   #serial: string | undefined;
-  #isForeign = false;
+  /** Whether the service shows more handles than are ours. */
+  #hasOthers = false;
   #version = 0;
 
   constructor(
@@ -45,7 +46,7 @@ export class CardState {
 
   /** Whether somebody uses the card who does not come through here. */
   get isForeign(): boolean {
-    return this.#isForeign;
+    return this.#hasOthers && this.#seesForeign(this.reader);
   }
 
   get isIdle(): boolean {
@@ -71,7 +72,7 @@ export class CardState {
     this.#shown = now;
     if (before && !isSameCard(before, now)) this.#change();
     const handles = this.#sessions.size + this.#arriving;
-    this.#isForeign = (now?.sharing ?? 0) > handles && this.#seesForeign(this.reader);
+    this.#hasOthers = (now?.sharing ?? 0) > handles;
   }
 
   #change(): void {

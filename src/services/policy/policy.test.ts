@@ -286,10 +286,14 @@ describe("sessions on one reader", () => {
     expect(await say(one, put)).toBe("9000");
     await one.end(0);
     expect(await say(one, put)).toBe("6985");
-    const told = new Policy({ rules: allowed, foreignUse: () => "told" });
+    let foreignUse: "seen" | "told" = "told";
+    const told = new Policy({ rules: allowed, foreignUse: () => foreignUse });
     const trusting = await open(told.view(inner, grant()));
     await say(trusting, PIV);
     expect(await say(trusting, put)).toBe("9000");
+    foreignUse = "seen"; // from the next command on, although nothing else has changed
+    await say(trusting, PIV);
+    expect(await say(trusting, put)).toBe("6985");
   });
 
   test("a command is judged when the card is the session's own", async () => {
