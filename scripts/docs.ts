@@ -10,6 +10,7 @@ import { NOTE, page, table } from "./markdown.ts";
 import { commandLine, environment, everyCommand, exitCodes } from "./reference.ts";
 import {
   kindText,
+  serveRules,
   settingsExample,
   settingsIntroduction,
   settingsRules,
@@ -114,7 +115,8 @@ export function errorsPage(): string {
 }
 
 export function settingsDocument(): string {
-  const tables = tablesOf(commandLine()).flatMap((one) => [
+  const tables = tablesOf(commandLine());
+  const named = tables.named.flatMap((one) => [
     `## [${one.name}.NAME]`,
     table(
       ["setting", "value", "meaning"],
@@ -130,7 +132,13 @@ export function settingsDocument(): string {
     ...settingsIntroduction,
     ["```toml", ...settingsExample, "```"].join("\n"),
     "Keys are the names of the command's options, so each is explained in [cli.md](cli.md) too. Options about one call (`--json`, `-v`) belong to the command line only.",
-    ...tables,
+    ...named,
+    "## [serve]",
+    ...serveRules,
+    table(
+      ["setting", "value", "meaning"],
+      tables.serve.map((key) => [`\`${key.name}\``, kindText(key), key.description]),
+    ),
     "## Names",
     ...settingsRules,
   );

@@ -13,8 +13,8 @@ export function doctorPage(): string {
   return page(
     "# What is in the way",
     NOTE,
-    "`cardwire doctor cardhost` looks at the way to a card host, at what is there, and at this computer; `cardwire doctor` alone at this computer, as card host and client host in one. It says what it found, a line each, and below whatever is wrong the commands or configuration lines that mend it.",
-    "    $ cardwire doctor cardhost\n    $ cardwire doctor\n    $ cardwire doctor unix:/run/pcscd/pcscd.comm\n    $ cardwire doctor cardhost --json",
+    "`cardwire doctor cardhost` looks at the way to a card host, at what is there, and at this computer; the card host is reached by ssh, or as it was joined ([serve.md](serve.md)). `cardwire doctor` alone at this computer, as card host and client host in one. It says what it found, a line each, and below whatever is wrong the commands or configuration lines that mend it.",
+    "    $ cardwire doctor cardhost\n    $ cardwire doctor cardwire://cardhost\n    $ cardwire doctor\n    $ cardwire doctor unix:/run/pcscd/pcscd.comm\n    $ cardwire doctor cardhost --json",
     table(
       ["level", "mark", "meaning"],
       [
@@ -26,6 +26,7 @@ export function doctorPage(): string {
     ),
     [
       "- It uses your own ssh, one connection, and the same options as `attach` (`--ssh`, `CARDWIRE_SSH`). It takes a few seconds, and ends by itself whatever stands still.",
+      "- A card host that was joined is connected to at each of its addresses, and one link is opened, as its record shows. It cannot be looked into from here: `cardwire doctor` over there, as the user of serve, tells the rest.",
       "- It changes nothing. What sshd allows is tried, not read: a forward to pcscd's socket, and one from a socket over there, in a private directory that is removed at the end. A pcscd that systemd starts when it is needed is started by being asked.",
       "- `# on cardhost:` before a remedy: to be done over there.",
       "- `--program PATH` tells whether a program follows `PCSCLITE_CSOCK_NAME`: those that run with other rights than yours do not. `--root PATH` looks for libpcsclite in another system's root too, such as a container's or a Flatpak runtime's.",

@@ -3,10 +3,12 @@ import { join } from "node:path";
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import { exampleLines, examplesOf, groupHeading, lineages } from "../src/cli/help.ts";
 import { ExitCode } from "../src/cli/io.ts";
+import type { SettingKey } from "../src/cli/settings/keys.ts";
 import { commandLine, environment, exitCodes } from "./reference.ts";
 import * as roff from "./roff.ts";
 import {
   kindText,
+  serveRules,
   settingsExample,
   settingsIntroduction,
   settingsRules,
@@ -111,14 +113,16 @@ function commandPage(command: CommandUnknownOpts, { top, version, date }: Contex
   ]);
 }
 
+const settingTerm = (key: SettingKey) =>
+  [`${roff.bold(key.name)} = ${kindText(key)}`, sentence(key.description)] as const;
+
 function settingsPage({ top, version, date }: Context): string {
-  const tables = tablesOf(top).flatMap((table) => [
+  const tables = tablesOf(top);
+  const named = tables.named.flatMap((table) => [
     `.SS [${table.name}.NAME]`,
     roff.terms([
       [roff.bold(table.target.name), roff.prose(targetText(table))],
-      ...table.keys.map(
-        (key) => [`${roff.bold(key.name)} = ${kindText(key)}`, sentence(key.description)] as const,
-      ),
+      ...table.keys.map(settingTerm),
     ]),
   ]);
   return roff.manPage({ name: "cardwire-config", section: 5, version, date }, [
@@ -129,7 +133,10 @@ function settingsPage({ top, version, date }: Context): string {
       roff.prose(
         "Keys are the names of the command's options. Those that are not listed belong to the command line only.",
       ),
-      ...tables,
+      ...named,
+      ".SS [serve]",
+      roff.paragraphs(serveRules),
+      roff.terms(tables.serve.map(settingTerm)),
     ),
     roff.section("Names", roff.paragraphs(settingsRules)),
     environmentSection((name) => /SSH|CONFIG/.test(name)),

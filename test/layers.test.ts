@@ -19,7 +19,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   // Both ends of `serve`: the card host, and a client host that joined it.
   serve: ["audit", "carriers", "domain", "fronts", "host", "link", "observe", "services", "wire"],
   joined: ["carriers", "domain", "host", "observe", "services", "wire"],
-  doctor: ["carriers", "domain", "host", "observe", "services", "wire"],
+  // It looks at all ends of `attach` and `serve`.
+  doctor: ["carriers", "domain", "host", "joined", "observe", "serve", "services", "wire"],
   cli: [
     "agent",
     "audit",

@@ -23,7 +23,7 @@ async function run(commands: readonly string[], more: object = {}): Promise<read
   const print = (text: string) => void lines.push(...text.split("\n"));
   const io = { out: print, err: print, env: {} };
   const options = { as: "alice", profile: "use", reader: "Yubico 00 00", ...more } as const;
-  await testPolicy(commands, options, { io, rules: async () => rules });
+  testPolicy(commands, options, { io, rules });
   return lines;
 }
 

@@ -1,11 +1,10 @@
 import { explain, type Verdict } from "../services/policy/decide.ts";
 import { type Profile, profileFor } from "../services/policy/profiles.ts";
 import { Rehearsal } from "../services/policy/rehearsal.ts";
-import { NO_RULES, type Rules, rulesFor } from "../services/policy/rule.ts";
+import { type Rules, rulesFor } from "../services/policy/rule.ts";
 import type { Io } from "./io.ts";
 import { wrongUsage } from "./options.ts";
 import { printable } from "./report.ts";
-import { configError, loadSettings } from "./settings/load.ts";
 import { hexBytes } from "./settings/patterns.ts";
 import { table } from "./table.ts";
 
@@ -23,14 +22,14 @@ export interface PolicyTest {
  *
  * @throws {CardwireError} `E_USAGE` for what is not hexadecimal.
  */
-export async function testPolicy(
+export function testPolicy(
   commands: readonly string[],
   { as: identity, profile, reader: name = "", atr: atrText, serial, json }: PolicyTest,
-  { io, rules: all }: { readonly io: Io; readonly rules: () => Promise<Rules> },
-): Promise<void> {
+  { io, rules: all }: { readonly io: Io; readonly rules: Rules },
+): void {
   const apdus = commands.map((text) => bytesOf(text, "a command"));
   const atr = atrText === undefined ? undefined : bytesOf(atrText, "an answer to reset");
-  const rules = rulesFor(await all(), identity, {
+  const rules = rulesFor(all, identity, {
     reader: { name, ...(atr && { atr }) },
     serial,
   });
@@ -53,16 +52,6 @@ function bytesOf(text: string, what: string): Uint8Array {
     `${what} is not in hexadecimal: ${printable(text)}`,
     "Two digits for each byte, such as 00a4040005a000000308.",
   );
-}
-
-/** Those of the settings file as it is now. @throws {CardwireError} `E_CONFIG` when they have a mistake. */
-export async function rulesOfSettings(): Promise<Rules> {
-  const settings = await loadSettings([]);
-  if (settings === undefined) return NO_RULES;
-  const { file, rules, problems } = settings;
-  if (rules) return rules;
-  const ours = problems.filter(({ path: [top = "serve"] }) => top === "serve");
-  throw configError(file.path, ours, "Mend these; 'cardwire config check' looks again.");
 }
 
 const HEADER = 4;

@@ -7,14 +7,14 @@ import { configCommand } from "./commands/config.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { envCommand } from "./commands/env.ts";
-import { policyCommand } from "./commands/policy.ts";
-import { type ReadersDeps, readersCommand } from "./commands/readers.ts";
 import { identitiesCommand } from "./commands/identities.ts";
 import { inviteCommand } from "./commands/invite.ts";
 import { joinCommand } from "./commands/join.ts";
 import { kickCommand } from "./commands/kick.ts";
 import { leaseCommand } from "./commands/lease.ts";
 import { leaveCommand } from "./commands/leave.ts";
+import { policyCommand } from "./commands/policy.ts";
+import { type ReadersDeps, readersCommand } from "./commands/readers.ts";
 import { revokeCommand } from "./commands/revoke.ts";
 import { runCommand } from "./commands/run.ts";
 import { serveCommand } from "./commands/serve.ts";
@@ -27,6 +27,7 @@ import type { Exit, Io } from "./io.ts";
 import { applyJoined } from "./settings/joined.ts";
 import { settingTables } from "./settings/keys.ts";
 import { applyNamed } from "./settings/named.ts";
+import { applyServe } from "./settings/own.ts";
 
 const description = "Smart card readers of another computer, for every PC/SC program here";
 
@@ -55,7 +56,7 @@ export function program(
     runCommand(io, options.rest, options.setExit),
     leaseCommand(io, options.rest, options.setExit),
     shareCommand(io, options.setExit),
-    serveCommand(io, options.setExit),
+    serveCommand(io, options.setExit, tables),
     inviteCommand(io),
     joinCommand(io, options.setExit),
     leaveCommand(io),
@@ -67,14 +68,14 @@ export function program(
     statusCommand(io),
     readersCommand({ io, exit: options.setExit, withReaders: options.withReaders }),
     demoCommand(io, options.setExit),
-    doctorCommand(io, options.setExit),
+    doctorCommand(io, options.setExit, options.version),
     serviceCommand({
       io,
       exit: options.setExit,
       rest: options.rest,
       parser: () => program(io, options),
     }),
-    policyCommand(io),
+    policyCommand(io, tables),
     uninstallCommand(io),
     agentCommand(options.version),
     configCommand(io, tables),
@@ -84,6 +85,7 @@ export function program(
     .version(options.version)
     .hook("preAction", async (_top, command) => {
       await applyNamed(command, { io, tables });
+      await applyServe(command, { io, tables });
       await applyJoined(command);
     });
   addInGroups(top, commands);

@@ -2,6 +2,8 @@
 export const groups = {
   ssh: "ssh to the card host",
   sshd: "sshd on the card host",
+  joined: "the card host, as it was joined",
+  serve: "serve on this computer",
   pcscd: "pcscd",
   readers: "readers and cards",
   line: "the line",

@@ -4,21 +4,26 @@ import { setTimeout as delay } from "node:timers/promises";
 import { unixCarrier } from "../carriers/unix.ts";
 import { shellWord } from "../domain/shell-word.ts";
 import { makeOwnedDirectory, sweepOwnedDirectories } from "../host/owned-directory.ts";
+import type { CardwirePlace } from "../joined/open.ts";
 import { groups } from "./check.ts";
 import { type CheckName, checks } from "./checks.ts";
 import { type Finding, finding, type Place } from "./finding.ts";
 import { lookAtDaemon } from "./gather/daemon.ts";
 import { lookAtPrograms, lookAtSession } from "./gather/environment.ts";
 import { lookAtFarHost } from "./gather/far-host.ts";
+import { lookAtJoined } from "./gather/joined-host.ts";
 import { lookAtLibraries, lookAtRoot } from "./gather/libraries.ts";
 import { lookAtNearHost } from "./gather/near-host.ts";
 import { lookAtNode } from "./gather/node.ts";
+import { lookAtOwnServe } from "./gather/own-serve.ts";
 import { lookAtService, lookAtSocket } from "./gather/socket-place.ts";
 import { lookAtSockets } from "./gather/sockets.ts";
 import { judgeEnvironment, type Source } from "./judge/environment.ts";
+import { judgeJoined } from "./judge/joined-host.ts";
 import { judgeLibraries, type LibrariesCase } from "./judge/libraries.ts";
 import { judgeLine } from "./judge/line.ts";
 import { judgeNode } from "./judge/node.ts";
+import { judgeOwnServe } from "./judge/own-serve.ts";
 import { type DaemonFacts, judgePcscd, type PcscdCase } from "./judge/pcscd.ts";
 import { judgeReaders, judgeSameReaders } from "./judge/readers.ts";
 import { judgeSockets, type SocketFacts } from "./judge/sockets.ts";
@@ -26,7 +31,7 @@ import { judgeSsh } from "./judge/ssh.ts";
 import { judgeSshd } from "./judge/sshd.ts";
 
 export interface ExamineOptions {
-  /** The computer with the readers: another one, or this one. */
+  /** The computer with the readers: another one, by ssh or as it was joined, or this one. */
   readonly cardHost:
     | {
         readonly kind: "ssh";
@@ -40,7 +45,10 @@ export interface ExamineOptions {
         readonly socket: string;
         /** Whether a person asked for this socket. */
         readonly asked: boolean;
-      };
+      }
+    | ({ readonly kind: "cardwire" } & CardwirePlace);
+  /** Of cardwire here, such as `0.2.0`. */
+  readonly release: string;
   /** Where pcscd's socket is on every Linux. */
   readonly standardSocket: string;
   /** PCSCLITE_CSOCK_NAME. */
@@ -71,6 +79,7 @@ export async function examine(options: ExamineOptions): Promise<readonly Finding
   const asking = options.cardHost.kind === "ssh" && options.cardHost.canAsk;
   const parts = await Promise.all([
     part("the card host", cardHost(options, sockets), asking ? ASKING_MS : PART_MS),
+    part("serve", ownServe(options)),
     part("sockets", sockets.then(judgeSockets)),
     part("the environment", environment(options, sockets, libraries)),
     part("libraries", libraries.then(judgeLibraries)),
@@ -108,6 +117,7 @@ async function cardHost(
 ): Promise<readonly Finding[]> {
   const { cardHost: target, signal } = options;
   if (target.kind === "unix") return await nearHost(target, options, sockets);
+  if (target.kind === "cardwire") return judgeJoined(await lookAtJoined(target, options));
   const { destination } = target;
   await sweepOwnedDirectories(tmpdir(), PREFIX);
   const directory = await makeOwnedDirectory(tmpdir(), PREFIX);
@@ -220,6 +230,12 @@ function sourcesOf({ attachments, shared }: SocketFacts): readonly Source[] {
       })),
   ];
 }
+
+/** A card host that was joined is another computer: what runs here says nothing of it. */
+const ownServe = async (options: ExamineOptions): Promise<readonly Finding[]> =>
+  options.cardHost.kind === "unix" && !options.cardHost.asked
+    ? judgeOwnServe(await lookAtOwnServe(options.runtime, options))
+    : [];
 
 const libraryRoot = async (root: string, signal: AbortSignal): Promise<readonly Finding[]> =>
   judgeLibraries(await lookAtRoot(root, { signal }));

@@ -58,6 +58,7 @@ export const errorCodes = {
   E_SHELL: "The shell that `env` was asked for cannot write the socket's path.",
   E_SOCKET_DENIED:
     "You have no right to connect to pcscd's socket, or to make one where it was asked for.",
+  E_SERVE_RUNS: "A `cardwire serve` with the same state runs already.",
   E_SOCKET_IN_USE: "A program listens at this socket already.",
   E_SOCKET_PATH:
     "The path cannot be a socket's: it is empty, not absolute or longer than 107 bytes, its directory is missing, something else is there, or ssh cannot use it.",

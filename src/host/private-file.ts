@@ -35,7 +35,8 @@ export async function makePrivatePath(path: string): Promise<void> {
   }
 }
 
-async function checkPrivatePath(path: string): Promise<void> {
+/** @throws {CardwireError} `E_STATE` unless a directory is this user's own, and closed to all others. */
+export async function checkPrivatePath(path: string): Promise<void> {
   const { uid, mode } = await lstat(path);
   if (uid !== process.getuid?.()) throw foreign(path, uid);
   if ((mode & 0o077) !== 0) throw open(path, mode, "700");

@@ -21,7 +21,7 @@ test.each([
   [0o660, true, 0o710],
   // The group of a socket that was given to none is the user's own.
   [0o660, false, 0o700],
-  [0o666, false, 0o701],
+  [0o666, false, 0o711],
   [0o666, true, 0o711],
   [0o640, true, 0o700],
 ])(

@@ -20,7 +20,8 @@ export async function letIn(
   if (admitsGroup) await giveToGroup(directory, await groupId(group), group);
   await chmod(
     directory,
-    0o700 | (admitsGroup ? GROUP.execute : 0) | (admitsOthers ? OTHERS.execute : 0),
+    // Whoever is in the directory's group is asked for that group's rights alone, and is one of the others as well.
+    0o700 | (admitsGroup || admitsOthers ? GROUP.execute : 0) | (admitsOthers ? OTHERS.execute : 0),
   );
 }
 

@@ -9,7 +9,7 @@ import {
 import { hostsPath, isJoined, joinedNames, readHost } from "./hosts.ts";
 import { JoinedWay } from "./way.ts";
 
-type CardwirePlace = Extract<Where, { kind: "cardwire" }>;
+export type CardwirePlace = Extract<Where, { kind: "cardwire" }>;
 
 /**
  * The name here of a host that was joined: it is named, or one of its addresses is.

@@ -38,7 +38,7 @@ export interface HallOptions {
   /** The most that a session may ask for. */
   readonly most: Patience;
   /** Sessions of one principal at once; as many as there may be at all unless told. */
-  readonly mostEach?: number | undefined;
+  readonly mostEach?: ((principal: Principal) => number) | undefined;
   /** Which optional parts of the protocol are offered. */
   readonly features: number;
   /** Who we are, for people. */
@@ -158,10 +158,11 @@ export class Hall implements AsyncDisposable {
     if (version === undefined) return refuse(frames, Reason.Version);
     if (this.#sessions.has(id)) return refuse(frames, Reason.Proof);
     if (this.#sessions.size >= MAX_SESSIONS) return refuse(frames, Reason.Full);
-    const { mostEach = MAX_SESSIONS, refusedOne } = this.#options;
-    if (principal && this.#sizeOf(principal) >= mostEach) {
+    const { mostEach, refusedOne } = this.#options;
+    if (principal && mostEach && this.#sizeOf(principal) >= mostEach(principal)) {
       refusedOne?.(principal);
-      return refuse(frames, Reason.Full, `${principal.name} has ${mostEach} links already`);
+      const why = `${principal.name} has ${mostEach(principal)} links already`;
+      return refuse(frames, Reason.Full, why);
     }
     const agreed: Agreed = {
       version,

@@ -32,7 +32,7 @@ export interface Events {
   /** Somebody wants more of `cardwire serve` than an identity may have. Told once for all that follows soon. */
   "cardwire:limit": {
     readonly identity: string;
-    /** `links`, `handles`, `bytes`, `commands a second`. */
+    /** `links`, `arrivals a second`, `handles`, `bytes`, `commands a second`. */
     readonly what: string;
     readonly most: number;
   };

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import type { SessionFrame } from "../link/end.ts";
 import { Rv } from "../domain/return-codes.ts";
+import type { SessionFrame } from "../link/end.ts";
 import { cardServiceContract } from "../testing/card-service-contract.ts";
 import { fakeReader, fakeService } from "../testing/index.ts";
 import { Type } from "../wire/link/frames.ts";
@@ -27,7 +27,7 @@ describe("a service with an allotment keeps the contract", () => {
 
 /** A link whose calls are never answered, unless `answer` is called. */
 function link(limits: { readonly bytes: number }) {
-  const allotments = new Allotments(limits);
+  const allotments = new Allotments(() => limits);
   const allotment = allotments.of("mallory");
   const sent: unknown[] = [];
   const passed: SessionFrame[] = [];
@@ -84,6 +84,30 @@ describe("the memory of a link", () => {
     serving.frame(transmit(first, 10));
     expect(() => serving.frame(transmit(second, 10))).toThrow(message);
   });
+});
+
+test("each has his own limits, and others as soon as these are set", async () => {
+  const handles: Record<string, number> = { alice: 2, mallory: 1 };
+  const allotments = new Allotments((name) => ({ handles: handles[name] ?? 0, perSecond: 1_000 }));
+  const [alice, mallory] = [allotments.of("alice"), allotments.of("mallory")];
+  const busy = expect.objectContaining({ rv: Rv.ServerTooBusy });
+  for (const one of [alice, alice, mallory]) one.takeHandle();
+  expect(() => mallory.takeHandle()).toThrow(busy);
+  expect(() => alice.takeHandle()).toThrow(busy);
+  handles["mallory"] = 2;
+  expect(() => mallory.takeHandle()).not.toThrow();
+  expect(() => mallory.takeHandle()).toThrow(busy);
+});
+
+test("a rate that is set anew holds from the next call on", async () => {
+  let perSecond = 1;
+  const allotment = new Allotments(() => ({ perSecond })).of("alice");
+  await allotment.pace({ isHolder: false }); // the second's worth
+  perSecond = 100_000;
+  for (let n = 0; n < 100; n += 1) allotment.count();
+  const start = performance.now();
+  await allotment.pace({ isHolder: false }); // one step of the first rate is still to be waited for at most
+  expect(performance.now() - start).toBeLessThan(1_500);
 });
 
 test("who left and has rested is forgotten", () => {

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ReturnCodeError } from "../domain/errors.ts";
 import { Rv } from "../domain/return-codes.ts";
 import { emit } from "../observe/events.ts";
+import { Arrivals, ARRIVALS_AT_ONCE, ARRIVALS_PER_SECOND } from "./arrivals.ts";
 import { Bursts } from "./bursts.ts";
 import { DEFAULT_IDENTITY_LIMITS, type IdentityLimits } from "./identity-limits.ts";
 import { Pace } from "./pace.ts";
@@ -21,18 +22,19 @@ export interface Load {
 /** What one identity has, and may have. */
 export class Allotment {
   readonly #identity: string;
-  readonly #limits: IdentityLimits;
+  readonly #limits: () => IdentityLimits;
   readonly #bursts: Bursts;
   readonly #pace: Pace;
   readonly #links = new Set<Load>();
   #handles = 0;
   #waitingBytes = 0;
 
-  constructor(identity: string, limits: IdentityLimits, bursts: Bursts) {
+  /** @param limits asked each time. */
+  constructor(identity: string, limits: () => IdentityLimits, bursts: Bursts) {
     this.#identity = identity;
     this.#limits = limits;
     this.#bursts = bursts;
-    this.#pace = new Pace(limits.perSecond);
+    this.#pace = new Pace(limits().perSecond);
   }
 
   /** Whether it is as if he had never been here. */
@@ -61,8 +63,9 @@ export class Allotment {
    * @throws {ReturnCodeError} `SCARD_E_SERVER_TOO_BUSY` when there are too many.
    */
   takeHandle(): () => void {
-    if (this.#handles >= this.#limits.handles) {
-      this.#tell("handles", this.#limits.handles);
+    const { handles } = this.#limits();
+    if (this.#handles >= handles) {
+      this.#tell("handles", handles);
       throw new ReturnCodeError("SCardConnect", Rv.ServerTooBusy);
     }
     this.#handles += 1;
@@ -87,8 +90,9 @@ export class Allotment {
 
   /** Whether there is more than may be. @param times how often as much. */
   isOver(times = 1): boolean {
-    if (this.bytes <= this.#limits.bytes * times) return false;
-    this.#tell("bytes", this.#limits.bytes);
+    const { bytes } = this.#limits();
+    if (this.bytes <= bytes * times) return false;
+    this.#tell("bytes", bytes);
     return true;
   }
 
@@ -111,16 +115,22 @@ export class Allotment {
     readonly isHolder: boolean;
     readonly signal?: AbortSignal | undefined;
   }): Promise<void> {
-    const aheadMs = this.#pace.step(performance.now());
+    const { perSecond } = this.#limits();
+    const aheadMs = this.#step(perSecond);
     const waitMs = aheadMs - (isHolder ? HOLDER_AHEAD_MS : 0);
-    if (aheadMs > 0) this.#tell("commands a second", this.#limits.perSecond);
+    if (aheadMs > 0) this.#tell("commands a second", perSecond);
     if (waitMs <= 0) return;
     await sleep(waitMs, undefined, signal && { signal }).catch(() => signal?.throwIfAborted());
   }
 
   /** Counts a call that gives something back, and so is not slowed down. */
   count(): void {
-    this.#pace.step(performance.now());
+    this.#step(this.#limits().perSecond);
+  }
+
+  #step(perSecond: number): number {
+    this.#pace.perSecond = perSecond;
+    return this.#pace.step(performance.now());
   }
 
   #tell(what: string, most: number): void {
@@ -132,12 +142,14 @@ export class Allotment {
 
 /** The allotments of those who are here, or were a moment ago. */
 export class Allotments {
-  readonly limits: IdentityLimits;
+  readonly #limits: (identity: string) => Partial<IdentityLimits>;
   readonly #bursts = new Bursts();
+  readonly #arrivals = new Arrivals();
   readonly #of = new Map<string, Allotment>();
 
-  constructor(limits: Partial<IdentityLimits> = {}) {
-    this.limits = { ...DEFAULT_IDENTITY_LIMITS, ...limits };
+  /** @param limits asked each time; {@link DEFAULT_IDENTITY_LIMITS} for what it does not say. */
+  constructor(limits: (identity: string) => Partial<IdentityLimits> = () => ({})) {
+    this.#limits = limits;
   }
 
   /** How many identities are remembered. */
@@ -149,15 +161,35 @@ export class Allotments {
     for (const [name, one] of this.#of) if (name !== identity && one.isIdle) this.#of.delete(name);
     const known = this.#of.get(identity);
     if (known) return known;
-    const made = new Allotment(identity, this.limits, this.#bursts);
+    const made = new Allotment(identity, () => this.limitsOf(identity), this.#bursts);
     this.#of.set(identity, made);
     return made;
   }
 
+  /** What an identity may have now. */
+  limitsOf(identity: string): IdentityLimits {
+    return { ...DEFAULT_IDENTITY_LIMITS, ...this.#limits(identity) };
+  }
+
+  /**
+   * Somebody came who is let in, for a link, a new line for one, or a certificate.
+   *
+   * @returns whether he may just now: all his links at once may break twice.
+   */
+  mayCome(identity: string): boolean {
+    const atOnce = Math.max(2 * this.limitsOf(identity).links, ARRIVALS_AT_ONCE);
+    if (this.#arrivals.may(identity, atOnce)) return true;
+    this.#tell(identity, "arrivals a second", ARRIVALS_PER_SECOND);
+    return false;
+  }
+
   /** Somebody wanted a link more than he may have. */
   refusedLink(identity: string): void {
-    const most = this.limits.links;
-    if (this.#bursts.begins(`links ${identity}`))
-      emit("cardwire:limit", () => ({ identity, what: "links", most }));
+    this.#tell(identity, "links", this.limitsOf(identity).links);
+  }
+
+  #tell(identity: string, what: string, most: number): void {
+    if (this.#bursts.begins(`${what} ${identity}`))
+      emit("cardwire:limit", () => ({ identity, what, most }));
   }
 }

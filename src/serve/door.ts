@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import type { Arrival } from "../carriers/tls/listen.ts";
 import { Protocol } from "../carriers/tls/protocols.ts";
+import { networkOf } from "../carriers/tls/waiting-room.ts";
 import { CardwireError } from "../domain/errors.ts";
 import type { Grant } from "../domain/identity.ts";
 import { FrameStream } from "../link/frame-stream.ts";
@@ -8,6 +9,7 @@ import { GREETING, REFUSAL } from "../link/greeting.ts";
 import type { Hall } from "../link/hall.ts";
 import { emit, type Events } from "../observe/events.ts";
 import { encodeFrame, Reason, Type } from "../wire/link/frames.ts";
+import { Arrivals, ARRIVALS_AT_ONCE } from "./arrivals.ts";
 import type { Enrolment } from "./enrolment.ts";
 import type { Guests } from "./guests.ts";
 import type { Register } from "./records.ts";
@@ -21,6 +23,10 @@ export interface DoorOptions {
   readonly enrolment: Enrolment;
   readonly guests: Guests;
   readonly register: () => Register;
+  /** Whether somebody may come just now who is let in. */
+  readonly mayCome: (identity: string) => boolean;
+  /** Slows down those who come from that address. */
+  readonly slow: (address: string) => void;
   readonly signal: AbortSignal;
 }
 
@@ -38,6 +44,8 @@ export class Door {
   readonly #inside = new Set<Inside>();
   /** What those who are inside were let in with. */
   readonly #known = new Map<string, Grant>();
+  /** Who was not let in, by the network that he came from. */
+  readonly #failures = new Arrivals();
 
   constructor(options: DoorOptions) {
     this.#options = options;
@@ -52,6 +60,10 @@ export class Door {
       if (arrival.protocol === Protocol.Join) return void this.#join(arrival); // never rejects
       const visitor = guests.visitorOf(arrival);
       guests.admit(register(), visitor, Date.now());
+      if (!this.#options.mayCome(visitor.name)) {
+        this.#options.slow(arrival.address);
+        return void arrival.stream.destroy(); // a link of his comes again by itself, and goes on
+      }
       if (arrival.protocol === Protocol.Renew)
         void this.#renew(arrival, visitor); // never rejects
       else this.#link(arrival, visitor);
@@ -75,6 +87,7 @@ export class Door {
       setTimeout(() => stream.destroy(), LAST_WORDS_MS).unref();
       return;
     }
+    if (!this.#options.mayCome(name)) return void stream.destroy();
     stream.write(Uint8Array.of(GREETING));
     this.#link({ stream, address: HERE, admit: () => {} }, visitor);
   }
@@ -133,6 +146,7 @@ export class Door {
       const identity = await enrolment.join(arrival, { signal });
       tell({ what: "joined", identity, address: arrival.address });
     } catch (error) {
+      this.failed(arrival.address);
       tell({ what: "refused", address: arrival.address, reason: reasonOf(error) });
     }
   }
@@ -148,9 +162,15 @@ export class Door {
     }
   }
 
+  /** Somebody came to nothing, with a handshake: once or twice by mistake, but not all the time. */
+  failed(address: string): void {
+    if (!this.#failures.may(networkOf(address), ARRIVALS_AT_ONCE)) this.#options.slow(address);
+  }
+
   /** He is told why, in the words of a link where he wants one; his time is as limited as before. */
   #refuse({ stream, address, protocol }: Arrival, error: unknown): void {
     const reason = reasonOf(error);
+    this.failed(address);
     tell({ what: "refused", address, reason });
     if (protocol !== Protocol.Link) {
       stream.end(`${JSON.stringify({ code: "E_DENIED", message: reason })}\n`);

@@ -39,7 +39,7 @@ test("a command is judged by what it will find: the hand-over before it takes th
   await using fake = fakeService([fakeReader(NAME, { atr: ATR })]);
   const policy: Policy = new Policy({
     rules,
-    foreignUse: "told",
+    foreignUse: () => "told",
     willReset: (reader, identity) => arbiter.isHandOverDue(reader, identity),
   });
   const arbiter: Arbiter = new Arbiter(fake, {

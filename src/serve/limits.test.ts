@@ -2,7 +2,8 @@ import { setMaxListeners } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { setTimeout as delay } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { dialTls } from "../carriers/tls/dial.ts";
 import { Protocol } from "../carriers/tls/protocols.ts";
 import { Rv } from "../domain/return-codes.ts";
@@ -47,7 +48,7 @@ async function start(limits: Partial<IdentityLimits>) {
     host: "cardhost",
     view: grantedReaders(arbiter),
     most: PATIENCE,
-    limits,
+    limits: () => limits,
     about: () => "cardwire",
     path: join(folder, "serve"),
   });
@@ -121,6 +122,55 @@ test("links: what is too much is refused, told once, and others come in", async 
   await ends[1]?.[Symbol.asyncDispose]();
   await ends[2]?.[Symbol.asyncDispose]();
   await expect.poll(() => linked("mallory").catch(() => undefined)).toBeDefined();
+});
+
+describe("who comes and goes in a loop keeps nobody from his card, nor from coming in", () => {
+  test.each([
+    ["with a link each time", true, "came", 32],
+    ["before it shows who he is", false, "refused", 32],
+  ] as const)(
+    "%s",
+    async (_, waits, what, atOnce) => {
+      await start({ links: 4 });
+      const host = await joined("mallory");
+      await joined("alice");
+      const alice = await connected(await linked("alice"));
+      let handshakes = 0;
+      using _visitors = listen("cardwire:visitor", (visit) => {
+        const reason = visit.reason ?? "";
+        if (visit.what === what && !reason.startsWith("too many")) handshakes += 1;
+      });
+      const over = new AbortController();
+      setMaxListeners(0, over.signal);
+      const within = { credentials: host.credentials, signal: over.signal };
+      const loops = Array.from({ length: 16 }, async () => {
+        while (!over.signal.aborted) {
+          const dialled = await dialTls(host, Protocol.Link, within).catch(() => undefined);
+          if (waits) await delay(5, undefined, within).catch(() => {});
+          dialled?.stream.destroy();
+        }
+      });
+      const began = performance.now();
+      const took: number[] = [];
+      while (performance.now() - began < 2_000) {
+        const sent = performance.now();
+        await alice.transmit(Uint8Array.of(0xaa, 0, 0, 0), PCI);
+        took.push(performance.now() - sent);
+      }
+      const seconds = (performance.now() - began) / 1_000;
+      over.abort();
+      await Promise.all(loops);
+      expect(handshakes).toBeGreaterThanOrEqual(atOnce);
+      // Those that had begun when he was slowed down, one of each loop, are still carried out.
+      expect(handshakes).toBeLessThanOrEqual(atOnce + 16 + 10 * seconds);
+      expect(Math.max(...took)).toBeLessThan(1_000);
+      const told = { identity: "mallory", what: "arrivals a second", most: 10 };
+      const his = limited.filter(({ identity }) => identity === "mallory"); // alice is as fast as she may be
+      expect(his).toEqual(waits ? [told] : []);
+      expect((await linked("alice")).readers).toHaveLength(1);
+    },
+    20_000,
+  );
 });
 
 test("handles: over all links of one, and only his", async () => {

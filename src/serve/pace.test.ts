@@ -1,6 +1,13 @@
 import { expect, test } from "vitest";
 import { Pace } from "./pace.ts";
 
+test("a step that may not be now costs nothing, if it is only tried", () => {
+  const pace = new Pace(10, { burstMs: 200 });
+  const tries = Array.from({ length: 1_000 }, () => pace.tryStep(5_000));
+  expect(tries.filter(Boolean)).toHaveLength(3);
+  expect([5_050, 5_100, 5_150].map((now) => pace.tryStep(now))).toEqual([false, true, false]);
+});
+
 test("after a rest a second's worth is free, and then each step has its time", () => {
   const pace = new Pace(10);
   const waits = Array.from({ length: 13 }, () => pace.step(5_000));

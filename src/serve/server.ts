@@ -1,14 +1,14 @@
 import { setMaxListeners } from "node:events";
 import type { Socket } from "node:net";
 import type { OrganisationCertificates } from "../carriers/tls/certificate-files.ts";
-import { listenTls, type ServerSecrets } from "../carriers/tls/listen.ts";
 import { readCertificate } from "../carriers/tls/certificates.ts";
+import { listenTls, type ServerSecrets, type TlsListener } from "../carriers/tls/listen.ts";
 import { Protocol } from "../carriers/tls/protocols.ts";
 import type { CardService } from "../domain/card-service.ts";
 import { CardwireError } from "../domain/errors.ts";
 import { Holdings } from "../domain/holdings.ts";
-import type { Leasing } from "../domain/leasing.ts";
 import type { Grant, Profile } from "../domain/identity.ts";
+import type { Leasing } from "../domain/leasing.ts";
 import type { Principal } from "../domain/principal.ts";
 import { ServedLink } from "../fronts/link/served-link.ts";
 import { Hall, type Patience } from "../link/hall.ts";
@@ -46,8 +46,8 @@ export interface ServeOptions {
   readonly leasing?: ((principal: Principal, view: CardService) => Leasing) | undefined;
   /** The most that a link may ask for. */
   readonly most: Patience;
-  /** What one identity may have at once; docs/serve.md has what holds unless told. */
-  readonly limits?: Partial<IdentityLimits> | undefined;
+  /** What an identity may have at once; docs/serve.md has what holds unless told. Asked each time. */
+  readonly limits?: ((identity: string) => Partial<IdentityLimits>) | undefined;
   /** Who we are, for people. */
   readonly about: () => string;
   /** Where the state is; its own place unless told. */
@@ -104,7 +104,7 @@ export async function openServe(options: ServeOptions): Promise<Serve> {
     const allotments = new Allotments(options.limits);
     const hall: Hall = new Hall({
       most,
-      mostEach: allotments.limits.links,
+      mostEach: ({ name }) => allotments.limitsOf(name).links,
       refusedOne: ({ name }) => allotments.refusedLink(name),
       features: FEATURES,
       about,
@@ -125,16 +125,26 @@ export async function openServe(options: ServeOptions): Promise<Serve> {
     const { lifetimeMs } = options;
     const enrolment = new Enrolment({ files, register, lifetimeMs });
     const { signal } = life;
-    const door = new Door({ hall, enrolment, guests, register: () => register.value, signal });
-    const listener = opened.hold(
+    const door = new Door({
+      hall,
+      enrolment,
+      guests,
+      register: () => register.value,
+      mayCome: (identity) => allotments.mayCome(identity),
+      slow: (address) => listener.slow(address),
+      signal,
+    });
+    const listener: TlsListener = opened.hold(
       await listenTls({
         port,
         addresses,
         secrets: secrets(),
         protocols: Object.values(Protocol),
         arrived: (arrival) => door.arrived(arrival),
-        refused: (address, reason) =>
-          emit("cardwire:visitor", () => ({ what: "refused", address, reason })),
+        refused: (address, reason, cost) => {
+          if (cost !== "nothing") door.failed(address);
+          emit("cardwire:visitor", () => ({ what: "refused", address, reason }));
+        },
       }),
     );
     const local = options.local && (await openHere(options.local, door, locals));

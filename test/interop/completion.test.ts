@@ -37,9 +37,15 @@ beforeAll(async () => {
   await mkdir(join(own, "bin"));
   await symlink(MAIN, join(own, "bin/cardwire"));
   await chmod(own, 0o755);
+  const serve = join(own, "state/cardwire/serve");
+  await mkdir(serve, { recursive: true, mode: 0o700 });
+  const at = "2026-11-28T12:00:00.000Z";
+  const carol = { name: "carol", readers: [], profile: "use", created: at, keys: [] };
+  const text = JSON.stringify({ version: 1, identities: [carol] });
+  await writeFile(join(serve, "identities.json"), text, { mode: 0o600 });
   await run("chown", ["-R", "alice", own, ssh]);
   await chown(users.alice.home, users.alice.uid, users.alice.gid);
-  env = { XDG_CONFIG_HOME: own, PATH: `${own}/bin:${PATH}` };
+  env = { XDG_CONFIG_HOME: own, XDG_STATE_HOME: join(own, "state"), PATH: `${own}/bin:${PATH}` };
   pcscd = await startPcscd();
   attached = await attach([`unix:${pcscd.socketPath}`, "--name", "running"]);
 });
@@ -187,6 +193,8 @@ test("fish shows what there is to choose from, and what each thing is", async ()
   };
   expect(await offered("cardwire attach bob@card")).toBe("bob@cardhost\nbob@cardhub\n");
   expect(await offered("cardwire env ")).toBe(`running\tunix:${pcscd.socketPath}\n`);
+  for (const line of ["kick --identity ", "policy test --as ", "revoke "])
+    expect(await offered(`cardwire ${line}`)).toBe("carol\n");
 });
 
 test.each(["bash", "zsh", "fish"])("the script is right in %s's own eyes", async (shell) => {

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { CountingWorker, end, mustHaveNoticedNothing, working } from "../faults/workers.ts";
@@ -253,7 +253,22 @@ test("the card host is away: it is said, or waited for", async () => {
 }, 60_000);
 
 test("the port is taken: it is told by whom", async () => {
-  const second = await cardwire(["serve"], stage.here());
+  const env = { XDG_STATE_HOME: "/run/tmp/another-serve" };
+  const second = await cardwire(["serve"], { ...stage.here(), env });
   expect(second.status).toBe(1);
   expect(second.stderr).toContain("port 7816 is in use by process ");
+  await rm(env.XDG_STATE_HOME, { recursive: true });
+});
+
+test("a second serve with the same state is refused, unless the first was killed", async () => {
+  const second = await cardwire(["serve", "--port", "7899"], stage.here());
+  expect([second.status, second.stderr]).toEqual([
+    1,
+    expect.stringMatching(
+      /^cardwire: serve runs already \(process \d+\), .*\nhint: 'cardwire status'/,
+    ),
+  ]);
+  stage.serve.kill("SIGKILL");
+  await stage.serve.exited;
+  await stage.startServe();
 });

@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { type Pcscd, pcscdArguments, startPcscd } from "../lab/pcscd.ts";
 import { signal, until } from "../lab/processes.ts";
@@ -206,6 +207,31 @@ describe("a service of the system", () => {
     await cardwire(["service", "remove", "serve"], { user: "root" });
     await cardwire(["leave", "here"], { user: "carol" });
     await systemd.run("rm", ["-r", state]);
+  });
+
+  test("serve lets members of a group in who come by ssh, also where its user is none of them", async () => {
+    const installed = await install("--as", "bob", "--", "serve", "--local-group", "cards");
+    expect(installed).toMatchObject({ status: 0, stderr: "" });
+    const unit = "/etc/systemd/system/cardwire-serve.service";
+    const verified = await systemd.run("systemd-analyze", ["verify", unit]);
+    expect(verified).toMatchObject({ status: 0, stdout: "", stderr: "" });
+    const socket = "/run/cardwire-serve/cardwire/_serve";
+    const rights = await systemd.run("stat", ["--format=%U %G %a", dirname(socket), socket]);
+    expect(rights.stdout).toBe("bob bob 711\nbob cards 660\n");
+    // What somebody hears who connects: a greeting.
+    const script = `require("net").connect(process.argv[1]).on("error", (error) => console.log(error.code))
+      .once("data", (bytes) => { console.log(String(bytes)); process.exit(); })`;
+    const hears = ["node", "-e", script, socket] as const;
+    expect((await systemd.run(hears[0], hears.slice(1), { user: "carol" })).stdout).toBe("+\n");
+    const nobody = ["--reuid=65534", "--regid=65534", "--clear-groups", "--"];
+    expect((await systemd.run("setpriv", [...nobody, ...hears])).stdout).toBe("EACCES\n");
+    const audit = "/run/home/bob/.local/state/cardwire/serve/audit.log";
+    await until("the record", async () =>
+      (await systemd.run("cat", [audit])).stdout.includes('"identity":"local:carol"'),
+    );
+    await cardwire(["service", "remove", "serve"]);
+    expect(await exists("/run/cardwire-serve")).toBe(false);
+    await systemd.run("rm", ["-r", dirname(dirname(audit))]);
   });
 
   test("as root, it lets in whom it is told to", async () => {

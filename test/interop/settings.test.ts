@@ -186,7 +186,10 @@ describe("config check", () => {
       exists: false,
       ok: true,
       problems: [],
+      options: 0,
       rules: 0,
+      limits: 0,
+      readers: 0,
       defined: [],
     });
   });
@@ -198,10 +201,17 @@ describe("config check", () => {
     expect(done.stdout).toBe(`${file}\n  cardwire attach work  a b\n  cardwire share lab    c\n`);
   });
 
-  test("tells how many rules there are, and tries them", async () => {
+  test("tells how much there is of serve, and tries the rules", async () => {
     const rule = '[[serve.rule]]\nverdict = "deny"\nidentities = "bob"\nins = 0xb0\n';
     await write(rule);
     expect((await alice(["config", "check"])).stdout).toBe(`${file}\n  cardwire serve  1 rule\n`);
+    await write(
+      `[serve]\nport = 1\nprofile = "look"\n${rule}${rule}[[serve.limit]]\nlink-limit = 1\n`,
+    );
+    expect((await alice(["config", "check"])).stdout).toBe(
+      `${file}\n  cardwire serve  2 options, 2 rules, 1 table of limits\n`,
+    );
+    await write(rule);
     const tried = (name: string) => alice(["policy", "test", "--as", name, "00b0000000"]);
     expect((await tried("bob")).stdout).toBe(
       "denied  00b00000 + 1  READ BINARY: denied by rule 1\n",

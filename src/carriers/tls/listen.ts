@@ -9,6 +9,7 @@ import { portHolder } from "../../host/port-holder.ts";
 import { byHolder } from "../../host/socket-holder.ts";
 import type { Credentials } from "./authority.ts";
 import { type Protocol, VERSIONS } from "./protocols.ts";
+import { SlowLane } from "./slow-lane.ts";
 import { WaitingRoom, type WaitingRoomOptions } from "./waiting-room.ts";
 
 /** Connections that have not shown who they are: at once, from one network, and for how long, ms. */
@@ -40,8 +41,8 @@ export interface TlsListenOptions {
   /** What may be asked for. */
   readonly protocols: readonly Protocol[];
   readonly arrived: (arrival: Arrival) => void;
-  /** Somebody was sent away before that: he was one too many, or speaks something else. */
-  readonly refused: (address: string, reason: string) => void;
+  /** Somebody was sent away before that: he was one too many, or speaks something else. `cost` tells what that took. */
+  readonly refused: (address: string, reason: string, cost: "nothing" | "a handshake") => void;
   readonly waiting?: WaitingRoomOptions | undefined;
 }
 
@@ -59,6 +60,8 @@ export interface TlsListener extends AsyncDisposable {
   readonly port: number;
   /** Connections that have not shown who they are. */
   readonly waiting: number;
+  /** Somebody from there came too often: for a while, handshakes with that network begin one after the other. */
+  slow(address: string): void;
   /** Shows other secrets from now on; connections that there are stay. */
   renew(secrets: ServerSecrets): void;
 }
@@ -72,7 +75,13 @@ export interface TlsListener extends AsyncDisposable {
 export async function listenTls(options: TlsListenOptions): Promise<TlsListener> {
   const { arrived, refused, protocols, waiting = WAITING } = options;
   const room = new WaitingRoom(waiting);
+  const lane = new SlowLane();
   const streams = new Map<string, Socket>();
+  /** Those whose handshake has begun. */
+  const unknown = new Set<Socket>();
+  const fail = (raw: Socket, why: string): void => {
+    if (unknown.delete(raw)) refused(addressOf(raw), `no handshake: ${why}`, "a handshake");
+  };
   const tls = createTlsServer({
     ...contextOf(options.secrets),
     ALPNProtocols: [...protocols],
@@ -81,15 +90,17 @@ export async function listenTls(options: TlsListenOptions): Promise<TlsListener>
     handshakeTimeout: waiting.limitMs,
   });
   tls.on("tlsClientError", (error, stream) => {
-    refused(addressOf(stream), `no handshake: ${errorCode(error) ?? error.message}`);
+    const raw = streams.get(ends(stream));
     stream.destroy();
+    if (raw) fail(raw, errorCode(error) ?? error.message); // else it hung up, and nobody can say who that was
   });
   tls.on("secureConnection", (stream) => {
     stream.on("error", () => {}); // "close" follows
     const protocol = protocols.find((one) => one === stream.alpnProtocol);
     const raw = streams.get(ends(stream));
+    if (raw) unknown.delete(raw);
     if (protocol === undefined || raw === undefined || stream.isSessionReused()) {
-      refused(addressOf(stream), "it does not say what it wants");
+      refused(addressOf(stream), "it does not say what it wants", "a handshake");
       stream.destroy();
       return;
     }
@@ -105,13 +116,24 @@ export async function listenTls(options: TlsListenOptions): Promise<TlsListener>
   });
   const welcome = (raw: Socket): void => {
     raw.on("error", () => {}); // "close" follows
-    if (!room.enter(raw)) return refused(addressOf(raw), "too many connections from there");
+    if (!room.enter(raw))
+      return refused(addressOf(raw), "too many connections from there", "nothing");
     const key = ends(raw);
     streams.set(key, raw);
+    const begin = (): void => {
+      if (raw.destroyed) return;
+      unknown.add(raw);
+      tls.emit("connection", raw);
+    };
+    const waitMs = lane.place(addressOf(raw));
+    const waiter = waitMs > 0 ? setTimeout(begin, waitMs) : undefined;
+    waiter?.unref();
     raw.once("close", () => {
       if (streams.get(key) === raw) streams.delete(key);
+      clearTimeout(waiter);
+      fail(raw, "it hung up");
     });
-    tls.emit("connection", raw);
+    if (waitMs === 0) begin();
   };
   const servers = await listenAt(options, welcome);
   return {
@@ -119,6 +141,7 @@ export async function listenTls(options: TlsListenOptions): Promise<TlsListener>
     get waiting() {
       return room.size;
     },
+    slow: (address) => lane.slow(address),
     renew: (secrets) => tls.setSecureContext(contextOf(secrets)),
     async [Symbol.asyncDispose]() {
       const closed = servers.map((server) => once(server, "close"));

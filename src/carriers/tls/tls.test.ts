@@ -45,7 +45,7 @@ const withAuthority = ({ certificate, key }: Credentials) => ({
 
 let listener: TlsListener;
 let arrivals: Arrival[];
-const refused = vi.fn<(address: string, reason: string) => void>();
+const refused = vi.fn<(address: string, reason: string, cost: string) => void>();
 const opened: (Socket | TLSSocket)[] = [];
 
 async function listen(secrets: Credentials, waiting = { most: 8, mostEach: 8, limitMs: 1_000 }) {
@@ -189,7 +189,11 @@ describe("a server", () => {
     const stream = plain({ maxVersion: "TLSv1.2", cert: alice.certificate, key: alice.key });
     await closed(stream);
     expect(arrivals).toEqual([]);
-    expect(refused).toHaveBeenCalledWith("127.0.0.1", expect.stringContaining("UNSUPPORTED"));
+    expect(refused).toHaveBeenCalledWith(
+      "127.0.0.1",
+      expect.stringContaining("UNSUPPORTED"),
+      "a handshake",
+    );
   });
 
   test.each([{ ALPNProtocols: ["http/1.1"] }, { ALPNProtocols: [] }])(
@@ -268,7 +272,11 @@ describe("who has not shown who he is", () => {
     const stream = tcp();
     stream.write("GET / HTTP/1.1\r\n\r\n");
     await closed(stream);
-    expect(refused).toHaveBeenCalledWith("127.0.0.1", expect.stringMatching(/^no handshake/));
+    expect(refused).toHaveBeenCalledWith(
+      "127.0.0.1",
+      expect.stringMatching(/^no handshake/),
+      "a handshake",
+    );
   });
 });
 

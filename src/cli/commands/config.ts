@@ -3,11 +3,12 @@ import { configPath } from "../../host/config-file.ts";
 import type { Io } from "../io.ts";
 import { subcommand } from "../options.ts";
 import { printable } from "../report.ts";
-import type { SettingTable } from "../settings/keys.ts";
+import type { SettingTables } from "../settings/keys.ts";
 import { configError, type LoadedSettings, loadSettings } from "../settings/load.ts";
+import type { ServeSettings } from "../settings/serve-settings.ts";
 import { table } from "../table.ts";
 
-export const configCommand = (io: Io, tables: () => readonly SettingTable[]) =>
+export const configCommand = (io: Io, tables: () => SettingTables) =>
   subcommand("config", "Look at the settings file", ["cardwire config check"])
     .addCommand(checkCommand(io, tables))
     .addCommand(pathCommand(io));
@@ -17,7 +18,7 @@ const pathCommand = (io: Io) =>
     "cardwire config path",
   ]).action(() => io.out(configPath()));
 
-const checkCommand = (io: Io, tables: () => readonly SettingTable[]) =>
+const checkCommand = (io: Io, tables: () => SettingTables) =>
   subcommand("check", "Check the settings file, and tell what it defines", [
     "cardwire config check",
     "cardwire config check --json",
@@ -40,17 +41,28 @@ const checkCommand = (io: Io, tables: () => readonly SettingTable[]) =>
     });
 
 /** What is defined, a line each. */
-function definedText({ tables, rules }: LoadedSettings): readonly string[] {
+function definedText({ tables, serve }: LoadedSettings): readonly string[] {
   const rows = Object.entries(tables).flatMap(([command, names]) =>
     [...names].map(([name, { targets }]) => [
       `  cardwire ${command} ${name}`,
       printable(targets.join(" ")),
     ]),
   );
-  const count = rules?.rules.length ?? 0;
-  if (count > 0) rows.push(["  cardwire serve", `${count} ${count === 1 ? "rule" : "rules"}`]);
+  const parts = serve ? servedText(serve) : [];
+  if (parts.length > 0) rows.push(["  cardwire serve", parts.join(", ")]);
   return rows.length > 0 ? [table([], rows)] : ["  defines nothing"];
 }
+
+/** How much is said of `cardwire serve`. */
+const servedText = ({ options, rules, limits, readers }: ServeSettings): readonly string[] =>
+  [
+    { count: Object.keys(options).length, one: "option" },
+    { count: rules.rules.length, one: "rule" },
+    { count: limits.length, one: "table of limits", several: "tables of limits" },
+    { count: readers.length, one: "table of readers", several: "tables of readers" },
+  ]
+    .filter(({ count }) => count > 0)
+    .map(({ count, one, several = `${one}s` }) => `${count} ${count === 1 ? one : several}`);
 
 function report(settings: LoadedSettings | undefined) {
   const { file, problems = [], tables = {} } = settings ?? {};
@@ -60,7 +72,10 @@ function report(settings: LoadedSettings | undefined) {
     ok: problems.length === 0,
     warning: file?.warning,
     problems,
-    rules: settings?.rules?.rules.length ?? 0,
+    rules: settings?.serve?.rules.rules.length ?? 0,
+    limits: settings?.serve?.limits.length ?? 0,
+    readers: settings?.serve?.readers.length ?? 0,
+    options: Object.keys(settings?.serve?.options ?? {}).length,
     defined: Object.entries(tables).flatMap(([command, names]) =>
       [...names].map(([name, { targets }]) => ({ command, name, targets })),
     ),

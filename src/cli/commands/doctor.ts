@@ -4,15 +4,16 @@ import { SYSTEM_SOCKET } from "../../host/system-socket.ts";
 import { type Exit, ExitCode, type Io } from "../io.ts";
 import { repeatable, sshOption, subcommand, wrongUsage } from "../options.ts";
 
-export const doctorCommand = (io: Io, exit: Exit) =>
+export const doctorCommand = (io: Io, exit: Exit, version: string) =>
   subcommand("doctor", "Find out what is in the way, and say what mends it", [
     "cardwire doctor",
     "cardwire doctor alice@cardhost",
+    "cardwire doctor cardwire://cardhost",
     "cardwire doctor --program /usr/bin/i3lock --root /var/lib/machines/work",
   ])
     .argument(
       "[where]",
-      "the card host: [user@]host, ssh://[user@]host[:port], or unix:PATH (default: this computer)",
+      "the card host: a host that was joined, [user@]host, ssh://[user@]host[:port], cardwire://host[:port], or unix:PATH (default: this computer)",
     )
     .addOption(sshOption())
     .addOption(repeatable("--program <path>", "whether this program follows the variable"))
@@ -30,6 +31,7 @@ export const doctorCommand = (io: Io, exit: Exit) =>
       await untilInterrupted(exit, async (signal) => {
         const findings = await examine({
           cardHost: await cardHost(io, whereText, flags.ssh),
+          release: version,
           standardSocket: SYSTEM_SOCKET,
           variable: io.env["PCSCLITE_CSOCK_NAME"],
           runtime: runtimePath(),
@@ -56,11 +58,7 @@ async function cardHost(
   const where = parseWhere(whereText);
   if (where.kind === "software" || where.kind === "demo")
     throw wrongUsage("software readers are part of cardwire", "Name a host, or unix:PATH.");
-  if (where.kind === "cardwire")
-    throw wrongUsage(
-      "doctor looks at hosts over ssh",
-      `Whether the card host answers: cardwire readers ${whereText}`,
-    );
+  if (where.kind === "cardwire") return where;
   if (where.kind === "unix") {
     const { checkSocketPath } = await import("../../host/socket-path.ts");
     checkSocketPath(where.path);

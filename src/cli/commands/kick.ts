@@ -9,7 +9,7 @@ export const kickCommand = (io: Io) =>
     ["cardwire kick --identity alice", "all cards that she has"],
   ])
     .argument("[reader]", "its name, or a glob (default: all)")
-    .option("--identity <name>", "only from this identity")
+    .option("--identity <identity>", "only from this identity")
     .option("--json", "one JSON object a line, for scripts")
     .action(async (reader, { identity, json }) => {
       if (reader === undefined && identity === undefined)

@@ -7,7 +7,6 @@ import {
   grantOptions,
   keepWarmOption,
   noPipeliningOption,
-  parseDuration,
   parsePort,
   pcscdOptions,
   repeatable,
@@ -15,21 +14,17 @@ import {
   subcommand,
   wrongUsage,
 } from "../options.ts";
-import { identityLimits, limitOptions } from "../serve/limit-options.ts";
+import { limitOptions } from "../serve/limit-options.ts";
 import { localOptions, localWish } from "../serve/local-options.ts";
-
-/** How long something may last. */
-const limit = <const F extends string>(flags: F, what: string, usual: string) =>
-  new Option(flags, `the longest that ${what} may last (default: ${usual})`).argParser(
-    parseDuration,
-  );
+import type { SettingTables } from "../settings/keys.ts";
+import { givenOptions, liveSettings } from "../settings/own.ts";
 
 /** A port of this computer alone, or the path of a Unix socket. */
 function parseMetricsPlace(text: string): MetricsPlace {
   return text.startsWith("/") ? { path: text } : { host: "127.0.0.1", port: parsePort(text) };
 }
 
-export const serveCommand = (io: Io, exit: Exit) =>
+export const serveCommand = (io: Io, exit: Exit, tables: () => SettingTables) =>
   subcommand("serve", "Offer the readers of this computer to those who are invited, over TLS", [
     ["cardwire serve --invite alice", "prints a token for 'cardwire join'"],
     "cardwire serve --address 192.0.2.7 --port 7816",
@@ -61,9 +56,9 @@ export const serveCommand = (io: Io, exit: Exit) =>
         .choices(["reset", "reset-unless-same-user", "exclusive", "shared"] as const)
         .default("reset" as const),
     )
-    .addOption(limit("--idle-limit <time>", "a transaction without a command", "60s"))
-    .addOption(limit("--total-limit <time>", "a transaction", "10m"))
-    .addOption(limit("--connect-limit <time>", "a connect that waits for its turn", "5m"))
+    .addOption(limitOptions.idle())
+    .addOption(limitOptions.total())
+    .addOption(limitOptions.connect())
     .addOption(limitOptions.links())
     .addOption(limitOptions.handles())
     .addOption(limitOptions.waiting())
@@ -85,11 +80,13 @@ export const serveCommand = (io: Io, exit: Exit) =>
     .addOption(keepWarmOption())
     .option("--json", "one JSON object when it listens, for scripts")
     .option("-v, --verbose", "tell who comes, who leaves, and who is refused")
-    .action(async (flags) => {
+    .action(async (flags, command) => {
       const { runServe } = await import("../serve/run-serve.ts");
       const { untilInterrupted } = await import("../until-interrupted.ts");
       const { invite, port, address = [], reader = [], profile, expires, wait, json } = flags;
-      const { idleLimit, totalLimit, connectLimit, metrics } = flags;
+      const given = givenOptions(command, flags);
+      // Who is told `--local off` cares for no group in the settings file.
+      const localGroup = flags.local === "off" ? given.localGroup : flags.localGroup;
       const certificates = certificateFiles(flags);
       if (certificates && invite !== undefined)
         throw wrongUsage("members of an organisation are not invited", "Leave --invite away.");
@@ -106,18 +103,12 @@ export const serveCommand = (io: Io, exit: Exit) =>
           invite === undefined
             ? undefined
             : { name: invite, readers: reader, profile, lifetimeMs: expires },
-        handOver: flags.handOver,
-        limits: {
-          ...(idleLimit !== undefined && { idleMs: idleLimit }),
-          ...(totalLimit !== undefined && { totalMs: totalLimit }),
-          ...(connectLimit !== undefined && { connectMs: connectLimit }),
-          ...(flags.waitingLimit !== undefined && { waiting: flags.waitingLimit }),
-        },
-        identityLimits: identityLimits(flags),
-        local: localWish(flags),
+        given,
+        settings: liveSettings(tables(), given),
+        local: localWish({ ...flags, localGroup }),
         audit: flags.audit,
         auditRequired: flags.auditRequired ?? false,
-        metrics,
+        metrics: flags.metrics,
         wait: wait ?? false,
         json: json ?? false,
         verbose: flags.verbose ?? false,

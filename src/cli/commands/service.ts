@@ -50,7 +50,7 @@ const installCommand = ({ io, exit, rest, parser }: ServiceDeps) =>
       const { installService } = await import("../service/install.ts");
       const { readCommandLine } = await import("../service/wrapped-command.ts");
       const { untilInterrupted } = await import("../until-interrupted.ts");
-      const command = await readCommandLine(parser(), rest);
+      const command = await readCommandLine(parser(), rest, { isOwn: flags.as === undefined });
       const options = {
         scope: scopeOf(flags),
         name: flags.name,

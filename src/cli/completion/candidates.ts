@@ -103,6 +103,8 @@ async function valuesOf(placeholder: string): Promise<readonly Candidate[] | "fi
   switch (placeholder) {
     case "group":
       return (await groupNames()).map((name): Candidate => [name]);
+    case "identity":
+      return await identities();
     case "mode":
       return [
         ["0600", "you alone"],

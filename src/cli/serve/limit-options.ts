@@ -1,6 +1,7 @@
 import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { DEFAULT_IDENTITY_LIMITS, type IdentityLimits } from "../../serve/identity-limits.ts";
-import { DEFAULT_LIMITS } from "../../services/arbiter/limits.ts";
+import { type ArbiterLimits, DEFAULT_LIMITS } from "../../services/arbiter/limits.ts";
+import { parseDuration } from "../options.ts";
 
 /** The most that may be asked for: memory is bounded whatever somebody writes. */
 const MAX_COUNT = 1_000_000;
@@ -27,13 +28,22 @@ function parseSize(text: string): number {
 const each = <const F extends string>(flags: F, what: string, usual: string) =>
   new Option(flags, `${what} of one identity, at most (default: ${usual})`);
 
-const { links, handles, perSecond, bytes } = DEFAULT_IDENTITY_LIMITS;
+const usually = DEFAULT_IDENTITY_LIMITS;
 
-/** What one identity may have at once. */
+/** How long something may last. */
+const lasting = <const F extends string>(flags: F, what: string, usual: string) =>
+  new Option(flags, `the longest that ${what} may last (default: ${usual})`).argParser(
+    parseDuration,
+  );
+
+/** How long somebody may keep others waiting, and what one identity may have at once. */
 export const limitOptions = {
-  links: () => each("--link-limit <count>", "links", `${links}`).argParser(parseCount),
+  idle: () => lasting("--idle-limit <time>", "a transaction without a command", "60s"),
+  total: () => lasting("--total-limit <time>", "a transaction", "10m"),
+  connect: () => lasting("--connect-limit <time>", "a connect that waits for its turn", "5m"),
+  links: () => each("--link-limit <count>", "links", `${usually.links}`).argParser(parseCount),
   handles: () =>
-    each("--handle-limit <count>", "handles on cards", `${handles}`).argParser(parseCount),
+    each("--handle-limit <count>", "handles on cards", `${usually.handles}`).argParser(parseCount),
   waiting: () =>
     each(
       "--waiting-limit <count>",
@@ -41,29 +51,43 @@ export const limitOptions = {
       `${DEFAULT_LIMITS.waiting}`,
     ).argParser(parseCount),
   rate: () =>
-    each("--rate-limit <count>", "commands a second", `${perSecond}`).argParser(parseCount),
+    each("--rate-limit <count>", "commands a second", `${usually.perSecond}`).argParser(parseCount),
   bytes: () =>
-    each("--bytes-limit <size>", "commands and answers under way", `${bytes / MEBI}M`).argParser(
-      parseSize,
-    ),
+    each(
+      "--bytes-limit <size>",
+      "commands and answers under way",
+      `${usually.bytes / MEBI}M`,
+    ).argParser(parseSize),
 } as const;
 
-/** What was said of them. */
-export function identityLimits({
-  linkLimit,
-  handleLimit,
-  rateLimit,
-  bytesLimit,
-}: {
+/** What was said of them, and of how long somebody may keep others waiting, ms. */
+export interface LimitFlags {
+  readonly idleLimit?: number | undefined;
+  readonly totalLimit?: number | undefined;
+  readonly connectLimit?: number | undefined;
+  readonly waitingLimit?: number | undefined;
   readonly linkLimit?: number | undefined;
   readonly handleLimit?: number | undefined;
   readonly rateLimit?: number | undefined;
   readonly bytesLimit?: number | undefined;
-}): Partial<IdentityLimits> {
-  return {
-    ...(linkLimit !== undefined && { links: linkLimit }),
-    ...(handleLimit !== undefined && { handles: handleLimit }),
-    ...(rateLimit !== undefined && { perSecond: rateLimit }),
-    ...(bytesLimit !== undefined && { bytes: bytesLimit }),
-  };
 }
+
+export const identityLimits = ({
+  linkLimit: links,
+  handleLimit: handles,
+  rateLimit: perSecond,
+  bytesLimit: bytes,
+}: LimitFlags): Partial<IdentityLimits> => said({ links, handles, perSecond, bytes });
+
+export const turnLimits = ({
+  idleLimit: idleMs,
+  totalLimit: totalMs,
+  connectLimit: connectMs,
+  waitingLimit: waiting,
+}: LimitFlags): Partial<ArbiterLimits> => said({ idleMs, totalMs, connectMs, waiting });
+
+/** Without what was not said: the defaults hold there. */
+const said = <T>(limits: { readonly [K in keyof T]: T[K] | undefined }): Partial<T> =>
+  Object.fromEntries(
+    Object.entries(limits).filter(([, limit]) => limit !== undefined),
+  ) as Partial<T>;

@@ -6,26 +6,26 @@ import { type CertificateFiles, readCertificates } from "../../carriers/tls/cert
 import { DEFAULT_PORT, Purpose } from "../../carriers/tls/protocols.ts";
 import { readerJson } from "../../domain/reader-json.ts";
 import { runtimeDirectory } from "../../host/paths.ts";
+import { makeScratchDirectory } from "../../host/scratch-directory.ts";
 import { serveSocket } from "../../host/serve-socket.ts";
 import { SYSTEM_SOCKET } from "../../host/system-socket.ts";
-import { makeScratchDirectory } from "../../host/scratch-directory.ts";
 import { controlAt } from "../../serve/control.ts";
-import type { IdentityLimits } from "../../serve/identity-limits.ts";
 import type { Invited } from "../../serve/invite.ts";
 import { rememberPlace } from "../../serve/place.ts";
-import { openServe, type Organisation, type Serve } from "../../serve/server.ts";
+import { type Organisation, openServe, type Serve } from "../../serve/server.ts";
+import { aloneWith } from "../../serve/sole.ts";
 import { openStore } from "../../serve/store.ts";
 import type { PcscdOptions } from "../../services/pcscd/daemon.ts";
 import type { Io } from "../io.ts";
 import { printNotices } from "../notices.ts";
-import { openReaders, type OpenReaders } from "../open.ts";
+import { type OpenReaders, openReaders } from "../open.ts";
 import { PLAIN_WAY } from "../options.ts";
 import { absenceLines, readersTable } from "../report.ts";
 import { tellServiceManager } from "../service-manager.ts";
 import { parseSources, whereHere } from "../sources.ts";
-import { inviteIn, type InvitationWish, invitedJson, invitedText } from "./run-invite.ts";
 import type { LocalWish } from "./local-options.ts";
-import { supervise, type SupervisionOptions } from "./supervision.ts";
+import { type InvitationWish, invitedJson, invitedText, inviteIn } from "./run-invite.ts";
+import { type SupervisionOptions, supervise } from "./supervision.ts";
 import { printVisitors } from "./visitors.ts";
 
 /** The most that a link may ask for, ms: as long as a computer takes to start anew, and no longer for others' cards. */
@@ -45,8 +45,6 @@ export interface RunServeOptions extends PcscdOptions, Omit<SupervisionOptions, 
         readonly grant: Organisation["grant"];
       }
     | undefined;
-  /** What one identity may have at once. */
-  readonly identityLimits: Partial<IdentityLimits>;
   /** Users of this computer; undefined where none of them is to come in. */
   readonly local: LocalWish | undefined;
   /** Starts although pcscd cannot be reached yet. */
@@ -66,6 +64,7 @@ export async function runServe(
     ...(await readCertificates(options.organisation.files, Purpose.Server)),
   };
   const store = await openStore(); // before anything is opened that may take long
+  await using _alone = await aloneWith(store);
   const runtime = await runtimeDirectory();
   const scratch = await makeScratchDirectory(runtime, "serve");
   try {
@@ -86,7 +85,7 @@ export async function runServe(
       view: supervision.view,
       leasing: supervision.leasing,
       most: MOST,
-      limits: options.identityLimits,
+      limits: (identity) => supervision.terms.identityLimits(identity),
       local: isHere ? options.local && { ...options.local, path: serveSocket(runtime) } : undefined,
       about: () => about(readers),
       organisation,

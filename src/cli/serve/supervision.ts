@@ -4,21 +4,22 @@ import { Holdings } from "../../domain/holdings.ts";
 import type { MetricsPlace } from "../../fronts/metrics/server.ts";
 import { Metrics } from "../../observe/metrics.ts";
 import { identityViews } from "../../serve/identity-views.ts";
+import { arbitratedLeasing } from "../../serve/leasing.ts";
 import { cardsTimed, metered, meterState } from "../../serve/metered.ts";
 import { recordDecisions, recordRefusals, recordVisitors } from "../../serve/recorded-events.ts";
-import { arbitratedLeasing } from "../../serve/leasing.ts";
 import type { ServeOptions, View } from "../../serve/server.ts";
 import { Arbiter } from "../../services/arbiter/arbiter.ts";
-import type { HandOverPolicy } from "../../services/arbiter/hand-over.ts";
-import type { ArbiterLimits } from "../../services/arbiter/limits.ts";
 import { Policy } from "../../services/policy/policy.ts";
-import { rulesOfSettings } from "../policy-test.ts";
-import { followRules } from "./follow-rules.ts";
+import type { LiveSettings } from "../settings/own.ts";
+import type { ServeSettings } from "../settings/serve-settings.ts";
+import { followSettings } from "./follow-settings.ts";
 import { type AuditOptions, openAudit } from "./open-audit.ts";
+import { type TermFlags, Terms } from "./terms.ts";
 
 export interface SupervisionOptions extends AuditOptions {
-  readonly handOver: HandOverPolicy;
-  readonly limits: Partial<ArbiterLimits>;
+  /** What was given on the command line. */
+  readonly given: TermFlags;
+  readonly settings: LiveSettings;
   readonly metrics: MetricsPlace | undefined;
 }
 
@@ -28,44 +29,51 @@ export interface Supervision extends AsyncDisposable {
   readonly audit: Audit;
   readonly view: View;
   readonly leasing: ServeOptions["leasing"];
+  readonly terms: Terms;
   /** Begins to offer metrics, if they are wanted. @param links how many there are. */
   offerMetrics(links: () => number): Promise<void>;
 }
 
 /**
- * Puts it together, and follows the rules in the settings file until it is disposed.
+ * Puts it together, and follows the settings file until it is disposed.
  *
- * @throws {CardwireError} `E_CONFIG` when the rules have a mistake, `E_AUDIT` when the audit log cannot be written.
+ * @throws {CardwireError} `E_CONFIG` when the settings have a mistake, `E_AUDIT` when the audit log cannot be written.
  */
 export async function supervise(
   readers: CardService,
-  { handOver, limits, metrics: place, ...options }: SupervisionOptions,
+  { given, settings, metrics: place, ...options }: SupervisionOptions,
 ): Promise<Supervision> {
   const opened = new Holdings();
   try {
-    const rules = await rulesOfSettings();
+    const from = await settings.load();
+    const terms = new Terms(given, from);
     const metrics = new Metrics();
     const audit = metered(opened.hold(await openAudit(options)), metrics);
     // Where nothing is reset, other programs' use is to be seen by the number of their handles.
-    const foreignUse = handOver === "shared" ? "seen" : "told";
+    const foreignUse = (reader: string) => (terms.handOver(reader) === "shared" ? "seen" : "told");
     const willReset = (reader: string, name: string): boolean =>
       arbiter.isHandOverDue(reader, name);
     const onRefusal = recordRefusals(audit);
-    const policy = new Policy({ rules, foreignUse, willReset, onRefusal });
+    const policy = new Policy({ rules: from.rules, foreignUse, willReset, onRefusal });
     // The readers' owner closes them; what watches them ends with that.
     const arbiter: Arbiter = new Arbiter(cardsTimed(readers, metrics), {
-      policy: () => handOver,
-      limits,
+      policy: (reader) => terms.handOver(reader),
+      limits: (identity) => terms.turnLimits(identity),
       onEvent: recordDecisions(audit, () => policy),
     });
     opened.hold(asynchronous(recordVisitors(audit)));
-    opened.hold(asynchronous(followRules(policy)));
+    const apply = (now: ServeSettings): void => {
+      terms.update(now);
+      policy.update(now.rules);
+    };
+    opened.hold(asynchronous(followSettings(settings, from, apply)));
     const view = identityViews({ arbiter, policy, audit });
     return {
       arbiter,
       audit,
       view,
       leasing: arbitratedLeasing(arbiter),
+      terms,
       async offerMetrics(links) {
         if (!place) return;
         const { serveMetrics } = await import("../../fronts/metrics/server.ts");

@@ -1,12 +1,16 @@
-import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import { isAbsolute } from "node:path";
+import type { CommandUnknownOpts } from "@commander-js/extra-typings";
+import { nameOf, parseWhere } from "../../domain/where.ts";
 import { wrongUsage } from "../options.ts";
+import { isGiven } from "../settings/own.ts";
 import { attachmentName, parseSources } from "../sources.ts";
 import { checkSystemSources } from "../system-option.ts";
-import { nameOf, parseWhere } from "../../domain/where.ts";
 
 /** Commands that run until they are stopped, and tell a service manager how they are. */
 const LASTING: readonly string[] = ["attach", "share", "serve"];
+
+/** The option by which a command gives a socket of this computer to a group. */
+const groupOptions: Readonly<Record<string, string>> = { attach: "group", serve: "localGroup" };
 
 /** A cardwire command line that a service is to run, as far as the service has to know it. */
 export interface WrappedCommand {
@@ -35,11 +39,13 @@ export interface WrappedCommand {
  * Reads a command line with the program's own parser, without running it.
  *
  * @param top a program of this call's own: its commands lose their actions.
+ * @param how.isOwn whether who asks is who runs the service: only then the settings file that is read here is its own.
  * @throws {CommanderError} what the parser says. @throws {CardwireError} `E_USAGE`, `E_WHERE`.
  */
 export async function readCommandLine(
   top: CommandUnknownOpts,
   argv: readonly string[],
+  { isOwn }: { readonly isOwn: boolean },
 ): Promise<WrappedCommand> {
   const [first = ""] = argv;
   const command = top.commands.find((one) => one.name() === first);
@@ -57,6 +63,7 @@ export async function readCommandLine(
   const wheres = command.processedArgs.flat().filter((one) => typeof one === "string");
   const local = first === "attach" ? parseSources(wheres, { local: flags["local"] === true }) : [];
   if (flags["system"] === true) checkSystemSources(local);
+  const groupOption = groupOptions[first] ?? "";
   const socket = first === "attach" ? text("socket") : undefined; // that of a share is another computer's
   if (socket !== undefined && !isAbsolute(socket))
     throw wrongUsage(
@@ -68,7 +75,7 @@ export async function readCommandLine(
     name: local.length > 0 ? (text("name") ?? attachmentName(local)) : otherName(first, wheres),
     hasSocket: first === "attach",
     socket,
-    group: groupOf(first, text),
+    group: isOwn || isGiven(command, groupOption) ? text(groupOption) : undefined,
     system: flags["system"] === true,
     isNamed: wheres.join(" ") !== command.args.join(" "),
     wheres: first === "attach" ? command.args : [],
@@ -77,15 +84,6 @@ export async function readCommandLine(
     lacks: (option) =>
       command.options.some(({ long }) => long === `--${option}`) && flags[option] === undefined,
   };
-}
-
-/** The group to which a command gives a socket of this computer. */
-function groupOf(
-  command: string,
-  text: (option: string) => string | undefined,
-): string | undefined {
-  if (command === "attach") return text("group");
-  return command === "serve" ? text("localGroup") : undefined;
 }
 
 /** `share-computer2`, so that readers can be lent to a host and borrowed from it at once. */

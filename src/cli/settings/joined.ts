@@ -1,7 +1,7 @@
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 
 /** Commands whose WHERE may be the bare name of a host that was joined. */
-const TAKING: ReadonlySet<string> = new Set(["attach", "run", "readers"]);
+const TAKING: ReadonlySet<string> = new Set(["attach", "run", "readers", "doctor"]);
 
 export const takesJoined = (command: CommandUnknownOpts): boolean =>
   !command.parent?.parent && TAKING.has(command.name());
@@ -12,14 +12,14 @@ export const takesJoined = (command: CommandUnknownOpts): boolean =>
  */
 export async function applyJoined(command: CommandUnknownOpts): Promise<void> {
   if (!takesJoined(command)) return;
-  const wheres: unknown = command.processedArgs[0];
-  if (!Array.isArray(wheres) || !wheres.some(isName)) return;
+  const given: unknown = command.processedArgs[0];
+  const wheres: readonly unknown[] = Array.isArray(given) ? given : [given];
+  if (!wheres.some(isName)) return;
   const { isJoined } = await import("../../joined/hosts.ts");
-  command.processedArgs[0] = await Promise.all(
-    wheres.map(async (one: unknown) =>
-      isName(one) && (await isJoined(one)) ? `cardwire://${one}` : one,
-    ),
+  const found = await Promise.all(
+    wheres.map(async (one) => (isName(one) && (await isJoined(one)) ? `cardwire://${one}` : one)),
   );
+  command.processedArgs[0] = Array.isArray(given) ? found : found[0];
 }
 
 const isName = (one: unknown): one is string =>

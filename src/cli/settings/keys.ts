@@ -30,6 +30,13 @@ export interface SettingTable {
   readonly keys: readonly SettingKey[];
 }
 
+/** Everything that the settings file may say. */
+export interface SettingTables {
+  readonly named: readonly SettingTable[];
+  /** Of `[serve]`, which has no name: there is one on a computer. */
+  readonly serve: readonly SettingKey[];
+}
+
 /** Commands that have named settings, and what their argument is called there. */
 const targets: Readonly<Record<string, { readonly name: string; readonly isList: boolean }>> = {
   attach: { name: "where", isList: true },
@@ -40,18 +47,21 @@ const targets: Readonly<Record<string, { readonly name: string; readonly isList:
 const renamed: Readonly<Record<string, string>> = { reader: "readers" };
 
 /** Options about one call, which nobody wants for good. */
-const left = new Set(["json", "verbose", "help"]);
+const left = new Set(["json", "verbose", "help", "invite", "expires"]);
 
 /** The settings that there are, from the options of the very commands that they are for. */
-export const settingTables = (commands: readonly CommandUnknownOpts[]): readonly SettingTable[] =>
-  commands.flatMap((command) => {
+export const settingTables = (commands: readonly CommandUnknownOpts[]): SettingTables => ({
+  named: commands.flatMap((command) => {
     const target = targets[command.name()];
-    if (target === undefined) return [];
-    const keys = command.options
-      .map((option) => keyOf(option, command.name()))
-      .filter(({ attribute }) => !left.has(attribute));
-    return [{ name: command.name(), target, keys }];
-  });
+    return target === undefined ? [] : [{ name: command.name(), target, keys: keysOf(command) }];
+  }),
+  serve: commands.filter((command) => command.name() === "serve").flatMap(keysOf),
+});
+
+const keysOf = (command: CommandUnknownOpts): readonly SettingKey[] =>
+  command.options
+    .map((option) => keyOf(option, command.name()))
+    .filter(({ attribute }) => !left.has(attribute));
 
 /** The option's place among settings: `--no-pipelining` is `pipelining`. */
 function keyOf(option: Option, command: string): SettingKey {
@@ -61,7 +71,9 @@ function keyOf(option: Option, command: string): SettingKey {
     name: renamed[name] ?? name,
     kind: kindOf(option),
     placeholder,
-    isLocalPath: placeholder === "path" && command !== "share", // whose socket is on the other computer
+    // A share's socket is on the other computer; the record may go elsewhere than into a file.
+    isLocalPath:
+      /^(?:path|file)$/.test(placeholder ?? "") && command !== "share" && name !== "audit",
     choices: option.argChoices,
     description: option.negate ? `false: ${option.description}` : option.description,
     attribute: option.attributeName(),
@@ -77,5 +89,5 @@ export const isRepeatable = ({ variadic, description }: Option): boolean =>
 function kindOf(option: Option): SettingKind {
   if (!option.required) return "flag";
   if (isRepeatable(option)) return "list";
-  return /<(?:number|seconds)>/.test(option.flags) ? "number" : "text";
+  return /<(?:number|seconds|port|count|place)>/.test(option.flags) ? "number" : "text";
 }

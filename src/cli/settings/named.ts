@@ -1,7 +1,7 @@
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import type { Io } from "../io.ts";
 import { wrongUsage } from "../options.ts";
-import type { SettingTable } from "./keys.ts";
+import type { SettingTables } from "./keys.ts";
 import { configError, loadSettings } from "./load.ts";
 import type { Named } from "./parse.ts";
 
@@ -28,7 +28,7 @@ export const lookupTable = (command: CommandUnknownOpts): string | undefined =>
  */
 export async function applyNamed(
   command: CommandUnknownOpts,
-  { io, tables }: { io: Io; tables: () => readonly SettingTable[] },
+  { io, tables }: { io: Io; tables: () => SettingTables },
 ): Promise<void> {
   const table = lookupTable(command);
   const name = onlyName(command.processedArgs);
@@ -38,6 +38,14 @@ export async function applyNamed(
   setTarget(command, name, found);
   // Others find the attachment under its name; a share is called after this computer, over there.
   const options = command.name() === "attach" ? { name, ...found.options } : found.options;
+  setOptions(command, options);
+}
+
+/** Each option that was given neither on the command line nor by a variable becomes the file's. */
+export function setOptions(
+  command: CommandUnknownOpts,
+  options: Readonly<Record<string, unknown>>,
+): void {
   for (const [attribute, value] of Object.entries(options)) {
     const source = command.getOptionValueSource(attribute);
     const has = command.options.some((option) => option.attributeName() === attribute);
@@ -56,7 +64,7 @@ function onlyName(args: readonly unknown[]): string | undefined {
 async function lookUp(
   name: string,
   table: string,
-  { io, tables }: { io: Io; tables: readonly SettingTable[] },
+  { io, tables }: { io: Io; tables: SettingTables },
 ): Promise<Named | undefined> {
   const settings = await loadSettings(tables);
   if (settings === undefined) return undefined;

@@ -3,11 +3,11 @@ import * as v from "valibot";
 import { checkAttachmentName } from "../../host/paths.ts";
 import { printable } from "../report.ts";
 import { mostSimilar } from "../similar.ts";
-import type { Rules } from "../../services/policy/rule.ts";
-import type { SettingTable } from "./keys.ts";
+import type { SettingTable, SettingTables } from "./keys.ts";
 import { type KeyPath, type Position, positionsIn } from "./positions.ts";
-import { readRules } from "./rules.ts";
 import { type Complaint, complaintOf, tableSchema } from "./schema.ts";
+import { readServe } from "./serve.ts";
+import type { ServeSettings } from "./serve-settings.ts";
 
 /** What a NAME stands for. */
 export interface Named {
@@ -26,8 +26,8 @@ export interface Problem extends Complaint, Position {
 /** The names of each table, and what is wrong. Names whose table has a mistake are left out. */
 export interface Settings {
   readonly tables: Readonly<Record<string, ReadonlyMap<string, Named>>>;
-  /** What `[serve]` says of who may do what; undefined where it has a mistake. */
-  readonly rules: Rules | undefined;
+  /** What `[serve]` says; undefined where it has a mistake. */
+  readonly serve: ServeSettings | undefined;
   /** In the order of the file. */
   readonly problems: readonly Problem[];
   /** Not TOML: nobody knows what else there would be. */
@@ -35,7 +35,7 @@ export interface Settings {
 }
 
 /** Reads the text of a settings file. Never throws for anything that the text says. */
-export function parseSettings(text: string, tables: readonly SettingTable[]): Settings {
+export function parseSettings(text: string, tables: SettingTables): Settings {
   let document: Readonly<Record<string, unknown>>;
   try {
     document = parse(text);
@@ -43,7 +43,7 @@ export function parseSettings(text: string, tables: readonly SettingTable[]): Se
     if (!(error instanceof TomlError)) throw error;
     return {
       tables: {},
-      rules: undefined,
+      serve: undefined,
       problems: [syntaxProblem(error)],
       isUnreadable: true,
     };
@@ -58,34 +58,24 @@ export function parseSettings(text: string, tables: readonly SettingTable[]): Se
       remedy: remedy && printable(remedy),
     });
 
-  const known = [...names(tables), SERVE];
+  const known = [...names(tables.named), SERVE];
   for (const key of Object.keys(document))
     if (!known.includes(key)) complain([key], noSuch(`nothing called ${quoted(key)}`, key, known));
-  const read = tables.map((table) => [
+  const read = tables.named.map((table) => [
     table.name,
     readTable(table, document[table.name], (path, complaint) =>
       complain([table.name, ...path], complaint),
     ),
   ]);
-  const rules = readRules(document[SERVE], (path, complaint) =>
+  const serve = readServe(document[SERVE], tables.serve, (path, complaint) =>
     complain([SERVE, ...path], complaint),
   );
   problems.sort((a, b) => a.line - b.line || a.column - b.column);
-  return { tables: Object.fromEntries(read), rules, problems, isUnreadable: false };
+  return { tables: Object.fromEntries(read), serve, problems, isUnreadable: false };
 }
 
-/** The table with groups and rules. */
+/** The table of `cardwire serve`. */
 const SERVE = "serve";
-
-/**
- * The groups and rules in the text of a settings file: a value that `Policy.update` takes as a whole. Where they have a
- * mistake there is none, and what was in force stays so.
- */
-export function parsePolicy(text: string): Pick<Settings, "rules" | "problems"> {
-  const { rules, problems } = parseSettings(text, []);
-  const isOurs = ({ path: [top = SERVE] }: Problem) => top === SERVE;
-  return { rules, problems: problems.filter(isOurs) };
-}
 
 type Complain = (path: KeyPath, complaint: Complaint) => void;
 

@@ -1,6 +1,23 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { parsePolicy } from "./parse.ts";
+import { serveCommand } from "../commands/serve.ts";
+import { settingTables } from "./keys.ts";
+import { parseSettings } from "./parse.ts";
+
+const io = { out: () => {}, err: () => {}, env: {} };
+const tables = settingTables([
+  serveCommand(
+    io,
+    () => {},
+    () => tables,
+  ),
+]);
+
+function parsePolicy(text: string) {
+  const { serve, problems } = parseSettings(text, tables);
+  const ours = problems.filter(({ path: [top = "serve"] }) => top === "serve");
+  return { rules: serve?.rules, problems: ours };
+}
 
 const hex = (text: string): Uint8Array => Buffer.from(text, "hex");
 

@@ -3,9 +3,9 @@ import { InvalidArgumentError } from "@commander-js/extra-typings";
 import * as v from "valibot";
 import { splitCommand } from "../../carriers/ssh/split-command.ts";
 import { CardwireError } from "../../domain/errors.ts";
+import { parseWhere } from "../../domain/where.ts";
 import { homeOf } from "../../host/config-file.ts";
 import { checkAttachmentName } from "../../host/paths.ts";
-import { parseWhere } from "../../domain/where.ts";
 import type { SettingKey, SettingTable } from "./keys.ts";
 
 /** What is wrong with a value, and what would be right. */
@@ -38,6 +38,7 @@ const checks: Readonly<Record<string, (text: string) => string>> = {
   where: (text) => (parseWhere(text), text),
   name: (text) => (checkAttachmentName(text), text),
   ssh: (text) => (splitCommand(text), text),
+  audit: (text) => (["stderr", "off"].includes(text) ? text : absolutePath(text)),
 };
 
 /** A path of this computer means the same wherever cardwire is started. */
@@ -83,7 +84,7 @@ const texts = (key: string, make: (text: string) => unknown) =>
   );
 
 /** The schema of one setting; its output is what commander would have made of the option. */
-function schemaOf({ name, kind, isLocalPath, initial, parse }: SettingKey) {
+export function schemaOf({ name, kind, isLocalPath, initial, parse }: SettingKey) {
   if (kind === "flag")
     return v.boolean(({ input }) => cannotBe(name, input, "it is true or false"));
   if (kind === "list")

@@ -3,11 +3,12 @@ import type { CardSession } from "../../domain/card-service.ts";
 import { deferred } from "../../domain/deferred.ts";
 import { Disposition, ShareMode } from "../../domain/pcsc.ts";
 import { Rv } from "../../domain/return-codes.ts";
-import type { FakeAnswers } from "../../testing/fake-session.ts";
-import { fakeReader, fakeService } from "../../testing/fake-service.ts";
 import { cardServiceContract } from "../../testing/card-service-contract.ts";
+import { fakeReader, fakeService } from "../../testing/fake-service.ts";
+import type { FakeAnswers } from "../../testing/fake-session.ts";
 import { Arbiter, type ArbiterOptions } from "./arbiter.ts";
 import type { ArbiterEvent } from "./events.ts";
+import type { HandOverPolicy } from "./hand-over.ts";
 
 const ATR = Uint8Array.of(0x3b, 0x80, 0x80, 0x01, 0x01);
 const NAME = "Card 00 00";
@@ -58,7 +59,7 @@ describe("keeps the contract of a service", () => {
 
 describe("turns", () => {
   test("more calls than one may have waiting are refused, and others' are not", async () => {
-    await using stage = scene({ limits: { waiting: 2 }, policy: () => "shared" });
+    await using stage = scene({ limits: () => ({ waiting: 2 }), policy: () => "shared" });
     const [alice, mallory] = [await stage.connect("alice"), await stage.connect("mallory")];
     await alice.begin(within());
     const waiting = [mallory.transmit(SELECT, PCI), mallory.transmit(SELECT, PCI)];
@@ -71,6 +72,29 @@ describe("turns", () => {
     await alice.end(Disposition.Leave);
     await expect(bob).resolves.toBeDefined();
     await Promise.all(waiting);
+  });
+
+  test("how many calls may wait is each identity's own, and may change", async () => {
+    const waiting: Record<string, number> = { mallory: 1, bob: 2 };
+    const limits = (name: string) => ({ waiting: waiting[name] ?? 9 });
+    await using stage = scene({ limits, policy: () => "shared" });
+    const [alice, bob, mallory] = [
+      await stage.connect("alice"),
+      await stage.connect("bob"),
+      await stage.connect("mallory"),
+    ];
+    await alice.begin(within());
+    const kept = [
+      mallory.transmit(SELECT, PCI),
+      bob.transmit(SELECT, PCI),
+      bob.transmit(SELECT, PCI),
+    ];
+    await expect(mallory.transmit(SELECT, PCI)).rejects.toEqual(refused(Rv.ServerTooBusy));
+    waiting["mallory"] = 2;
+    kept.push(mallory.transmit(SELECT, PCI));
+    await expect(mallory.transmit(SELECT, PCI)).rejects.toEqual(refused(Rv.ServerTooBusy));
+    await alice.end(Disposition.Leave);
+    await Promise.all(kept);
   });
 
   test("transactions and single commands are served in order of arrival", async () => {
@@ -114,7 +138,7 @@ describe("turns", () => {
   });
 
   test("a connect that waits too long is told so", async () => {
-    await using stage = scene({ limits: { connectMs: 20 } });
+    await using stage = scene({ limits: () => ({ connectMs: 20 }) });
     const holder = await stage.connect("a");
     await holder.begin(within());
     await expect(stage.connect("b")).rejects.toThrow(refused(Rv.SharingViolation));
@@ -271,6 +295,20 @@ describe("hand-over", () => {
     expect(stage.resets()).toBe(resets);
   });
 
+  test("another policy holds from the next turn on, for handles that there are", async () => {
+    let policy: HandOverPolicy = "shared";
+    await using stage = scene({ policy: () => policy });
+    const [alice, bob] = [await stage.connect("alice"), await stage.connect("bob")];
+    await alice.transmit(SELECT, PCI);
+    await bob.transmit(SELECT, PCI);
+    expect(stage.resets()).toBe(0);
+    policy = "reset";
+    await expect(alice.transmit(SELECT, PCI)).rejects.toEqual(refused(Rv.ResetCard));
+    expect(stage.resets()).toBe(1);
+    policy = "exclusive";
+    await expect(stage.connect("carol")).rejects.toEqual(refused(Rv.SharingViolation));
+  });
+
   test("exclusive: only one identity has handles", async () => {
     await using stage = scene({ policy: () => "exclusive" });
     const alice = await stage.connect("alice");
@@ -281,13 +319,25 @@ describe("hand-over", () => {
 });
 
 describe("one who overstays", () => {
+  test("does so by his own limits", async () => {
+    const limits = (name: string) => ({ idleMs: name === "alice" ? 30 : 60_000 });
+    await using stage = scene({ limits });
+    const [alice, bob] = [await stage.connect("alice"), await stage.connect("bob")];
+    await alice.begin(within());
+    await bob.begin(within()); // as soon as hers is taken away
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    await bob.transmit(SELECT, PCI);
+    const taken = { type: "taken", reader: NAME, identity: "alice", why: "idle" };
+    expect(stage.events.filter(({ type }) => type === "taken")).toEqual([taken]);
+  });
+
   test.each([
     ["idle", { idleMs: 30, totalMs: 0 }],
     ["total", { idleMs: 0, totalMs: 30 }],
   ] as const)(
     "loses the lock (%s), is told of a reset, and the next one begins",
     async (why, limits) => {
-      await using stage = scene({ limits });
+      await using stage = scene({ limits: () => limits });
       const [slow, next] = await Promise.all([stage.connect("alice"), stage.connect("bob")]);
       await slow.begin(within());
       await slow.begin(within());
@@ -311,7 +361,7 @@ describe("one who overstays", () => {
     const before = async ({ name }: { name: string }) => {
       if (name === "end" && isSlow) await slow.promise;
     };
-    await using stage = scene({ limits: { idleMs: 0, totalMs: 30 } }, { before });
+    await using stage = scene({ limits: () => ({ idleMs: 0, totalMs: 30 }) }, { before });
     const alice = await stage.connect("alice");
     await alice.begin(within());
     isSlow = true;
@@ -334,7 +384,7 @@ describe("one who overstays", () => {
       await new Promise((resolve) => setTimeout(resolve, 80));
       return Uint8Array.of(0x61, 0x01);
     };
-    await using stage = scene({ limits: { idleMs: 25, totalMs: 50 } }, { transmit });
+    await using stage = scene({ limits: () => ({ idleMs: 25, totalMs: 50 }) }, { transmit });
     const slow = await stage.connect("alice");
     await slow.begin(within());
     expect((await slow.transmit(SELECT, PCI)).data).toEqual(Uint8Array.of(0x61, 0x01));

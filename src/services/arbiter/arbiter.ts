@@ -11,9 +11,10 @@ import type { Place } from "./queue.ts";
 import { ArbitratedSession } from "./session.ts";
 
 export interface ArbiterOptions {
-  /** What happens between two identities at one card; `reset` unless told. */
+  /** What happens between two identities at one card; `reset` unless told. Asked each time. */
   readonly policy?: (reader: string) => HandOverPolicy;
-  readonly limits?: Partial<ArbiterLimits>;
+  /** How long an identity may keep others waiting; {@link DEFAULT_LIMITS} for what it does not say. Asked each time. */
+  readonly limits?: (identity: string) => Partial<ArbiterLimits>;
   /**
    * How late `inner` may be to tell that a handle was closed, ms; 600 unless told: pcscd looks every 400. For so long
    * such a handle is not taken for another program's, and another program's may be taken for it.
@@ -40,7 +41,7 @@ export interface Attendance {
 export class Arbiter implements CardService {
   readonly #inner: CardService;
   readonly #policy: (reader: string) => HandOverPolicy;
-  readonly #limits: ArbiterLimits;
+  readonly #limits: (identity: string) => ArbiterLimits;
   readonly #lateMs: number;
   readonly #onEvent: (event: ArbiterEvent) => void;
   readonly #desks = new Map<string, Desk>();
@@ -49,11 +50,16 @@ export class Arbiter implements CardService {
 
   constructor(
     inner: CardService,
-    { policy = () => "reset", limits = {}, lateMs = 600, onEvent = () => {} }: ArbiterOptions = {},
+    {
+      policy = () => "reset",
+      limits = () => ({}),
+      lateMs = 600,
+      onEvent = () => {},
+    }: ArbiterOptions = {},
   ) {
     this.#inner = inner;
     this.#policy = policy;
-    this.#limits = { ...DEFAULT_LIMITS, ...limits };
+    this.#limits = (identity) => ({ ...DEFAULT_LIMITS, ...limits(identity) });
     this.#lateMs = lateMs;
     this.#onEvent = onEvent;
   }
@@ -76,7 +82,7 @@ export class Arbiter implements CardService {
     if (!desk) return await this.#inner.connect(reader, how, { signal }); // which says why not
     const { name: identity } = how.principal;
     this.#admit(desk, identity);
-    const withinMs = this.#limits.connectMs;
+    const withinMs = this.#limits(identity).connectMs;
     // Where somebody has it exclusively pcscd says so at once.
     const turn = desk.isExclusive
       ? undefined
@@ -157,7 +163,7 @@ export class Arbiter implements CardService {
       if (session.identity === identity) own += 1;
       else if (policy === "exclusive")
         throw refuse(Rv.SharingViolation, `${session.identity} has handles on it`);
-    if (own >= this.#limits.sessions) throw refuse(Rv.ServerTooBusy, "too many handles");
+    if (own >= this.#limits(identity).sessions) throw refuse(Rv.ServerTooBusy, "too many handles");
   }
 
   #deskOf(reader: string): Desk | undefined {
@@ -166,7 +172,7 @@ export class Arbiter implements CardService {
     const desk = new Desk({
       reader,
       service: this.#inner,
-      policy: this.#policy(reader),
+      policy: this.#policy,
       limits: this.#limits,
       lateMs: this.#lateMs,
       onEvent: this.#onEvent,

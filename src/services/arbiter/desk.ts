@@ -1,6 +1,6 @@
 import type { CardService, Reader } from "../../domain/card-service.ts";
-import { Disposition } from "../../domain/pcsc.ts";
 import { ReturnCodeError } from "../../domain/errors.ts";
+import { Disposition } from "../../domain/pcsc.ts";
 import { Rv } from "../../domain/return-codes.ts";
 import type { ArbiterEvent } from "./events.ts";
 import { type HandOverPolicy, isHandOverDue, UNKNOWN, UNUSED, type Use } from "./hand-over.ts";
@@ -30,8 +30,8 @@ export interface Lingering {
 export interface DeskOptions {
   readonly reader: string;
   readonly service: CardService;
-  readonly policy: HandOverPolicy;
-  readonly limits: ArbiterLimits;
+  readonly policy: (reader: string) => HandOverPolicy;
+  readonly limits: (identity: string) => ArbiterLimits;
   /** How long a handle that was closed may still be counted, ms. */
   readonly lateMs: number;
   readonly onEvent: (event: ArbiterEvent) => void;
@@ -41,10 +41,10 @@ export interface DeskOptions {
 export class Desk {
   readonly reader: string;
   readonly queue: Queue;
-  readonly policy: HandOverPolicy;
-  readonly limits: ArbiterLimits;
+  readonly limits: (identity: string) => ArbiterLimits;
   readonly tell: (event: ArbiterEvent) => void;
   readonly #service: CardService;
+  readonly #policy: (reader: string) => HandOverPolicy;
   readonly #lateMs: number;
   readonly #sessions = new Set<Neighbour>();
   /** When handles were closed that may still be counted. */
@@ -65,11 +65,16 @@ export class Desk {
     this.reader = reader;
     this.#service = service;
     this.#lateMs = lateMs;
-    this.policy = policy;
+    this.#policy = policy;
     this.limits = limits;
     this.tell = onEvent;
-    this.queue = new Queue(limits.waiting);
+    this.queue = new Queue((identity) => limits(identity).waiting);
     this.#eventCounter = this.#state?.eventCounter;
+  }
+
+  /** What holds now between two identities at this card. */
+  get policy(): HandOverPolicy {
+    return this.#policy(this.reader);
   }
 
   get sessions(): ReadonlySet<Neighbour> {
@@ -111,7 +116,7 @@ export class Desk {
   async take(identity: string, options: TakeOptions, own?: Lingering): Promise<Turn> {
     const turn = await this.queue.take(identity, options).catch((error: unknown) => {
       if (error instanceof ReturnCodeError && error.rv === Rv.ServerTooBusy) {
-        const why = `${this.limits.waiting} of his calls wait`;
+        const why = `${this.limits(identity).waiting} of his calls wait`;
         this.tell({ type: "refused", what: "wait", reader: this.reader, identity, why });
       }
       throw error;

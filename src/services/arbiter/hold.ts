@@ -22,12 +22,14 @@ export class Hold {
   #restsSince = this.#since;
   #isBusy = false;
 
+  /** @param limits of each identity; those that hold now count for this transaction. */
   constructor(
     turn: Turn,
-    { idleMs, totalMs }: ArbiterLimits,
+    limits: (identity: string) => ArbiterLimits,
     late: (why: "idle" | "total") => void,
   ) {
     this.turn = turn;
+    const { idleMs, totalMs } = limits(turn.identity);
     if (idleMs > 0) {
       // Not set anew with each command, but for what is left when it is over.
       const look = (): void => {

@@ -37,10 +37,10 @@ export interface TakeOptions {
 /** The queue in front of one card: {@link Turns}, for those who can wait. */
 export class Queue {
   readonly #turns = new Turns<Waiter>();
-  readonly #most: number;
+  readonly #most: (identity: string) => number;
 
   /** @param most of one identity that may wait. */
-  constructor(most: number) {
+  constructor(most: (identity: string) => number) {
     this.#most = most;
   }
 
@@ -80,7 +80,7 @@ export class Queue {
     const waiter: Waiter = { identity, what: call, since: performance.now(), go: () => {} };
     if (this.#turns.ask(waiter)) return this.#turn(waiter, 0);
     const own = this.#turns.waiting.filter((one) => one.identity === identity);
-    if (own.length > this.#most) {
+    if (own.length > this.#most(identity)) {
       this.#turns.withdraw(waiter);
       throw new ReturnCodeError(call, Rv.ServerTooBusy);
     }

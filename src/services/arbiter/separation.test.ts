@@ -127,7 +127,7 @@ class World {
   #lease: Lease | undefined;
 
   constructor() {
-    const limits = { idleMs: 15, totalMs: 40 };
+    const limits = () => ({ idleMs: 15, totalMs: 40 });
     this.#arbiter = new Arbiter(acting(this.#readers), { limits, lateMs: 0 });
     this.card.leased = () => this.#arbiter.attendance(NAME).lease?.identity;
   }

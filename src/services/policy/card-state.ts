@@ -10,17 +10,21 @@ export class CardState {
   readonly guard: PinGuard;
   /** Undefined until the reader was asked. They are the driver's, and stay. */
   features: FeatureCodes | undefined;
-  readonly #seesForeign: boolean;
+  readonly #seesForeign: (reader: string) => boolean;
   readonly #sessions = new Set<object>();
   readonly #underWay = new Set<Promise<unknown>>();
   #arriving = 0;
   #list: readonly Reader[] | undefined;
   #shown: Reader | undefined;
   #serial: string | undefined;
-  #isForeign = false;
+  /** Whether the service shows more handles than are ours. */
+  #hasOthers = false;
   #version = 0;
 
-  constructor(reader: string, options: { keepTries: number; seesForeign: boolean }) {
+  constructor(
+    reader: string,
+    options: { keepTries: number; seesForeign: (reader: string) => boolean },
+  ) {
     this.reader = reader;
     this.guard = new PinGuard(options.keepTries);
     this.#seesForeign = options.seesForeign;
@@ -42,7 +46,7 @@ export class CardState {
 
   /** Whether somebody uses the card who does not come through here. */
   get isForeign(): boolean {
-    return this.#isForeign;
+    return this.#hasOthers && this.#seesForeign(this.reader);
   }
 
   get isIdle(): boolean {
@@ -68,7 +72,7 @@ export class CardState {
     this.#shown = now;
     if (before && !isSameCard(before, now)) this.#change();
     const handles = this.#sessions.size + this.#arriving;
-    this.#isForeign = this.#seesForeign && (now?.sharing ?? 0) > handles;
+    this.#hasOthers = (now?.sharing ?? 0) > handles;
   }
 
   #change(): void {

@@ -7,7 +7,7 @@ import { PivCard } from "../../software-cards/piv/card.ts";
 import { emptyState } from "../../software-cards/piv/state.ts";
 import { cardServiceContract, fakeReader, fakeService } from "../../testing/index.ts";
 import { SoftwareReaders } from "../software/service.ts";
-import { type PolicyGrant, Policy } from "./policy.ts";
+import { Policy, type PolicyGrant } from "./policy.ts";
 import type { Refusal } from "./refusal.ts";
 import type { Rule } from "./rule.ts";
 
@@ -286,10 +286,14 @@ describe("sessions on one reader", () => {
     expect(await say(one, put)).toBe("9000");
     await one.end(0);
     expect(await say(one, put)).toBe("6985");
-    const told = new Policy({ rules: allowed, foreignUse: "told" });
+    let foreignUse: "seen" | "told" = "told";
+    const told = new Policy({ rules: allowed, foreignUse: () => foreignUse });
     const trusting = await open(told.view(inner, grant()));
     await say(trusting, PIV);
     expect(await say(trusting, put)).toBe("9000");
+    foreignUse = "seen"; // from the next command on, although nothing else has changed
+    await say(trusting, PIV);
+    expect(await say(trusting, put)).toBe("6985");
   });
 
   test("a command is judged when the card is the session's own", async () => {

@@ -23,9 +23,9 @@ export interface PolicyOptions {
   readonly onRefusal?: (refusal: Refusal) => void;
   /**
    * How to know of programs that use the same card and do not come through here: "seen" in the number of handles that the
-   * service shows, or "told" by {@link Policy.foreignUse}. "seen" unless told.
+   * service shows, or "told" by {@link Policy.foreignUse}. "seen" unless told. Asked each time.
    */
-  readonly foreignUse?: "seen" | "told";
+  readonly foreignUse?: (reader: string) => "seen" | "told";
   /**
    * Whether the service resets the card before it runs the identity's next command, as an arbiter does at a hand-over. What
    * is known of the card is then not what that command will find. Never, unless told.
@@ -45,7 +45,10 @@ export class Policy {
   readonly willReset: (reader: string, identity: string) => boolean;
   readonly #rules: Watchable<Rules>;
   readonly #states = new Map<string, CardState>();
-  readonly #options: { readonly keepTries: number; readonly seesForeign: boolean };
+  readonly #options: {
+    readonly keepTries: number;
+    readonly seesForeign: (reader: string) => boolean;
+  };
 
   constructor(options: PolicyOptions = {}) {
     this.#rules = new Watchable(options.rules ?? NO_RULES);
@@ -53,7 +56,7 @@ export class Policy {
     this.willReset = options.willReset ?? (() => false);
     this.#options = {
       keepTries: options.keepTries ?? KEPT_TRIES,
-      seesForeign: options.foreignUse !== "told",
+      seesForeign: (reader) => options.foreignUse?.(reader) !== "told",
     };
   }
 

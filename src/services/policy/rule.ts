@@ -74,7 +74,7 @@ export const rulesFor = (
   rules.filter((rule) => {
     const inDoubt = rule.verdict === "deny";
     return (
-      concerns(rule, identity, groups) &&
+      isMeant(rule, identity, groups) &&
       matchesName(rule.readers, reader.name) &&
       (rule.atrs === undefined ||
         (reader.atr === undefined
@@ -87,13 +87,19 @@ export const rulesFor = (
 
 const NOTHING = new Uint8Array(0);
 
-function concerns(rule: Rule, identity: string, groups: Rules["groups"]): boolean {
+/** Whether a rule, or anything else that names identities and groups, is about an identity. */
+export function isMeant(
+  rule: Pick<Rule, "identities" | "groups">,
+  identity: string,
+  groups: Rules["groups"],
+): boolean {
   if (rule.identities === undefined && rule.groups === undefined) return true;
   const inGroups = (rule.groups ?? []).flatMap((group) => groups.get(group) ?? []);
   return matchesName([...(rule.identities ?? []), ...inGroups], identity);
 }
 
-const matchesName = (globs: readonly string[] | undefined, name: string): boolean =>
+/** Whether a name matches one of these. Without any it does. */
+export const matchesName = (globs: readonly string[] | undefined, name: string): boolean =>
   globs === undefined || globs.some((glob) => globMatcher(glob)(name));
 
 function matchesAtr({ bytes, mask, isPrefix }: AtrPattern, atr: Uint8Array): boolean {
