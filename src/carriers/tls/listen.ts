@@ -71,8 +71,13 @@ export interface TlsListener extends AsyncDisposable {
  */
 export async function listenTls(options: TlsListenOptions): Promise<TlsListener> {
   const { arrived, refused, protocols, waiting = WAITING } = options;
-  const room = new WaitingRoom(waiting);
   const streams = new Map<string, Socket>();
+  /** Those whose handshake is neither over nor known to have failed. */
+  const greeting = new Set<Socket>();
+  const room = new WaitingRoom(waiting, (raw, reason) => {
+    greeting.delete(raw);
+    refused(addressOf(raw), reason);
+  });
   const tls = createTlsServer({
     ...contextOf(options.secrets),
     ALPNProtocols: [...protocols],
@@ -81,13 +86,17 @@ export async function listenTls(options: TlsListenOptions): Promise<TlsListener>
     handshakeTimeout: waiting.limitMs,
   });
   tls.on("tlsClientError", (error, stream) => {
-    refused(addressOf(stream), `no handshake: ${errorCode(error) ?? error.message}`);
+    const raw = streams.get(ends(stream));
+    // Where it is gone already nobody knows which one it was: its end tells.
+    if (raw && greeting.delete(raw))
+      refused(addressOf(raw), `no handshake: ${errorCode(error) ?? error.message}`);
     stream.destroy();
   });
   tls.on("secureConnection", (stream) => {
     stream.on("error", () => {}); // "close" follows
     const protocol = protocols.find((one) => one === stream.alpnProtocol);
     const raw = streams.get(ends(stream));
+    if (raw) greeting.delete(raw);
     if (protocol === undefined || raw === undefined || stream.isSessionReused()) {
       refused(addressOf(stream), "it does not say what it wants");
       stream.destroy();
@@ -105,10 +114,12 @@ export async function listenTls(options: TlsListenOptions): Promise<TlsListener>
   });
   const welcome = (raw: Socket): void => {
     raw.on("error", () => {}); // "close" follows
-    if (!room.enter(raw)) return refused(addressOf(raw), "too many connections from there");
+    if (!room.enter(raw)) return;
     const key = ends(raw);
     streams.set(key, raw);
+    greeting.add(raw);
     raw.once("close", () => {
+      if (greeting.delete(raw)) refused(addressOf(raw), "no handshake: it hung up");
       if (streams.get(key) === raw) streams.delete(key);
     });
     tls.emit("connection", raw);

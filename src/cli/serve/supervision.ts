@@ -5,7 +5,12 @@ import type { MetricsPlace } from "../../fronts/metrics/server.ts";
 import { Metrics } from "../../observe/metrics.ts";
 import { identityViews } from "../../serve/identity-views.ts";
 import { cardsTimed, metered, meterState } from "../../serve/metered.ts";
-import { recordDecisions, recordRefusals, recordVisitors } from "../../serve/recorded-events.ts";
+import {
+  recordDecisions,
+  recordRefusals,
+  recordRepeats,
+  recordVisitors,
+} from "../../serve/recorded-events.ts";
 import { arbitratedLeasing } from "../../serve/leasing.ts";
 import type { ServeOptions, View } from "../../serve/server.ts";
 import { Arbiter } from "../../services/arbiter/arbiter.ts";
@@ -50,14 +55,13 @@ export async function supervise(
     const foreignUse = handOver === "shared" ? "seen" : "told";
     const willReset = (reader: string, name: string): boolean =>
       arbiter.isHandOverDue(reader, name);
-    const onRefusal = recordRefusals(audit);
+    const repeats = opened.hold(recordRepeats(audit));
+    const onRefusal = recordRefusals(repeats);
     const policy = new Policy({ rules, foreignUse, willReset, onRefusal });
     // The readers' owner closes them; what watches them ends with that.
-    const arbiter: Arbiter = new Arbiter(cardsTimed(readers, metrics), {
-      policy: () => handOver,
-      limits,
-      onEvent: recordDecisions(audit, () => policy),
-    });
+    const onEvent = recordDecisions(audit, repeats, () => policy);
+    const timed = cardsTimed(readers, metrics);
+    const arbiter: Arbiter = new Arbiter(timed, { policy: () => handOver, limits, onEvent });
     opened.hold(asynchronous(recordVisitors(audit)));
     opened.hold(asynchronous(followRules(policy)));
     const view = identityViews({ arbiter, policy, audit });
@@ -65,7 +69,7 @@ export async function supervise(
       arbiter,
       audit,
       view,
-      leasing: arbitratedLeasing(arbiter),
+      leasing: arbitratedLeasing(arbiter, onEvent),
       async offerMetrics(links) {
         if (!place) return;
         const { serveMetrics } = await import("../../fronts/metrics/server.ts");
