@@ -8,8 +8,9 @@ import {
   type Leasing,
 } from "../domain/leasing.ts";
 import type { Principal } from "../domain/principal.ts";
-import type { Arbiter, Attendance } from "../services/arbiter/arbiter.ts";
+import type { Attendance } from "../services/arbiter/arbiter.ts";
 import type { ArbiterEvent } from "../services/arbiter/events.ts";
+import type { LeaseOptions } from "../services/arbiter/lease.ts";
 import type { ServeOptions } from "./server.ts";
 
 /** How long a lease may last unless it is renewed, ms: nobody who was forgotten has a card for longer than a day. */
@@ -19,9 +20,15 @@ const LOOK_MS = 250;
 /** So long a card may be in use and still be free at once, ms: single commands are soon over. */
 const AT_ONCE_MS = 500;
 
+/** Of an arbiter: what is needed of it here. */
+export interface LeasingArbiter {
+  attendance(reader: string): Attendance;
+  lease(reader: string, wish: LeaseOptions, within: { signal: AbortSignal }): Promise<Lease>;
+}
+
 /** Leases of an arbiter's cards, to each identity of those readers that it sees. @param tell of those that are refused. */
 export function arbitratedLeasing(
-  arbiter: Arbiter,
+  arbiter: LeasingArbiter,
   tell: (event: ArbiterEvent) => void = () => {},
 ): NonNullable<ServeOptions["leasing"]> {
   /** Who waits for what: once each, or nobody could say where he stands. */
@@ -80,7 +87,7 @@ const isSeen = (view: CardService, reader: string): boolean =>
   view.readers.some(({ name }) => name === reader);
 
 async function leaseOf(
-  arbiter: Arbiter,
+  arbiter: LeasingArbiter,
   asked: { readonly principal: Principal; readonly reader: string; readonly wish: LeaseWish },
   { signal }: { signal: AbortSignal },
 ): Promise<Lease> {
