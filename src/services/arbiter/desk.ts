@@ -130,7 +130,8 @@ export class Desk {
 
   isHandOverDue(identity: string): boolean {
     if (!this.hasCard) return false; // there is nothing to be reset, and nothing in it
-    const foreign = this.#foreign.since || this.hasForeign;
+    // One that was there at the last look may have sent something and left since.
+    const foreign = this.#foreign.now || this.#foreign.since || this.hasForeign;
     return isHandOverDue(this.policy, this.#use, { identity, foreign });
   }
 
