@@ -3,9 +3,9 @@ import type { CardSession } from "../../domain/card-service.ts";
 import { deferred } from "../../domain/deferred.ts";
 import { Disposition, ShareMode } from "../../domain/pcsc.ts";
 import { Rv } from "../../domain/return-codes.ts";
-import type { FakeAnswers } from "../../testing/fake-session.ts";
-import { fakeReader, fakeService } from "../../testing/fake-service.ts";
 import { cardServiceContract } from "../../testing/card-service-contract.ts";
+import { fakeReader, fakeService } from "../../testing/fake-service.ts";
+import type { FakeAnswers } from "../../testing/fake-session.ts";
 import { Arbiter, type ArbiterOptions } from "./arbiter.ts";
 import type { ArbiterEvent } from "./events.ts";
 

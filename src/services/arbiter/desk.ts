@@ -1,12 +1,15 @@
 import type { CardService, Reader } from "../../domain/card-service.ts";
-import { Disposition } from "../../domain/pcsc.ts";
 import { ReturnCodeError } from "../../domain/errors.ts";
+import { Disposition } from "../../domain/pcsc.ts";
 import { Rv } from "../../domain/return-codes.ts";
 import type { ArbiterEvent } from "./events.ts";
 import { type HandOverPolicy, isHandOverDue, UNKNOWN, UNUSED, type Use } from "./hand-over.ts";
 import type { ArbiterLimits } from "./limits.ts";
 import { Queue, type TakeOptions, type Turn } from "./queue.ts";
 import type { Tenure } from "./tenure.ts";
+
+/** Refusals of a disposition that leave the card as it is: the reader cannot eject, or there is no such disposition. */
+const LEAVES_CARD: ReadonlySet<number> = new Set([Rv.UnsupportedFeature, Rv.InvalidValue]);
 
 /** One handle, as the others on the same card see it. */
 export interface Neighbour {
@@ -158,7 +161,8 @@ export class Desk {
       else this.wasReset(by, { wanted: true });
       return result;
     } catch (error) {
-      this.isUncertain();
+      const isLeft = error instanceof ReturnCodeError && LEAVES_CARD.has(error.rv);
+      if (!isLeft) this.isUncertain();
       throw error;
     }
   }
