@@ -9,6 +9,7 @@ import {
   rmSync,
 } from "node:fs";
 import { join } from "node:path";
+import type { Watched } from "../test/lab/secret-watch.ts";
 import { inNamespaces } from "./namespaces.ts";
 import { ensurePackages, PROGRAM_PATH } from "./packages.ts";
 import { ensureSuites } from "./suites.ts";
@@ -40,6 +41,8 @@ const failures: string[] = [];
 const children = new Set<ChildProcess>();
 /** Not in /tmp: the namespaces have one of their own. */
 const counts = mkdtempSync("/var/tmp/cardwire-test-");
+/** What the tests with real programs found out about secrets, a line for each file. */
+const secretsFile = join(counts, "secrets");
 let stopping = false;
 let runs = 0;
 
@@ -103,7 +106,7 @@ async function vitest(
 ): Promise<number> {
   runs += 1;
   const file = join(counts, `${runs}`);
-  const env = { CLOSING_LINE_FILE: file };
+  const env = { CLOSING_LINE_FILE: file, SECRETS_FILE: secretsFile };
   const args = ["run", "--project", project, "--passWithNoTests", ...rest];
   const outside = { argv: node("vitest/vitest.mjs", ...args), env: { ...process.env, ...env } };
   const ran = inside
@@ -168,6 +171,20 @@ async function lab(rest: readonly string[]): Promise<number> {
   return tests.reduce((sum, some) => sum + some, 0);
 }
 
+/** One more test: of all that cardwire's programs showed while those with real programs ran, nothing was secret. */
+function noSecrets(): void {
+  if (!existsSync(secretsFile)) return;
+  const lines = readFileSync(secretsFile, "utf8").trim().split("\n");
+  const watched = lines.map((line) => JSON.parse(line) as Watched);
+  const sum = (of: "bytes" | "processes" | "records") =>
+    watched.reduce((all, one) => all + one[of], 0);
+  const found = [...new Set(watched.flatMap((one) => one.found))];
+  const seen = `${sum("bytes")} bytes, ${sum("processes")} processes, ${sum("records")} records`;
+  console.log(`looked for PINs and private keys in ${seen}: ${found.length} found`);
+  total[found.length === 0 ? "passed" : "failed"] += 1;
+  failures.push(...found.map((one) => `secrets: ${one}`));
+}
+
 /** Ends the children, first kindly. What runs inside namespaces ends with them. */
 async function stop(): Promise<void> {
   stopping = true;
@@ -210,6 +227,7 @@ async function main(args: readonly string[]): Promise<number> {
   const sides = await Promise.all([vitest("unit", rest, { inside: false }), lab(rest)]);
   let tests = sides[0] + sides[1];
   if (args.includes("--long")) tests += await vitest("long", rest, { inside: true });
+  noSecrets();
   if (tests === 0) console.error("no test ran");
   for (const failure of failures) console.log(`FAILED ${failure}`);
   const skipped = total.skipped > 0 ? `, ${total.skipped} skipped` : "";

@@ -28,8 +28,12 @@ export interface Lease extends AsyncDisposable {
   readonly ended: AbortSignal;
   /** Lasts so long from now on, ms. @throws {LeaseError} when it is over already. */
   renew(forMs: number): void | Promise<void>;
-  /** Ends it. Resolves when nothing that is sent from then on runs under it. */
-  release(): Promise<void>;
+  /**
+   * Ends it. Resolves when nothing that is sent from then on runs under it.
+   *
+   * @param why `gone` where its holder did not give it back himself, for the record.
+   */
+  release(why?: "gone"): Promise<void>;
 }
 
 /** Where somebody who waits for a lease stands. */

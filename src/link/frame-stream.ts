@@ -13,6 +13,13 @@ const MAX_UNREAD = 8 << 20;
 
 const NOTHING = new Uint8Array(0);
 
+/** The other end does not read what it asked for. */
+export class Unread extends CardwireError {
+  constructor() {
+    super("E_LINE_DOWN", "the other end does not read");
+  }
+}
+
 export interface FrameStreamOwner {
   /** Gets each frame. What it throws ends the stream. */
   frame(frame: Frame): void;
@@ -65,8 +72,7 @@ export class FrameStream {
     const held = this.#held;
     this.#held = [];
     this.#stream.write(held.length === 0 ? frame : Buffer.concat([...held, frame]));
-    if (this.#stream.writableLength > MAX_UNREAD)
-      this.close(new CardwireError("E_LINE_DOWN", "the other end does not read"));
+    if (this.#stream.writableLength > MAX_UNREAD) this.close(new Unread());
   }
 
   /** The same for what nobody waits for: in one write with the next frame, or a moment later. */

@@ -4,7 +4,7 @@ import { CardwireError, ProtocolError } from "../domain/errors.ts";
 import type { Principal } from "../domain/principal.ts";
 import { type Body, encodeFrame, type Frame, Reason, Type } from "../wire/link/frames.ts";
 import { LinkEnd, type LinkEndOwner } from "./end.ts";
-import { FrameStream } from "./frame-stream.ts";
+import { FrameStream, Unread } from "./frame-stream.ts";
 import { isProof, prove } from "./proof.ts";
 import { agree, HIGHEST, LOWEST } from "./versions.ts";
 
@@ -61,6 +61,9 @@ export interface Agreed extends Patience {
   readonly principal?: Principal | undefined;
 }
 
+/** Is told why somebody who connected was sent away: he wants what is not his, or breaks the protocol. */
+export type Refused = (reason: string) => void;
+
 interface Session {
   readonly secret: Uint8Array;
   readonly id: Uint8Array;
@@ -68,6 +71,8 @@ interface Session {
   readonly serving: Serving;
   readonly agreed: Agreed;
   attempt: number;
+  /** Of its latest connection. */
+  refused: Refused;
   unlockTimer?: NodeJS.Timeout | undefined;
   graceTimer?: NodeJS.Timeout | undefined;
 }
@@ -93,11 +98,16 @@ export class Hall implements AsyncDisposable {
    *
    * @param principal who it is, where the carrier knows. A session goes on only with the one who opened it.
    */
-  accept(stream: Duplex, principal?: Principal): void {
+  accept(stream: Duplex, principal?: Principal, refused: Refused = () => {}): void {
     const frames = new FrameStream(stream);
-    if (!this.#hasRoomFor(principal)) return frames.cut(new Error("too many"));
+    const caller = { principal, refused };
+    if (!this.#hasRoomFor(principal)) {
+      refused("too many connections that say nothing");
+      return frames.cut(new CardwireError("E_LINK", "too many"));
+    }
     this.#greeting.set(frames, principal);
-    const timer = setTimeout(() => frames.cut(new Error("it says nothing")), GREETING_MS);
+    const silent = new CardwireError("E_LINK", "it says nothing");
+    const timer = setTimeout(() => frames.cut(silent), GREETING_MS);
     timer.unref();
     const done = () => {
       clearTimeout(timer);
@@ -106,9 +116,12 @@ export class Hall implements AsyncDisposable {
     frames.handTo({
       frame: (frame) => {
         done();
-        this.#greet(frames, frame, principal);
+        this.#greet(frames, frame, caller);
       },
-      ended: done,
+      ended: (reason) => {
+        done();
+        if (isRefusal(reason)) refused(reason.message);
+      },
     });
   }
 
@@ -140,16 +153,16 @@ export class Hall implements AsyncDisposable {
     return same.length < MAX_GREETING_EACH;
   }
 
-  #greet(frames: FrameStream, frame: Frame, principal: Principal | undefined): void {
-    if (frame.type === Type.Open) this.#open(frames, frame, principal);
-    else if (frame.type === Type.Resume) this.#resume(frames, frame.body, principal);
+  #greet(frames: FrameStream, frame: Frame, caller: Caller): void {
+    if (frame.type === Type.Open) this.#open(frames, frame, caller);
+    else if (frame.type === Type.Resume) this.#resume(frames, frame.body, caller);
     else throw new ProtocolError("a link begins otherwise");
   }
 
   #open(
     frames: FrameStream,
     { body, tail }: Frame<typeof Type.Open>,
-    principal: Principal | undefined,
+    { principal, refused }: Caller,
   ): void {
     const { secret, most, features, about } = this.#options;
     const id = keyOf(body.session);
@@ -161,8 +174,8 @@ export class Hall implements AsyncDisposable {
     const { mostEach, refusedOne } = this.#options;
     if (principal && mostEach && this.#sizeOf(principal) >= mostEach(principal)) {
       refusedOne?.(principal);
-      const why = `${principal.name} has ${mostEach(principal)} links already`;
-      return refuse(frames, Reason.Full, why);
+      const told = `${principal.name} has ${mostEach(principal)} links already`;
+      return refuse(frames, Reason.Full, { told });
     }
     const agreed: Agreed = {
       version,
@@ -172,42 +185,53 @@ export class Hall implements AsyncDisposable {
       client: Buffer.from(tail).toString("utf8"),
       principal,
     };
-    const session = this.#begin(body.session, body.secret, agreed);
+    const session = this.#begin(body, agreed, refused);
     const { graceMs, lockMs } = agreed;
     const told = { version, features: agreed.features, graceMs, lockMs };
     session.end.attach(frames, 0, encodeFrame(Type.Opened, told, textBytes(about())));
     if (session.end.isUp) session.serving.up(); // else it broke already
   }
 
-  #begin(id: Uint8Array, secret: Uint8Array, agreed: Agreed): Session {
+  #begin(
+    { session: id, secret }: Pick<Body<typeof Type.Open>, "session" | "secret">,
+    agreed: Agreed,
+    refused: Refused,
+  ): Session {
     // The two know each other: the end hands what comes to what serves it, which answers through the end.
     let serving: Serving | undefined;
     const end = new LinkEnd({
       frame: (frame) => serving?.frame(frame),
       down: (reason) => {
         serving?.down(reason);
+        if (reason instanceof Unread) session.refused(reason.message);
         this.#wait(session);
       },
-      over: (reason) => this.#end(session, reason),
+      over: (reason) => {
+        if (isRefusal(reason)) session.refused(reason.message);
+        this.#end(session, reason);
+      },
     });
     serving = this.#options.serve(end, agreed);
-    const session: Session = { id, secret, end, serving, agreed, attempt: 0 };
+    const session: Session = { id, secret, end, serving, agreed, attempt: 0, refused };
     this.#sessions.set(keyOf(id), session);
     return session;
   }
 
   #resume(
     frames: FrameStream,
-    { session: id, attempt, received, proof }: Resume,
-    principal: Principal | undefined,
+    { session: id, attempt, received, proof }: Body<typeof Type.Resume>,
+    { principal, refused }: Caller,
   ): void {
     const session = this.#sessions.get(keyOf(id));
-    if (!session || session.agreed.principal?.name !== principal?.name)
-      return refuse(frames, Reason.Unknown);
+    if (!session) return refuse(frames, Reason.Unknown);
+    const owner = session.agreed.principal?.name;
+    if (owner !== principal?.name)
+      return refuse(frames, Reason.Unknown, { kept: `the session is that of ${owner}` });
     const { secret, end } = session;
     const isRight = isProof(proof, secret, { by: "client", session: id, attempt, received });
     if (!isRight || attempt <= session.attempt) return refuse(frames, Reason.Proof);
     session.attempt = attempt;
+    session.refused = refused;
     clearTimeout(session.unlockTimer);
     clearTimeout(session.graceTimer);
     const told = { by: "server", session: id, attempt, received: end.received } as const;
@@ -244,7 +268,10 @@ export class Hall implements AsyncDisposable {
   }
 }
 
-type Resume = Body<typeof Type.Resume>;
+interface Caller {
+  readonly principal: Principal | undefined;
+  readonly refused: Refused;
+}
 
 const keyOf = (id: Uint8Array): string => Buffer.from(id).toString("hex");
 const textBytes = (text: string): Uint8Array => Buffer.from(text.slice(0, 256));
@@ -256,7 +283,17 @@ const words: Readonly<Record<number, string>> = {
   [Reason.Full]: "there are too many sessions",
 };
 
-function refuse(frames: FrameStream, reason: number, why = words[reason] ?? "refused"): void {
-  frames.write(encodeFrame(Type.Refused, { reason }, textBytes(why)));
-  frames.close(new CardwireError("E_LINK", why));
+/** @param why.told to whom is refused. @param why.kept for the record, where that is more. */
+function refuse(
+  frames: FrameStream,
+  reason: number,
+  why: { readonly told?: string; readonly kept?: string } = {},
+): void {
+  const { told = words[reason] ?? "refused", kept = told } = why;
+  frames.write(encodeFrame(Type.Refused, { reason }, textBytes(told)));
+  frames.close(new CardwireError("E_LINK", kept));
 }
+
+/** Whether somebody was sent away, and did not leave. */
+const isRefusal = (reason: unknown): reason is CardwireError =>
+  CardwireError.is(reason) && reason.code !== "E_LINE_DOWN" && reason.code !== "E_CLOSED";

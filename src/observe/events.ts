@@ -28,6 +28,8 @@ export interface Events {
     readonly identity?: string;
     readonly address?: string;
     readonly reason?: string;
+    /** It stands for so many alike. */
+    readonly times?: number;
   };
   /** Somebody wants more of `cardwire serve` than an identity may have. Told once for all that follows soon. */
   "cardwire:limit": {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ReturnCodeError } from "../domain/errors.ts";
 import { Rv } from "../domain/return-codes.ts";
 import { emit } from "../observe/events.ts";
-import { Arrivals, ARRIVALS_AT_ONCE, ARRIVALS_PER_SECOND } from "./arrivals.ts";
+import { ARRIVALS_AT_ONCE, ARRIVALS_PER_SECOND, Arrivals } from "./arrivals.ts";
 import { Bursts } from "./bursts.ts";
 import { DEFAULT_IDENTITY_LIMITS, type IdentityLimits } from "./identity-limits.ts";
 import { Pace } from "./pace.ts";

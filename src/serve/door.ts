@@ -7,9 +7,9 @@ import type { Grant } from "../domain/identity.ts";
 import { FrameStream } from "../link/frame-stream.ts";
 import { GREETING, REFUSAL } from "../link/greeting.ts";
 import type { Hall } from "../link/hall.ts";
-import { emit, type Events } from "../observe/events.ts";
+import type { Events } from "../observe/events.ts";
 import { encodeFrame, Reason, Type } from "../wire/link/frames.ts";
-import { Arrivals, ARRIVALS_AT_ONCE } from "./arrivals.ts";
+import { ARRIVALS_AT_ONCE, Arrivals } from "./arrivals.ts";
 import type { Enrolment } from "./enrolment.ts";
 import type { Guests } from "./guests.ts";
 import type { Register } from "./records.ts";
@@ -27,8 +27,12 @@ export interface DoorOptions {
   readonly mayCome: (identity: string) => boolean;
   /** Slows down those who come from that address. */
   readonly slow: (address: string) => void;
+  /** Is told who comes and goes. */
+  readonly tell: (visit: Visit) => void;
   readonly signal: AbortSignal;
 }
+
+export type Visit = Events["cardwire:visitor"];
 
 interface Inside {
   readonly visitor: Visitor;
@@ -75,7 +79,7 @@ export class Door {
   /** Somebody came who is a user of this computer, as the kernel says. He is greeted, or told why not. */
   arrivedHere(stream: Socket, name: string): void {
     if (this.#options.signal.aborted) return void stream.destroy();
-    const { guests, register } = this.#options;
+    const { guests, register, tell } = this.#options;
     const visitor = { name, fingerprint: "" };
     try {
       guests.admit(register(), visitor, Date.now());
@@ -108,7 +112,7 @@ export class Door {
     this.#options.hall.dismiss((principal) => principal.name === name, reason);
     for (const { visitor, stream } of this.#inside)
       if (visitor.name === name) setTimeout(() => stream.destroy(), LAST_WORDS_MS);
-    tell({ what: "dismissed", identity: name, reason: reason.message });
+    this.#options.tell({ what: "dismissed", identity: name, reason: reason.message });
   }
 
   /** A line whose key may not come in any more is cut: its session does not go on over another. */
@@ -126,22 +130,24 @@ export class Door {
     { stream, address, admit }: Pick<Arrival, "address" | "admit"> & { readonly stream: Socket },
     visitor: Visitor,
   ): void {
-    const { guests, register, hall } = this.#options;
+    const { guests, register, hall, tell } = this.#options;
     const grant = guests.grantOf(register(), visitor.name);
     admit();
     const one = { visitor, stream };
+    const who = { identity: visitor.name, address };
     this.#inside.add(one);
     if (grant) this.#known.set(visitor.name, grant);
     stream.once("close", () => {
       this.#inside.delete(one);
-      tell({ what: "left", identity: visitor.name, address });
+      tell({ what: "left", ...who });
     });
-    tell({ what: "came", identity: visitor.name, address });
-    hall.accept(stream, { name: visitor.name });
+    tell({ what: "came", ...who });
+    const refused = (reason: string): void => tell({ what: "refused", ...who, reason });
+    hall.accept(stream, { name: visitor.name }, refused);
   }
 
   async #join(arrival: Arrival): Promise<void> {
-    const { enrolment, signal } = this.#options;
+    const { enrolment, signal, tell } = this.#options;
     try {
       const identity = await enrolment.join(arrival, { signal });
       tell({ what: "joined", identity, address: arrival.address });
@@ -152,7 +158,7 @@ export class Door {
   }
 
   async #renew(arrival: Arrival, visitor: Visitor): Promise<void> {
-    const { enrolment, signal } = this.#options;
+    const { enrolment, signal, tell } = this.#options;
     const who = { identity: visitor.name, address: arrival.address };
     try {
       await enrolment.renew(arrival, visitor, { signal });
@@ -171,7 +177,7 @@ export class Door {
   #refuse({ stream, address, protocol }: Arrival, error: unknown): void {
     const reason = reasonOf(error);
     this.failed(address);
-    tell({ what: "refused", address, reason });
+    this.#options.tell({ what: "refused", address, reason });
     if (protocol !== Protocol.Link) {
       stream.end(`${JSON.stringify({ code: "E_DENIED", message: reason })}\n`);
       return;
@@ -186,5 +192,3 @@ const reasonOf = (error: unknown): string =>
   error instanceof Error ? error.message.slice(0, 256) : "something went wrong";
 
 const grantText = ({ readers, profile }: Grant): string => JSON.stringify([readers, profile]);
-
-const tell = (event: Events["cardwire:visitor"]): void => emit("cardwire:visitor", () => event);

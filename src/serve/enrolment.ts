@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
-import { certify, type CheckedRequest, readRequest, validity } from "../carriers/tls/authority.ts";
+import { type CheckedRequest, certify, readRequest, validity } from "../carriers/tls/authority.ts";
 import { readCertificate } from "../carriers/tls/certificates.ts";
 import { hear, say } from "../carriers/tls/exchange.ts";
 import { keyFingerprint } from "../carriers/tls/keys.ts";
 import type { Arrival } from "../carriers/tls/listen.ts";
 import { CardwireError, ProtocolError } from "../domain/errors.ts";
-import { JoinRequest, read, RenewRequest, type Reply } from "../wire/join/messages.ts";
+import { JoinRequest, RenewRequest, type Reply, read } from "../wire/join/messages.ts";
 import type { AuthorityFiles } from "./authority-files.ts";
 import type { LiveRegister } from "./live-register.ts";
 import { goodInvitation, withGuest, withRenewal } from "./register.ts";

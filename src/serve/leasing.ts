@@ -1,8 +1,16 @@
 import type { CardService } from "../domain/card-service.ts";
 import { firstSignal } from "../domain/first-signal.ts";
-import { type Lease, LeaseError, type LeasePlace, type LeaseWish } from "../domain/leasing.ts";
+import {
+  type Lease,
+  LeaseError,
+  type LeasePlace,
+  type LeaseWish,
+  type Leasing,
+} from "../domain/leasing.ts";
 import type { Principal } from "../domain/principal.ts";
-import type { Arbiter, Attendance } from "../services/arbiter/arbiter.ts";
+import type { Attendance } from "../services/arbiter/arbiter.ts";
+import type { ArbiterEvent } from "../services/arbiter/events.ts";
+import type { LeaseOptions } from "../services/arbiter/lease.ts";
 import type { ServeOptions } from "./server.ts";
 
 /** How long a lease may last unless it is renewed, ms: nobody who was forgotten has a card for longer than a day. */
@@ -12,11 +20,20 @@ const LOOK_MS = 250;
 /** So long a card may be in use and still be free at once, ms: single commands are soon over. */
 const AT_ONCE_MS = 500;
 
-/** Leases of an arbiter's cards, to each identity of those readers that it sees. */
-export function arbitratedLeasing(arbiter: Arbiter): NonNullable<ServeOptions["leasing"]> {
+/** Of an arbiter: what is needed of it here. */
+export interface LeasingArbiter {
+  attendance(reader: string): Attendance;
+  lease(reader: string, wish: LeaseOptions, within: { signal: AbortSignal }): Promise<Lease>;
+}
+
+/** Leases of an arbiter's cards, to each identity of those readers that it sees. @param tell of those that are refused. */
+export function arbitratedLeasing(
+  arbiter: LeasingArbiter,
+  tell: (event: ArbiterEvent) => void = () => {},
+): NonNullable<ServeOptions["leasing"]> {
   /** Who waits for what: once each, or nobody could say where he stands. */
   const waiting = new Set<string>();
-  return (principal, view) => ({
+  const leasingOf = (principal: Principal, view: CardService): Leasing => ({
     async lease(reader, wish, within) {
       const { name } = principal;
       if (!isSeen(view, reader))
@@ -32,6 +49,22 @@ export function arbitratedLeasing(arbiter: Arbiter): NonNullable<ServeOptions["l
       }
     },
   });
+  return (principal, view) => {
+    const inner = leasingOf(principal, view);
+    return {
+      lease: async (reader, wish, within) => {
+        try {
+          return await inner.lease(reader, wish, within);
+        } catch (error) {
+          const { name: identity } = principal;
+          if (error instanceof LeaseError && !within.signal.aborted)
+            // else it was given up
+            tell({ type: "refused", what: "lease", reader, identity, why: error.message });
+          throw error;
+        }
+      },
+    };
+  };
 }
 
 const withinBounds = (forMs: number): number =>
@@ -46,7 +79,7 @@ const bounded = (lease: Lease): Lease => ({
     return lease.expiresAt;
   },
   renew: (forMs) => lease.renew(withinBounds(forMs)),
-  release: () => lease.release(),
+  release: (why) => lease.release(why),
   [Symbol.asyncDispose]: () => lease[Symbol.asyncDispose](),
 });
 
@@ -54,7 +87,7 @@ const isSeen = (view: CardService, reader: string): boolean =>
   view.readers.some(({ name }) => name === reader);
 
 async function leaseOf(
-  arbiter: Arbiter,
+  arbiter: LeasingArbiter,
   asked: { readonly principal: Principal; readonly reader: string; readonly wish: LeaseWish },
   { signal }: { signal: AbortSignal },
 ): Promise<Lease> {

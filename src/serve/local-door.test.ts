@@ -1,5 +1,5 @@
 import { mkdtemp, rm, stat } from "node:fs/promises";
-import { userInfo, tmpdir } from "node:os";
+import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Arrival } from "../carriers/tls/listen.ts";
@@ -8,7 +8,7 @@ import type { Principal } from "../domain/principal.ts";
 import { dial } from "../host/dial.ts";
 import { type RemoteService, remoteService } from "../services/remote/service.ts";
 import { fakeReader, fakeService } from "../testing/index.ts";
-import { isLocal, localIdentity, Locals, withLocals, withoutLocal } from "./locals.ts";
+import { isLocal, Locals, localIdentity, withLocals, withoutLocal } from "./locals.ts";
 import { withoutIdentity, withPardon } from "./register.ts";
 import { openServe, type Serve } from "./server.ts";
 import { openStore } from "./store.ts";

@@ -1,5 +1,5 @@
-import type { Grant, Profile } from "../domain/identity.ts";
 import { CardwireError } from "../domain/errors.ts";
+import type { Grant, Profile } from "../domain/identity.ts";
 import { accountName } from "../host/account.ts";
 import type { Guests } from "./guests.ts";
 

@@ -27,15 +27,26 @@ export function metered(audit: Audit, metrics: Metrics): Audit {
     BOUNDS,
   );
   const refusals = metrics.counter("cardwire_refusals", "What was refused, by the kind of it.");
+  const leases = metrics.counter(
+    "cardwire_lease_outcomes",
+    "Leases that were granted, refused, given back, or lost in another way.",
+  );
   const events = metrics.counter("cardwire_events", "What is on the record, by its event.");
   const count = (record: AuditRecord): void => {
     const { event, reader = "", ms = 0 } = record;
-    events.add({ event });
+    // One record may stand for many alike.
+    const times = numberOf(record["times"]) || 1;
+    events.add({ event }, times);
+    const outcome = leaseOutcome(record);
+    if (outcome !== undefined) leases.add({ outcome }, times);
     if (event === "command") commands.observe(ms / 1_000, { reader });
     else if (event === "transaction")
       waits.observe(numberOf(record["waitedMs"]) / 1_000, { reader });
     else if (event === "hand-over") handOvers.observe(ms / 1_000, { reader });
-    else if (event === "refused") refusals.add({ call: String(record["call"] ?? "connection") });
+    else if (event === "refused") {
+      const usual = record["what"] === "lease" ? "lease" : "connection";
+      refusals.add({ call: String(record["call"] ?? usual) }, times);
+    }
   };
   return {
     admit: () => audit.admit(),
@@ -96,10 +107,20 @@ export function meterState(
   metrics.gauge("cardwire_held", "1 while somebody has the card.", () =>
     perReader((reader) => (arbiter.attendance(reader).holder === undefined ? 0 : 1)),
   );
+  metrics.gauge("cardwire_leases", "Leases in force.", () =>
+    perReader((reader) => (arbiter.attendance(reader).lease === undefined ? 0 : 1)),
+  );
   metrics.gauge("cardwire_card_present", "1 while there is a card in the reader.", () => {
     const states = new Map(arbiter.readers.map(({ name, stateBits }) => [name, stateBits]));
     return perReader((reader) => ((states.get(reader) ?? 0) & ReaderStateBit.Present ? 1 : 0));
   });
+}
+
+/** What became of a lease, or of the wish for one; undefined where a record is of something else. */
+function leaseOutcome({ event, ...about }: AuditRecord): string | undefined {
+  if (event === "lease") return "granted";
+  if (event === "lease-ended") return about["why"] === "released" ? "released" : "lost";
+  return event === "refused" && about["what"] === "lease" ? "refused" : undefined;
 }
 
 const numberOf = (value: unknown): number => (typeof value === "number" ? value : 0);

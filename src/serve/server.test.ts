@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import {
-  certify,
   type Credentials,
+  certify,
   makeAuthority,
   makeRequest,
   readRequest,
@@ -15,7 +15,7 @@ import { dialTls } from "../carriers/tls/dial.ts";
 import { newKey } from "../carriers/tls/keys.ts";
 import { Protocol } from "../carriers/tls/protocols.ts";
 import { isHostAddress } from "../domain/host-address.ts";
-import { makeRoom, type JoinedHost, readHost, removeHost } from "../joined/hosts.ts";
+import { type JoinedHost, makeRoom, readHost, removeHost } from "../joined/hosts.ts";
 import { joinHost, renewCertificate } from "../joined/join.ts";
 import { JoinedWay } from "../joined/way.ts";
 import { prove } from "../link/proof.ts";

@@ -18,13 +18,14 @@ import { Allotments } from "./allotment.ts";
 import { allotted } from "./allotted.ts";
 import { allottedLink } from "./allotted-link.ts";
 import { type AuthorityFiles, authorityFiles } from "./authority-files.ts";
-import { Door } from "./door.ts";
+import { Door, type Visit } from "./door.ts";
 import { Enrolment } from "./enrolment.ts";
 import { type Guests, invitedGuests, memberGuests } from "./guests.ts";
 import type { IdentityLimits } from "./identity-limits.ts";
 import { LiveRegister } from "./live-register.ts";
 import { type LocalDoor, type LocalDoorOptions, openLocalDoor } from "./local-door.ts";
 import { Locals, withLocals } from "./locals.ts";
+import { Repeats } from "./repeats.ts";
 import { openStore, type Store } from "./store.ts";
 import type { NameOf } from "./visitor.ts";
 
@@ -98,6 +99,8 @@ export async function openServe(options: ServeOptions): Promise<Serve> {
     const locals = new Locals(options.local?.profile ?? "use");
     const { secrets, files, renew, ...shown } = await credentialsOf(store, options);
     const guests = withLocals(shown.guests, locals);
+    const visits = opened.hold(new Repeats<Visit>(VISITS));
+    const tell = (visit: Visit): void => visits.note(visit, kindOf(visit));
     const register = opened.hold(await LiveRegister.open(store, complain));
     const life = new AbortController();
     setMaxListeners(0, life.signal); // as many as there are people who join just now
@@ -132,6 +135,7 @@ export async function openServe(options: ServeOptions): Promise<Serve> {
       register: () => register.value,
       mayCome: (identity) => allotments.mayCome(identity),
       slow: (address) => listener.slow(address),
+      tell,
       signal,
     });
     const listener: TlsListener = opened.hold(
@@ -143,7 +147,7 @@ export async function openServe(options: ServeOptions): Promise<Serve> {
         arrived: (arrival) => door.arrived(arrival),
         refused: (address, reason, cost) => {
           if (cost !== "nothing") door.failed(address);
-          emit("cardwire:visitor", () => ({ what: "refused", address, reason }));
+          tell({ what: "refused", address, reason });
         },
       }),
     );
@@ -179,6 +183,17 @@ export async function openServe(options: ServeOptions): Promise<Serve> {
     throw error;
   }
 }
+
+/** Visits of one kind that are told one by one; nobody who comes all the time fills a disk. */
+const VISITS: ConstructorParameters<typeof Repeats<Visit>>[0] = {
+  tell: (visit) => emit("cardwire:visitor", () => visit),
+  few: 5,
+  others: { what: "refused", reason: "there are more of them than are told apart" },
+};
+
+/** Whoever is refused may choose the numbers in the reason. */
+const kindOf = ({ what, identity, address, reason = "" }: Visit): string =>
+  JSON.stringify([what, identity, address, reason.replace(/[0-9]+/g, "0")]);
 
 /** Opens the door for users of this computer. Another `cardwire serve` may have it: that is no reason to give up. */
 async function openHere(

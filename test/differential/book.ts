@@ -1,6 +1,6 @@
+import { readerNames } from "../lab/pcscd.ts";
 import type { Attempt } from "./clients.ts";
 import { type Call, CLIENTS, type Slot, type Step } from "./step.ts";
-import { readerNames } from "../lab/pcscd.ts";
 
 // What a driver has to know to make sensible calls, and none that would end in a deadlock: who has what. It is kept
 // from what was asked and answered, and judges nothing.

@@ -70,6 +70,18 @@ export function isIntended(step: Call, [direct, through]: readonly [Outcome, Out
   );
 }
 
+/** The same of a serve, which has whoever wants the card wait for his turn: what pcscd refuses at once is refused then. */
+export const isServed: typeof isIntended = (step, outcomes) => {
+  const [direct, through] = outcomes;
+  return (
+    isIntended(step, outcomes) ||
+    (through.rv === BLOCKED && direct.rv !== BLOCKED && !succeeded(direct))
+  );
+};
+
+/** In the place of a return code: there is none yet. */
+export const BLOCKED = "blocked";
+
 /** Whether the card may have announced more: SW1 61, which a program with too little room for it is not shown. */
 export const mayAnnounce = (step: Call, { rv, ...told }: Outcome): boolean =>
   step.call === "transmit" && (rv === INSUFFICIENT_BUFFER || /61..$/.test(String(told["answer"])));

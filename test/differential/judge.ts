@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { campaign, replayAll, type Report, tell } from "./campaign.ts";
+import { campaign, type Report, replayAll, tell } from "./campaign.ts";
 import type { Step } from "./step.ts";
 import type { Way } from "./world.ts";
 

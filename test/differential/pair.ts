@@ -1,14 +1,22 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Outcome } from "../pcsc/client.ts";
 import { Book, type Pending } from "./book.ts";
-import { isIntended, isReaders, mayAnnounce, normalized, succeeded } from "./compare.ts";
 import { type Attempt, DIED } from "./clients.ts";
+import {
+  BLOCKED,
+  isIntended,
+  isReaders,
+  isServed,
+  mayAnnounce,
+  normalized,
+  succeeded,
+} from "./compare.ts";
 import {
   changesSharing,
   isContested,
-  maySwapUsers,
   knowsSharing,
   mayRelease,
+  maySwapUsers,
   resetsAgainAndAgain,
 } from "./effects.ts";
 import type { Call, Slot, Step } from "./step.ts";
@@ -72,6 +80,8 @@ export class Pair implements AsyncDisposable {
   readonly #fetches: boolean;
   /** Answers in this sequence that announced more. */
   #announced = 0;
+  /** Whether a program waits in the one world alone, and is meant to: from there on the worlds differ. */
+  #waits = false;
   book: Book;
 
   /**
@@ -97,6 +107,7 @@ export class Pair implements AsyncDisposable {
   async rest(): Promise<void> {
     this.book = new Book(this.#clients);
     this.#announced = 0;
+    this.#waits = false;
     const [direct, through] = await Promise.allSettled(this.#worlds.map((world) => world.rest()));
     if (direct?.status === "rejected") throw direct.reason;
     if (through?.status === "rejected") throw new Restless(String(through.reason));
@@ -109,6 +120,7 @@ export class Pair implements AsyncDisposable {
     const swaps = maySwapUsers(step, this.book);
     const released = await this.#settle(step, contested, swaps);
     const isChance =
+      this.#waits ||
       ((contested.length > 0 || swaps) && released.length > 0) ||
       (!outcome && resetsAgainAndAgain(step));
     if (step.do === "die" && !isChance) await this.#sharing();
@@ -172,9 +184,11 @@ export class Pair implements AsyncDisposable {
     { step, at, attempts }: Pick<Pending, "step" | "at" | "attempts">,
     sharingIsSettled: boolean,
   ): Promise<Outcome> {
+    const had = attempts[0]?.outcome;
+    const mayWait = had !== undefined && this.#mayDiffer(step, [had, { rv: BLOCKED, ms: 0 }]);
     await Promise.race([
       Promise.all(attempts.map(({ done }) => done)),
-      delay(PATIENCE_MS, undefined, { ref: false }),
+      delay(mayWait ? BLOCKED_MS : PATIENCE_MS, undefined, { ref: false }),
     ]);
     const [direct, through] = attempts.map(({ outcome }, index) =>
       outcome === undefined
@@ -185,8 +199,9 @@ export class Pair implements AsyncDisposable {
             { sharingIsSettled },
           ),
     );
-    const outcomes = attempts.map(({ outcome }) => outcome ?? { rv: "blocked", ms: 0 });
+    const outcomes = attempts.map(({ outcome }) => outcome ?? { rv: BLOCKED, ms: 0 });
     const [first = { rv: "", ms: 0 }, second = first] = outcomes;
+    this.#waits ||= second.rv === BLOCKED;
     if (direct !== through && !this.#mayDiffer(step, [first, second]))
       throw new Parted({
         what: `step ${at}`,
@@ -316,12 +331,18 @@ export async function makePair(way: Way, name: string): Promise<Pair> {
   ]);
   const worlds = made.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
   const [direct, through] = worlds;
-  const mayDiffer = way.carrier === "software" ? isReaders : isIntended;
-  const fetches = way.carrier === "agent";
+  const mayDiffer = differences[way.carrier] ?? isIntended;
+  const fetches = way.carrier === "agent" || way.carrier === "serve";
   if (direct && through) return new Pair([direct, through], { mayDiffer, clients, fetches });
   await Promise.all(worlds.map((world) => world[Symbol.asyncDispose]()));
   throw made.find((one) => one.status === "rejected")?.reason;
 }
+
+/** What is meant to differ, where that is more or less than what the ordinary ways have. */
+const differences: Readonly<Partial<Record<Way["carrier"], typeof isIntended>>> = {
+  software: isReaders,
+  serve: isServed,
+};
 
 const isOver = ({ attempts }: Pending): boolean =>
   attempts.every(({ outcome }) => outcome !== undefined);

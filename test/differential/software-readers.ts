@@ -2,9 +2,9 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { CardHandle, CardProcess, startCards } from "../lab/card-handle.ts";
+import { readerNames } from "../lab/pcscd.ts";
 import { collectOutput, publicDirectory, stopChild, typeScript, until } from "../lab/processes.ts";
 import { type ReaderRecord, readerStates } from "../lab/reader-states.ts";
-import { readerNames } from "../lab/pcscd.ts";
 
 /** How long they may take to start, ms, on a computer that has much else to do. */
 const START_MS = 60_000;

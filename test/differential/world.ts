@@ -1,9 +1,12 @@
+import { rm } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { Holdings } from "../../src/domain/holdings.ts";
-import { attach } from "../interop/programs/cardwire.ts";
+import { attach, cardwire, MAIN, PATIENCE_MS } from "../interop/programs/cardwire.ts";
 import { atrs } from "../lab/card.ts";
 import type { CardHandle } from "../lab/card-handle.ts";
 import { type Pcscd, readerNames, startPcscd } from "../lab/pcscd.ts";
+import { publicDirectory } from "../lab/processes.ts";
+import { run, start } from "../lab/programs.ts";
 import { type ReaderRecord, readerStates } from "../lab/reader-states.ts";
 import { startSshd } from "../lab/sshd.ts";
 import { Clients } from "./clients.ts";
@@ -14,10 +17,11 @@ import type { Slot } from "./step.ts";
 
 /**
  * How the clients reach pcscd: at its own socket, or through cardwire with these options of `attach`: "ssh" is a forward
- * to it, "agent" a cardwire at both ends. "software" is no pcscd at all, but readers of cardwire's own.
+ * to it, "agent" a cardwire at both ends, "serve" a daemon at the one end that lets an identity in. "software" is no pcscd
+ * at all, but readers of cardwire's own.
  */
 export interface Way {
-  readonly carrier: "none" | "unix" | "ssh" | "agent" | "software";
+  readonly carrier: "none" | "unix" | "ssh" | "agent" | "serve" | "software";
   readonly options: readonly string[];
   /** How many there are; see CLIENTS. */
   readonly clients?: number;
@@ -198,6 +202,33 @@ export async function makeWorld(way: Way, name: string): Promise<World> {
   }
 }
 
+/** Worlds with a serve so far: each has a port of its own. */
+let serves = 0;
+const FIRST_PORT = 17_816;
+
+/** One identity, which may do everything, at a serve of its own. */
+async function openServe(
+  name: string,
+  { options, pcscd, below }: { options: readonly string[]; pcscd: Pcscd; below: Holdings },
+): Promise<string> {
+  const state = await publicDirectory("serve");
+  below.hold({
+    [Symbol.asyncDispose]: async () => await rm(state, { recursive: true, force: true }),
+  });
+  await run("chown", ["alice", state]);
+  const port = FIRST_PORT + serves;
+  serves += 1;
+  const as = { user: "alice", env: { XDG_STATE_HOME: state } } as const;
+  const here = { ...as, env: { ...as.env, PCSCLITE_CSOCK_NAME: pcscd.socketPath } };
+  const where = ["--address", "127.0.0.1", "--port", `${port}`];
+  const serve = below.hold(start("node", [MAIN, "serve", ...where], here));
+  await serve.waitForLine(/^Ctrl-C ends it/, { timeoutMs: PATIENCE_MS });
+  const invited = await cardwire(["invite", "alice", "--profile", "manage"], here);
+  const joined = await cardwire(["join", "--name", name], { ...as, input: invited.stdout });
+  if (joined.status !== 0) throw new Error(`not joined: ${invited.stderr}${joined.stderr}`);
+  return below.hold(await attach([name, "--name", name, ...options], as)).socket;
+}
+
 async function open(
   { carrier, options }: Way,
   { name, pcscd, below }: { name: string; pcscd: Pcscd; below: Holdings },
@@ -206,6 +237,7 @@ async function open(
   const more = ["--name", name, ...options];
   if (carrier === "unix")
     return below.hold(await attach([`unix:${pcscd.socketPath}`, ...more])).socket;
+  if (carrier === "serve") return await openServe(name, { options, pcscd, below });
   const sshd = below.hold(await startSshd({ pcscdDirectory: pcscd.directory }));
   const via = ["--via", carrier === "agent" ? "agent" : "forward"];
   const ssh = ["--ssh", `ssh -F ${sshd.clientConfig}`];

@@ -4,18 +4,17 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { publicDirectory } from "../lab/processes.ts";
 import { run, start } from "../lab/programs.ts";
+import { OWN_PINS } from "../lab/secrets.ts";
 import { users } from "../lab/users.ts";
 import { cardwire, MAIN, PATIENCE_MS } from "./programs/cardwire.ts";
 import { behindPcscd } from "./programs/piv-places.ts";
 
 // PINs go through serve, right ones and wrong ones, in good commands and bad ones: none is in anything that is written.
 
-const PINS = ["739152", "604418"] as const;
-const [PIN] = PINS;
-const WRONG = PINS[1];
+const [PIN, WRONG] = OWN_PINS;
 
 /** All forms in which such digits would be found. */
-const forms = PINS.flatMap((pin) => {
+const forms = OWN_PINS.flatMap((pin) => {
   const hex = Buffer.from(pin).toString("hex");
   const spaced = hex.match(/../g)?.join(" ") ?? "";
   return [

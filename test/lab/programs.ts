@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { dirname } from "node:path";
 import { createInterface } from "node:readline";
 import { signal } from "./processes.ts";
+import { watchOutput } from "./secret-watch.ts";
 import { type UserName, users } from "./users.ts";
 
 /** A program and its arguments. */
@@ -71,7 +72,7 @@ function launch(
     program,
     ...args,
   ];
-  return spawn(first, rest, {
+  const child = spawn(first, rest, {
     cwd: on ? "/" : (cwd ?? home),
     // A group of its own, so that a time-out ends its children too.
     detached: true,
@@ -87,6 +88,8 @@ function launch(
       ...env,
     },
   });
+  watchOutput(child, [program, ...args]);
+  return child;
 }
 
 /**

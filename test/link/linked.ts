@@ -28,6 +28,8 @@ export interface LinkedOptions {
   /** Optional parts of the protocol that the other end has; none unless told. */
   readonly features?: number;
   readonly leasing?: Leasing;
+  /** Who has the link; "test" unless told. */
+  readonly name?: string;
 }
 
 const PATIENCE: Patience = { graceMs: 5_000, lockMs: 2_000 };
@@ -35,11 +37,12 @@ const PATIENCE: Patience = { graceMs: 5_000, lockMs: 2_000 };
 /** Links to a service. Disposing ends the link, and not the service. */
 export async function linkTo(service: CardService, options: LinkedOptions = {}): Promise<Linked> {
   const { pipelining = true, prefetch = true, patience = PATIENCE, restAfterMs } = options;
+  const { name = "test" } = options;
   const hall = new Hall({
     most: patience,
     features: options.features ?? 0,
     about: () => "a test",
-    serve: (end) => new ServedLink(service, end, { name: "test" }, options.leasing),
+    serve: (end) => new ServedLink(service, end, { name }, options.leasing),
   });
   const streams = new Set<Duplex>();
   let stalled: (() => void)[] | undefined;

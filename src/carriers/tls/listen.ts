@@ -32,6 +32,9 @@ export interface Arrival {
   readonly admit: () => void;
 }
 
+/** What somebody took before he was sent away. */
+export type Cost = "nothing" | "a handshake";
+
 export interface TlsListenOptions {
   /** 0: any that is free. */
   readonly port: number;
@@ -41,8 +44,8 @@ export interface TlsListenOptions {
   /** What may be asked for. */
   readonly protocols: readonly Protocol[];
   readonly arrived: (arrival: Arrival) => void;
-  /** Somebody was sent away before that: he was one too many, or speaks something else. `cost` tells what that took. */
-  readonly refused: (address: string, reason: string, cost: "nothing" | "a handshake") => void;
+  /** Somebody was sent away before that: he was one too many, or speaks something else. */
+  readonly refused: (address: string, reason: string, cost: Cost) => void;
   readonly waiting?: WaitingRoomOptions | undefined;
 }
 
@@ -74,13 +77,17 @@ export interface TlsListener extends AsyncDisposable {
  */
 export async function listenTls(options: TlsListenOptions): Promise<TlsListener> {
   const { arrived, refused, protocols, waiting = WAITING } = options;
-  const room = new WaitingRoom(waiting);
   const lane = new SlowLane();
   const streams = new Map<string, Socket>();
-  /** Those whose handshake has begun. */
-  const unknown = new Set<Socket>();
+  /** Those whose handshake is neither over nor known to have failed, and what they have cost so far. */
+  const greeting = new Map<Socket, Cost>();
+  const room = new WaitingRoom(waiting, (raw, reason) => {
+    refused(addressOf(raw), reason, greeting.get(raw) ?? "nothing");
+    greeting.delete(raw);
+  });
   const fail = (raw: Socket, why: string): void => {
-    if (unknown.delete(raw)) refused(addressOf(raw), `no handshake: ${why}`, "a handshake");
+    const cost = greeting.get(raw);
+    if (cost && greeting.delete(raw)) refused(addressOf(raw), `no handshake: ${why}`, cost);
   };
   const tls = createTlsServer({
     ...contextOf(options.secrets),
@@ -92,13 +99,13 @@ export async function listenTls(options: TlsListenOptions): Promise<TlsListener>
   tls.on("tlsClientError", (error, stream) => {
     const raw = streams.get(ends(stream));
     stream.destroy();
-    if (raw) fail(raw, errorCode(error) ?? error.message); // else it hung up, and nobody can say who that was
+    if (raw) fail(raw, errorCode(error) ?? error.message); // else it is gone already, and its end tells
   });
   tls.on("secureConnection", (stream) => {
     stream.on("error", () => {}); // "close" follows
     const protocol = protocols.find((one) => one === stream.alpnProtocol);
     const raw = streams.get(ends(stream));
-    if (raw) unknown.delete(raw);
+    if (raw) greeting.delete(raw);
     if (protocol === undefined || raw === undefined || stream.isSessionReused()) {
       refused(addressOf(stream), "it does not say what it wants", "a handshake");
       stream.destroy();
@@ -116,13 +123,13 @@ export async function listenTls(options: TlsListenOptions): Promise<TlsListener>
   });
   const welcome = (raw: Socket): void => {
     raw.on("error", () => {}); // "close" follows
-    if (!room.enter(raw))
-      return refused(addressOf(raw), "too many connections from there", "nothing");
+    if (!room.enter(raw)) return;
     const key = ends(raw);
     streams.set(key, raw);
+    greeting.set(raw, "nothing");
     const begin = (): void => {
       if (raw.destroyed) return;
-      unknown.add(raw);
+      greeting.set(raw, "a handshake");
       tls.emit("connection", raw);
     };
     const waitMs = lane.place(addressOf(raw));

@@ -9,6 +9,9 @@ export interface WaitingRoomOptions {
   readonly limitMs: number;
 }
 
+/** Is told who was sent away, and why. */
+export type SentAway = (socket: Socket, reason: string) => void;
+
 interface Waiting {
   readonly socket: Socket;
   readonly from: string;
@@ -18,11 +21,13 @@ interface Waiting {
 /** Those who connected and have not shown yet who they are: few, and not for long. */
 export class WaitingRoom {
   readonly #options: WaitingRoomOptions;
+  readonly #sentAway: SentAway;
   /** In the order in which they came. */
   readonly #waiting = new Map<Socket, Waiting>();
 
-  constructor(options: WaitingRoomOptions) {
+  constructor(options: WaitingRoomOptions, sentAway: SentAway = () => {}) {
     this.#options = options;
+    this.#sentAway = sentAway;
   }
 
   get size(): number {
@@ -35,15 +40,14 @@ export class WaitingRoom {
     const from = networkOf(socket.remoteAddress ?? "");
     const same = [...this.#waiting.values()].filter((one) => one.from === from);
     if (same.length >= mostEach) {
-      socket.destroy();
+      this.#sendAway(socket, "too many connections from there");
       return false;
     }
     if (this.#waiting.size >= most) {
       const [oldest] = this.#waiting.keys();
-      oldest?.destroy();
-      if (oldest) this.leave(oldest);
+      if (oldest) this.#sendAway(oldest, "too many connections");
     }
-    const timer = setTimeout(() => socket.destroy(), limitMs);
+    const timer = setTimeout(() => this.#sendAway(socket, "it takes too long"), limitMs);
     timer.unref();
     this.#waiting.set(socket, { socket, from, timer });
     socket.once("close", () => this.leave(socket));
@@ -54,6 +58,12 @@ export class WaitingRoom {
   leave(socket: Socket): void {
     clearTimeout(this.#waiting.get(socket)?.timer);
     this.#waiting.delete(socket);
+  }
+
+  #sendAway(socket: Socket, reason: string): void {
+    this.#sentAway(socket, reason);
+    socket.destroy();
+    this.leave(socket);
   }
 
   /** Sends everybody away. */

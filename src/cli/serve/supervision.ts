@@ -6,7 +6,12 @@ import { Metrics } from "../../observe/metrics.ts";
 import { identityViews } from "../../serve/identity-views.ts";
 import { arbitratedLeasing } from "../../serve/leasing.ts";
 import { cardsTimed, metered, meterState } from "../../serve/metered.ts";
-import { recordDecisions, recordRefusals, recordVisitors } from "../../serve/recorded-events.ts";
+import {
+  recordDecisions,
+  recordRefusals,
+  recordRepeats,
+  recordVisitors,
+} from "../../serve/recorded-events.ts";
 import type { ServeOptions, View } from "../../serve/server.ts";
 import { Arbiter } from "../../services/arbiter/arbiter.ts";
 import { Policy } from "../../services/policy/policy.ts";
@@ -53,13 +58,15 @@ export async function supervise(
     const foreignUse = (reader: string) => (terms.handOver(reader) === "shared" ? "seen" : "told");
     const willReset = (reader: string, name: string): boolean =>
       arbiter.isHandOverDue(reader, name);
-    const onRefusal = recordRefusals(audit);
+    const repeats = opened.hold(recordRepeats(audit));
+    const onRefusal = recordRefusals(repeats);
     const policy = new Policy({ rules: from.rules, foreignUse, willReset, onRefusal });
+    const onEvent = recordDecisions(audit, repeats, () => policy);
     // The readers' owner closes them; what watches them ends with that.
     const arbiter: Arbiter = new Arbiter(cardsTimed(readers, metrics), {
       policy: (reader) => terms.handOver(reader),
       limits: (identity) => terms.turnLimits(identity),
-      onEvent: recordDecisions(audit, () => policy),
+      onEvent,
     });
     opened.hold(asynchronous(recordVisitors(audit)));
     const apply = (now: ServeSettings): void => {
@@ -72,7 +79,7 @@ export async function supervise(
       arbiter,
       audit,
       view,
-      leasing: arbitratedLeasing(arbiter),
+      leasing: arbitratedLeasing(arbiter, onEvent),
       terms,
       async offerMetrics(links) {
         if (!place) return;

@@ -11,7 +11,7 @@ const words: Readonly<Record<Visit["what"], (visit: Visit) => string>> = {
   joined: ({ identity, address }) => `${identity} joined from ${address}`,
   renewed: ({ identity, address }) => `the certificate of ${identity} was renewed (${address})`,
   refused: ({ identity, address, reason }) =>
-    `${identity === undefined ? "" : `${identity}, `}${address} was refused: ${reason}`,
+    `${[identity, address].filter(Boolean).join(", ") || "somebody"} was refused: ${reason}`,
   dismissed: ({ identity, reason }) => `the links of ${identity} were ended: ${reason}`,
 };
 
@@ -20,7 +20,9 @@ const ALWAYS: ReadonlySet<Visit["what"]> = new Set(["joined", "dismissed"]);
 /** Tells a person who comes and goes while the readers are offered. */
 export function printVisitors(io: Io, { verbose }: { readonly verbose: boolean }): Disposable {
   const visitors = listen("cardwire:visitor", (visit) => {
-    if (verbose || ALWAYS.has(visit.what)) io.err(printable(words[visit.what](visit)));
+    if (!verbose && !ALWAYS.has(visit.what)) return;
+    const { what, times = 1 } = visit;
+    io.err(printable(words[what](visit) + (times > 1 ? `, ${times} times` : "")));
   });
   const limits = listen("cardwire:limit", ({ identity, what, most }) => {
     io.err(printable(`${identity} wants more than ${most} ${what}`));

@@ -1,7 +1,7 @@
 import { duplexPair } from "node:stream";
 import { expect, test } from "vitest";
-import type { Leasing } from "../../domain/leasing.ts";
 import { ProtocolError } from "../../domain/errors.ts";
+import type { Leasing } from "../../domain/leasing.ts";
 import { LinkEnd, type SessionFrame } from "../../link/end.ts";
 import { FrameStream } from "../../link/frame-stream.ts";
 import { LeaseReason, Type } from "../../wire/link/frames.ts";
@@ -42,18 +42,22 @@ test("a number that is in use, or too many, end the session", () => {
   expect(() => ask(65)).toThrow("too many leases");
 });
 
-test("what is renewed or released and is not there is passed over", async () => {
+test("what is renewed or released and is over is passed over; what never was is another's", async () => {
   const { leases, ask, told } = served(never);
   const tail = new Uint8Array(0);
-  leases.frame({ type: Type.Renew, body: { lease: 9, forMs: 5 }, tail });
-  leases.frame({ type: Type.Release, body: { lease: 9 }, tail });
+  const renew = () => leases.frame({ type: Type.Renew, body: { lease: 1, forMs: 5 }, tail });
+  const release = () => leases.frame({ type: Type.Release, body: { lease: 1 }, tail });
+  expect(renew).toThrow("there is no lease 1");
+  expect(release).toThrow("there is no lease 1");
   ask(1);
-  leases.frame({ type: Type.Release, body: { lease: 1 }, tail });
+  release();
   await expect.poll(() => told).toHaveLength(1);
   expect(told[0]).toMatchObject({
     type: Type.LeaseOver,
     body: { lease: 1, reason: LeaseReason.Refused },
   });
+  renew();
+  release();
   ask(1); // the number is free again
 });
 

@@ -26,6 +26,8 @@ export class ServedLeases {
   readonly #leasing: Leasing | undefined;
   readonly #end: Pick<LinkEnd, "send">;
   readonly #held = new Map<number, Held>();
+  /** Of all of them so far. */
+  #highest = 0;
 
   /** @param leasing gives them to whose link it is; undefined where nobody does. */
   constructor(end: Pick<LinkEnd, "send">, leasing: Leasing | undefined) {
@@ -35,6 +37,10 @@ export class ServedLeases {
 
   /** @throws {ProtocolError} for what a cardwire never sends. */
   frame(frame: Frame<LeaseCallType>): void {
+    const { lease: number } = frame.body;
+    // One that there was may be over meanwhile, and the other end not know it yet; numbers rise.
+    if (frame.type === Type.Lease) this.#highest = Math.max(this.#highest, number);
+    else if (number > this.#highest) throw new ProtocolError(`there is no lease ${number}`);
     switch (frame.type) {
       case Type.Lease:
         return this.#lease(frame.body);
@@ -47,7 +53,7 @@ export class ServedLeases {
 
   /** The session is over, and they are with it. */
   over(): void {
-    for (const number of this.#held.keys()) this.#release(number);
+    for (const number of this.#held.keys()) this.#release(number, "gone");
   }
 
   #lease(body: Body<typeof Type.Lease>): void {
@@ -89,11 +95,11 @@ export class ServedLeases {
     renew().catch((error: unknown) => this.#tellOver(number, error));
   }
 
-  #release(number: number): void {
+  #release(number: number, why?: "gone"): void {
     const held = this.#held.get(number);
     if (!held) return;
     held.stop.abort(new LeaseError("refused", "it was given up"));
-    held.lease?.release().catch((error: unknown) => this.#tellOver(number, error));
+    held.lease?.release(why).catch((error: unknown) => this.#tellOver(number, error));
   }
 
   #tellLeased(number: number, { fence, expiresAt }: Lease): void {

@@ -34,6 +34,8 @@ export class ServedLink implements Serving {
   readonly #leases: ServedLeases;
   readonly #life = new AbortController();
   readonly #noticed = new Set<number>();
+  /** Of all handles so far. */
+  #highest = 0;
   #told: readonly LinkedReader[] = [];
   /** From what {@link #told} was made. */
   #seen: readonly Reader[] = [];
@@ -82,7 +84,7 @@ export class ServedLink implements Serving {
       case Type.Abandon:
         return this.#abandon(frame.body);
       case Type.Cancel:
-        return this.#cards.get(frame.body.card)?.cancel();
+        return this.#cancel(frame.body.card);
       case Type.Watch:
         return this.#watch(frame.body.on !== 0);
       case Type.Lease:
@@ -120,6 +122,7 @@ export class ServedLink implements Serving {
     if (this.#cards.size >= MAX_CARDS) throw new ProtocolError("too many handles");
     const card = new ServedCard(this.#service, reader, this.#principal);
     this.#cards.set(number, card);
+    this.#highest = Math.max(this.#highest, number);
     this.#others.connecting(reader);
     const connect = () => card.connect(body);
     const isEarly = (body.flags & Flag.Early) !== 0;
@@ -143,6 +146,12 @@ export class ServedLink implements Serving {
       return answer;
     };
     this.#run(frame.body, card, job, { waits });
+  }
+
+  /** It may have ended meanwhile, but never one that nobody connected: numbers rise. */
+  #cancel(number: number): void {
+    if (number > this.#highest) throw new ProtocolError(`there is no handle ${number}`);
+    this.#cards.get(number)?.cancel();
   }
 
   #abandon(body: { readonly card: number; readonly call: number; readonly flags: number }): void {

@@ -130,7 +130,7 @@ export class Arbiter implements CardService {
     if (!desk) return undefined;
     const { holder } = desk.queue;
     const had = lease?.identity ?? holder;
-    if (lease instanceof Lease) await lease.release("an administrator ended it");
+    if (lease instanceof Lease) await lease.release("kick");
     await Promise.all([...desk.sessions].map((session) => session.take("kick")));
     return had;
   }

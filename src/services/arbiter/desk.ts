@@ -8,6 +8,9 @@ import type { ArbiterLimits } from "./limits.ts";
 import { Queue, type TakeOptions, type Turn } from "./queue.ts";
 import type { Tenure } from "./tenure.ts";
 
+/** Refusals of a disposition that leave the card as it is: the reader cannot eject, or there is no such disposition. */
+const LEAVES_CARD: ReadonlySet<number> = new Set([Rv.UnsupportedFeature, Rv.InvalidValue]);
+
 /** One handle, as the others on the same card see it. */
 export interface Neighbour {
   readonly identity: string;
@@ -135,7 +138,8 @@ export class Desk {
 
   isHandOverDue(identity: string): boolean {
     if (!this.hasCard) return false; // there is nothing to be reset, and nothing in it
-    const foreign = this.#foreign.since || this.hasForeign;
+    // One that was there at the last look may have sent something and left since.
+    const foreign = this.#foreign.now || this.#foreign.since || this.hasForeign;
     return isHandOverDue(this.policy, this.#use, { identity, foreign });
   }
 
@@ -162,7 +166,8 @@ export class Desk {
       else this.wasReset(by, { wanted: true });
       return result;
     } catch (error) {
-      this.isUncertain();
+      const isLeft = error instanceof ReturnCodeError && LEAVES_CARD.has(error.rv);
+      if (!isLeft) this.isUncertain();
       throw error;
     }
   }

@@ -1,3 +1,6 @@
+/** Its holder gave it back; its time ran out; an administrator took it; its holder is gone. */
+export type LeaseEnd = "released" | "time" | "kick" | "gone";
+
 /** What an arbiter decides, for whoever keeps a record. Times in ms. */
 export type ArbiterEvent = { readonly reader: string; readonly identity: string } & (
   | {
@@ -17,6 +20,7 @@ export type ArbiterEvent = { readonly reader: string; readonly identity: string 
     }
   /** A transaction was taken from `identity`, and the card reset. */
   | { readonly type: "taken"; readonly why: "idle" | "total" | "kick" | "lease" }
-  | { readonly type: "lease" | "lease-renewed" | "lease-ended"; readonly fence: number }
-  | { readonly type: "refused"; readonly what: "connect" | "wait"; readonly why: string }
+  | { readonly type: "lease" | "lease-renewed"; readonly fence: number }
+  | { readonly type: "lease-ended"; readonly fence: number; readonly why: LeaseEnd }
+  | { readonly type: "refused"; readonly what: "connect" | "wait" | "lease"; readonly why: string }
 );

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { CardSession, ConnectOptions } from "../../domain/card-service.ts";
 import { ReturnCodeError } from "../../domain/errors.ts";
-import { Disposition } from "../../domain/pcsc.ts";
+import { Disposition, ShareMode } from "../../domain/pcsc.ts";
 import { Rv } from "../../domain/return-codes.ts";
 import type { Desk, Lingering, Neighbour } from "./desk.ts";
 
@@ -28,6 +28,8 @@ export class Grip implements Lingering {
   #linger: NodeJS.Timeout | undefined;
   /** Whether something was sent since the connect or the last reconnect, so that a reset takes something away. */
   #hasState = false;
+  /** Whether the card went away since then, and exclusive access with it. */
+  #hasMoved = false;
   /** A reset notice that waits in pcscd, as far as we know: one that nobody is to hear of, or one that is told. */
   #notice: "none" | "quiet" | "told" = "none";
 
@@ -39,8 +41,9 @@ export class Grip implements Lingering {
     this.#how = how;
   }
 
-  get share(): number {
-    return this.#how.share;
+  /** Whether it has the card for itself. */
+  get isExclusive(): boolean {
+    return this.#how.share === ShareMode.Exclusive && !this.#hasMoved;
   }
 
   /**
@@ -135,6 +138,7 @@ export class Grip implements Lingering {
     this.#notice = "none";
     this.hasLost = false;
     this.#hasState = false;
+    this.#hasMoved = false;
     return protocol;
   }
 
@@ -156,6 +160,7 @@ export class Grip implements Lingering {
   /** The card went away, and the lock with it. */
   wasMoved(): void {
     this.#claim();
+    this.#hasMoved = true;
     this.#notice = "none";
     this.isLocked = false;
   }

@@ -1,5 +1,6 @@
 import { type Lease as DomainLease, LeaseError } from "../../domain/leasing.ts";
 import type { Desk } from "./desk.ts";
+import type { LeaseEnd } from "./events.ts";
 import type { Tenure } from "./tenure.ts";
 
 export interface LeaseOptions {
@@ -54,7 +55,7 @@ export class Lease implements DomainLease, Tenure {
   }
 
   /** Ends it. Resolves when no command of its sessions can reach the card any more. */
-  async release(why = "it was released"): Promise<void> {
+  async release(why: LeaseEnd = "released"): Promise<void> {
     this.#ending ??= this.#end(why);
     await this.#ending;
   }
@@ -66,21 +67,28 @@ export class Lease implements DomainLease, Tenure {
   #expireIn(forMs: number): void {
     clearTimeout(this.#timer);
     this.#expiresAt = Date.now() + forMs;
-    this.#timer = setTimeout(() => void this.release("its time is over"), forMs);
+    this.#timer = setTimeout(() => void this.release("time"), forMs);
     this.#timer.unref();
   }
 
-  async #end(why: string): Promise<void> {
+  async #end(why: LeaseEnd): Promise<void> {
     clearTimeout(this.#timer);
     const { reader, identity, fence } = this;
     const desk = this.#desk;
     desk.tenure = undefined; // from here on the number is no longer in force
-    this.#ended.abort(new LeaseError("over", `the lease of ${reader} is over: ${why}`));
+    this.#ended.abort(new LeaseError("over", `the lease of ${reader} is over: ${words[why]}`));
     await Promise.all([...desk.sessions].map((session) => session.endTenure(fence)));
     desk.queue.keepFor(undefined);
-    desk.tell({ type: "lease-ended", reader, identity, fence });
+    desk.tell({ type: "lease-ended", reader, identity, fence, why });
   }
 }
+
+const words: Readonly<Record<LeaseEnd, string>> = {
+  released: "it was released",
+  time: "its time is over",
+  kick: "an administrator ended it",
+  gone: "its holder is gone",
+};
 
 /** The last number that was given out for a reader. */
 const last = new WeakMap<Desk, number>();

@@ -1,17 +1,13 @@
-import { AsyncLocalStorage } from "node:async_hooks";
 import { setImmediate as tick } from "node:timers/promises";
 import * as fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
+import { acting, actor, hex, LOCAL, WatchedCard } from "../../../test/link/watched-card.ts";
 import type { CardService, CardSession } from "../../domain/card-service.ts";
 import { ShareMode } from "../../domain/pcsc.ts";
-import type { SoftwareCard } from "../../software-cards/card.ts";
 import { Algorithm } from "../../software-cards/piv/algorithms.ts";
-import { PivCard } from "../../software-cards/piv/card.ts";
 import { provision } from "../../software-cards/piv/provision.ts";
 import type { PivState } from "../../software-cards/piv/state.ts";
-import { ForwardingSession } from "../forwarding-session.ts";
 import { SoftwareReaders } from "../software/service.ts";
-import { withSessions } from "../with-sessions.ts";
 import { Arbiter } from "./arbiter.ts";
 import type { Lease } from "./lease.ts";
 
@@ -21,74 +17,12 @@ import type { Lease } from "./lease.ts";
 /** Set it to look for longer: SEPARATION_RUNS. */
 const RUNS = Number(process.env["SEPARATION_RUNS"] ?? 60);
 const NAME = "Card 00 00";
-const LOCAL = "local";
 const IDENTITIES = ["alice", "bob", "carol"] as const;
 const SELECT = hex("00a4040009a00000030800001000");
 const VERIFY = hex("0020008008313233343536ffff");
 const IS_VERIFIED = hex("00200080");
 const SHARED = { share: ShareMode.Shared, protocols: 3 };
 const PCI = { send: 2, receive: 2 };
-
-/** Who runs what: it goes with the call through all that is waited for. */
-const actor = new AsyncLocalStorage<string>();
-
-/** A PIV card that notes in whose state a command ran. */
-class WatchedCard implements SoftwareCard {
-  readonly wrong: string[] = [];
-  commands = 0;
-  verified = 0;
-  leased: () => string | undefined = () => undefined;
-  readonly #card: PivCard;
-  #verifiedBy: string | undefined;
-
-  constructor(state: PivState) {
-    this.#card = new PivCard(state);
-  }
-
-  get atr(): Uint8Array {
-    return this.#card.atr;
-  }
-
-  reset(): void {
-    this.#card.reset();
-    this.#verifiedBy = undefined;
-  }
-
-  async process(command: Uint8Array): Promise<Uint8Array> {
-    const who = actor.getStore() ?? "nobody";
-    this.commands += 1;
-    const owner = this.#verifiedBy;
-    if (who !== LOCAL && owner !== undefined && owner !== who)
-      this.wrong.push(`${who} in a state of ${owner}`);
-    const leased = this.leased();
-    if (who !== LOCAL && leased !== undefined && leased !== who)
-      this.wrong.push(`${who} in a lease of ${leased}`);
-    const answer = await this.#card.process(command);
-    const isGood = answer.at(-2) === 0x90;
-    if (command[1] === 0x20 && command.length > 5 && isGood) {
-      this.#verifiedBy = who;
-      this.verified += 1;
-    }
-    return answer;
-  }
-}
-
-class ActingSession extends ForwardingSession {
-  readonly #name: string;
-
-  constructor(inner: CardSession, name: string) {
-    super(inner);
-    this.#name = name;
-  }
-
-  override transmit(...call: Parameters<CardSession["transmit"]>) {
-    return actor.run(this.#name, () => super.transmit(...call));
-  }
-}
-
-/** A service that says who acts, below whatever decides. */
-const acting = (inner: CardService): CardService =>
-  withSessions(inner, (session, { how }) => new ActingSession(session, how.principal.name));
 
 let state: PivState;
 beforeAll(async () => {
@@ -241,7 +175,3 @@ test("property: nobody's command runs in a state that another one verified, or i
   expect(sum.verified).toBeGreaterThan(RUNS);
   expect(sum.commands).toBeGreaterThan(sum.verified);
 }, 120_000);
-
-function hex(text: string): Uint8Array {
-  return Buffer.from(text, "hex");
-}

@@ -99,7 +99,7 @@ export class ArbitratedSession implements CardSession, Neighbour {
     if (this.#hold) return await this.#tracked(this.#reconnect(how, initialization));
     await this.#grip.letGo();
     const turn = await this.#turn("SCardReconnect");
-    const wasExclusive = this.#grip.share === ShareMode.Exclusive;
+    const wasExclusive = this.#grip.isExclusive;
     try {
       const protocol = await this.#reconnect(how, initialization);
       // One level of the lock stays where exclusive access becomes shared (seen with pcscd 1.9.9).
@@ -262,10 +262,10 @@ export class ArbitratedSession implements CardSession, Neighbour {
   /** The end of a transaction that there is not: pcscd resets the card all the same. */
   async #endNothing(disposition: number): Promise<void> {
     await this.#grip.letGo();
-    if (disposition === Disposition.Leave) return await this.#inner.end(disposition);
+    const end = () => this.#inner.end(disposition);
+    if (disposition === Disposition.Leave) return await this.#grip.quietly(end);
     const turn = await this.#turn("SCardEndTransaction");
     try {
-      const end = () => this.#inner.end(disposition);
       await this.#desk.resetting(this, disposition, () => this.#grip.quietly(end));
     } finally {
       turn.give();

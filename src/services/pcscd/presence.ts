@@ -1,6 +1,8 @@
+import { setMaxListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { deferred } from "../../domain/deferred.ts";
 import { CardwireError } from "../../domain/errors.ts";
+import { firstSignal } from "../../domain/first-signal.ts";
 import { Watchable } from "../../domain/watchable.ts";
 import { emit } from "../../observe/events.ts";
 import type { ReaderTable } from "./reader-table.ts";
@@ -85,6 +87,7 @@ export class Presence {
   wake(): void {
     if (this.#watching) return;
     const stop = new AbortController();
+    setMaxListeners(0, stop.signal); // as many as there are calls that wait for the daemon
     this.#firstAttempt = deferred();
     this.#firstAttempt.promise.catch(() => {}); // only start() asks for it
     this.#giveUpLater(undefined);
@@ -145,11 +148,13 @@ export class Presence {
 
   /** Waits for states newer than this call. @returns false when the daemon stays away for longer than we wait. */
   async confirm(): Promise<boolean> {
+    if (!this.#watching) return false; // closed: a program that is gone had more to do
     const moment = this.#options.table.mark();
     this.refresh();
     const stop = new AbortController();
     const timer = setTimeout(() => stop.abort(), GRACE_MS);
-    const { signal } = stop;
+    using either = firstSignal(stop.signal, this.#watching.stop.signal);
+    const { signal } = either;
     const gone = this.until("gone", signal).then(() => false);
     const seen = reaches(this.#trueAt, (trueAt) => trueAt >= moment, signal);
     try {

@@ -11,7 +11,10 @@ const card = fakeReader("Pad 00 00", { atr: Uint8Array.of(0x3b, 0x80, 0x80, 0x01
 const { signal } = new AbortController();
 
 /** As libccid answers for a reader with a PIN pad. */
-const ANSWER = hex("060442330006 070442330007 0a044233000a 120442330012 130442330013");
+const ANSWER = hex(
+  "010442330001 020442330002 060442330006 070442330007 0a044233000a 120442330012 130442330013",
+);
+const [START, FINISH] = [0x42330001, 0x42330002];
 const [VERIFY, MODIFY, PROPERTIES, TLV_PROPERTIES, ESCAPE] = [
   0x42330006, 0x42330007, 0x4233000a, 0x42330012, 0x42330013,
 ];
@@ -21,10 +24,11 @@ const structure = (apdu: string, length = hex(apdu).length): Uint8Array =>
   hex(`${header} ${length.toString(16).padStart(2, "0")}000000 ${apdu}`);
 const VERIFY_PIN = "00200080 08 ffffffffffffffff";
 
-async function session(profile: Profile, sw = "9000") {
+async function session(profile: Profile, sw: string | ((code: number) => string) = "9000") {
   const inner = fakeService([card], {
     transmit: () => hex("9000"),
-    control: (code) => (code === FEATURE_QUERY ? ANSWER : hex(sw)),
+    control: (code) =>
+      code === FEATURE_QUERY ? ANSWER : hex(typeof sw === "string" ? sw : sw(code)),
   });
   const grant = { principal: { name: "alice" }, profile, readers: ["*"] };
   const view = new Policy().view(inner, grant);
@@ -117,6 +121,51 @@ describe("VERIFY at a PIN pad", () => {
 
   test("in the byte order of a big-endian host", () => {
     expect(pinCommand(hex(`${header} 00000004 00200081`))?.p2).toBe(0x81);
+  });
+});
+
+describe("VERIFY at a PIN pad in two steps", () => {
+  /** What the reader says at the end, one after the other. */
+  const two = async (...words: readonly string[]) => {
+    const said = [...words];
+    const answer = (code: number) => (code === FINISH ? (said.shift() ?? "9000") : "");
+    const { one, inner } = await session("use", answer);
+    const begins = () => isAllowed(one, START, structure(VERIFY_PIN));
+    return { one, inner, begins, finishes: () => isAllowed(one, FINISH) };
+  };
+
+  test("costs a try when it is finished, and the last one is kept", async () => {
+    const { begins, finishes } = await two("63c2", "63c1");
+    for (let tries = 0; tries < 2; tries += 1) {
+      expect(await begins()).toBe(true);
+      expect(await finishes()).toBe(true);
+    }
+    expect(await begins()).toBe(false);
+  });
+
+  test("costs one also if nobody asks what came of it", async () => {
+    const { begins, finishes } = await two("63c2");
+    await begins();
+    await finishes();
+    expect(await begins()).toBe(true);
+    expect(await begins()).toBe(false);
+  });
+
+  test("costs none if no PIN was entered", async () => {
+    const { begins, finishes } = await two("63c2", "6401", "6400", "9000");
+    for (let tries = 0; tries < 4; tries += 1) {
+      expect(await begins()).toBe(true);
+      expect(await finishes()).toBe(true);
+    }
+  });
+
+  test("is finished by who has begun it, once", async () => {
+    const { begins, finishes, inner } = await two();
+    expect(await finishes()).toBe(false);
+    await begins();
+    expect(await finishes()).toBe(true);
+    expect(await finishes()).toBe(false);
+    expect(inner.log.filter((call) => call === "control 0x42330002")).toHaveLength(1);
   });
 });
 

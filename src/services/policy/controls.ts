@@ -6,8 +6,8 @@ export const FEATURE_QUERY = 0x42000d48;
 
 /** Features by their tags (PC/SC part 10 with amendment 1, 2.3): what their codes do. */
 const features: ReadonlyMap<number, Feature> = new Map([
-  [0x01, { does: "verifies", name: "VERIFY_PIN_START" }],
-  [0x02, { does: "goes on", name: "VERIFY_PIN_FINISH" }],
+  [0x01, { does: "begins to verify", name: "VERIFY_PIN_START" }],
+  [0x02, { does: "has verified", name: "VERIFY_PIN_FINISH" }],
   [0x03, { does: "manages", name: "MODIFY_PIN_START" }],
   [0x04, { does: "manages", name: "MODIFY_PIN_FINISH" }],
   [0x05, { does: "goes on", name: "GET_KEY_PRESSED" }],
@@ -20,8 +20,11 @@ const features: ReadonlyMap<number, Feature> = new Map([
 ]);
 
 export interface Feature {
-  /** "verifies": the structure in it has a VERIFY. "goes on": with one that was begun. */
-  readonly does: "tells" | "verifies" | "goes on" | "manages";
+  /**
+   * "verifies": the structure in it has a VERIFY; "begins to verify" likewise, and "has verified" is answered with what
+   * the card said. "goes on": with one that was begun.
+   */
+  readonly does: "tells" | "verifies" | "begins to verify" | "has verified" | "goes on" | "manages";
   readonly name: string;
 }
 

@@ -31,6 +31,8 @@ export class Gate {
   #inner: CardSession | undefined;
   /** How often the session has begun a transaction and not ended it; 0 where that is not certain. */
   #depth = 0;
+  /** What a PIN pad is about to send, or has sent. */
+  #atPad: { readonly verdict: Verdict; readonly wasNoTry: () => void } | undefined;
   /** The card was reset or removed, and the session is told so: what is known of it is not to be relied on. */
   #mustForget = false;
   #rules:
@@ -173,6 +175,28 @@ export class Gate {
     return answer;
   }
 
+  /** Has a PIN pad begin with what was allowed: it may be a try from now on, whether somebody asks for its end or not. */
+  async sendAtPad<T>(verdict: Verdict, send: (inner: CardSession) => Promise<T>): Promise<T> {
+    const { seen, selection } = verdict;
+    const answer = await this.send(verdict, send, () => NO_ANSWER);
+    this.#atPad = { verdict, wasNoTry: this.state.guard.lost(seen, selection) };
+    return answer;
+  }
+
+  /** Asks a PIN pad what came of that. @returns undefined where this session has begun nothing. */
+  async answerAtPad(
+    ask: (inner: CardSession) => Promise<Uint8Array>,
+  ): Promise<Uint8Array | undefined> {
+    if (!this.#atPad) return undefined;
+    const { verdict, wasNoTry } = this.#atPad;
+    this.#atPad = undefined;
+    const answer = await this.run(ask);
+    const [sw1 = 0, sw2 = 0] = answer.subarray(-2);
+    if (sw1 === NOT_ENTERED) wasNoTry();
+    this.state.guard.answered(verdict.seen, verdict.selection, sw1 * 0x100 + sw2);
+    return answer;
+  }
+
   #request(): Request {
     const { state, rules, profile } = this;
     if (this.#mustForget || (state.isForeign && this.#depth === 0)) state.view.reset();
@@ -183,6 +207,9 @@ export class Gate {
   }
 }
 
+const NO_ANSWER = new Uint8Array(0);
+/** SW1 of a reader whose holder entered no PIN: too slow, cancelled, of a wrong length (PC/SC part 10, 2.5.3). */
+const NOT_ENTERED = 0x64;
 const NOTICES: ReadonlySet<number> = new Set([Rv.ResetCard, Rv.RemovedCard]);
 const NOT_HELD: ReadonlySet<number> = new Set([
   ...NOTICES,

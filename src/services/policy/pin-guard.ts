@@ -58,11 +58,15 @@ export class PinGuard {
     }
   }
 
-  /** Nobody knows whether it was a try. */
-  lost({ command }: Seen, selection: Selection): void {
+  /** Nobody knows whether it was a try. @returns is to be called if it turns out to have been none. */
+  lost({ command }: Seen, selection: Selection): () => void {
     const reference = referenceOf(command, selection);
-    if (reference === undefined) return;
-    for (const known of this.#about(selection, reference)) known.left = Math.max(0, known.left - 1);
+    const about = reference === undefined ? [] : this.#about(selection, reference);
+    const fewer = about.filter(({ left }) => left > 0);
+    for (const known of fewer) known.left -= 1;
+    return () => {
+      for (const known of fewer) known.left += 1;
+    };
   }
 
   /** Another card. */

@@ -62,15 +62,16 @@ export class PolicySession implements CardSession {
     const level = levelOf(feature);
     if (level > profiles[gate.profile])
       throw gate.refuse(call, { code, why: `${feature.name}: ${gate.wants(profileFor(level))}` });
-    if (feature.does === "verifies")
+    if (feature.does === "verifies" || feature.does === "begins to verify")
       return await gate.alone(call, () => this.#verify(code, data, feature));
+    if (feature.does === "has verified") return await this.#verified(code, data, feature);
     const answer = await gate.run((inner) => inner.control(code, data));
     if (code === FEATURE_QUERY) gate.state.features = readFeatures(answer);
     return answer;
   }
 
   /** The reader asks for a PIN, and sends the command in `data` with it. */
-  async #verify(code: number, data: Uint8Array, { name }: Feature): Promise<Uint8Array> {
+  async #verify(code: number, data: Uint8Array, { name, does }: Feature): Promise<Uint8Array> {
     const call = "SCardControl";
     const gate = this.#gate;
     const command = pinCommand(data);
@@ -82,11 +83,20 @@ export class PolicySession implements CardSession {
     }
     const verdict = gate.decideWithPin(command);
     if (!verdict.isAllowed) throw gate.refuse(call, { ...refusalOf(verdict), code });
-    return await gate.send(
-      verdict,
-      (inner) => inner.control(code, data),
-      (answer) => answer,
-    );
+    const send = (inner: CardSession) => inner.control(code, data);
+    if (does === "begins to verify") return await gate.sendAtPad(verdict, send);
+    return await gate.send(verdict, send, (answer) => answer);
+  }
+
+  /** The reader tells what the card answered. That of another session's is none of this one's. */
+  async #verified(code: number, data: Uint8Array, { name }: Feature): Promise<Uint8Array> {
+    const gate = this.#gate;
+    const ask = (inner: CardSession) => inner.control(code, data);
+    const answer = await gate.answerAtPad(ask);
+    if (answer) return answer;
+    const why = `${name} of what this program did not begin: ${gate.wants("manage")}`;
+    if (gate.profile !== "manage") throw gate.refuse("SCardControl", { code, why });
+    return await gate.run(ask);
   }
 
   async status(): Promise<void> {
