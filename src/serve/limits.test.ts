@@ -126,26 +126,23 @@ test("links: what is too much is refused, told once, and others come in", async 
 
 describe("who comes and goes in a loop keeps nobody from his card, nor from coming in", () => {
   test.each([
-    ["with a link each time", true, "came", 32],
-    ["before it shows who he is", false, "refused", 32],
+    ["with a link each time", true, 32],
+    ["before it shows who he is", false, 32],
   ] as const)(
     "%s",
-    async (_, waits, what, atOnce) => {
+    async (_, waits, atOnce) => {
       await start({ links: 4 });
       const host = await joined("mallory");
       await joined("alice");
       const alice = await connected(await linked("alice"));
       let handshakes = 0;
-      using _visitors = listen("cardwire:visitor", (visit) => {
-        const reason = visit.reason ?? "";
-        if (visit.what === what && !reason.startsWith("too many")) handshakes += 1;
-      });
       const over = new AbortController();
       setMaxListeners(0, over.signal);
       const within = { credentials: host.credentials, signal: over.signal };
       const loops = Array.from({ length: 16 }, async () => {
         while (!over.signal.aborted) {
           const dialled = await dialTls(host, Protocol.Link, within).catch(() => undefined);
+          if (dialled) handshakes += 1;
           if (waits) await delay(5, undefined, within).catch(() => {});
           dialled?.stream.destroy();
         }
