@@ -1,6 +1,6 @@
 import type { CardService, Reader } from "../../domain/card-service.ts";
-import { Disposition } from "../../domain/pcsc.ts";
 import { ReturnCodeError } from "../../domain/errors.ts";
+import { Disposition } from "../../domain/pcsc.ts";
 import { Rv } from "../../domain/return-codes.ts";
 import type { ArbiterEvent } from "./events.ts";
 import { type HandOverPolicy, isHandOverDue, UNKNOWN, UNUSED, type Use } from "./hand-over.ts";
@@ -11,6 +11,8 @@ import type { Tenure } from "./tenure.ts";
 /** One handle, as the others on the same card see it. */
 export interface Neighbour {
   readonly identity: string;
+  /** Whether its card went away, and it has not got at another one since: no command of its can reach the card. */
+  readonly isLeftBehind: boolean;
   /** The card was reset. @param wantedBy the identity of the program that asked for it; undefined at a hand-over. */
   wasReset(wantedBy: string | undefined): void;
   /** The card went away, and transactions with it. */
@@ -49,8 +51,10 @@ export class Desk {
   readonly #sessions = new Set<Neighbour>();
   /** When handles were closed that may still be counted. */
   #closed: number[] = [];
-  /** Handles of ours that are being opened. */
+  /** Handles of ours that are being opened, or that are nobody's session. */
   arriving = 0;
+  /** Whether the card is being visited: see {@link visit}. */
+  isVisited = false;
   /** Whether other programs have handles now, and had since the last reset. */
   #foreign = { now: false, since: false };
   /** What was before we came is not known. */
@@ -97,9 +101,20 @@ export class Desk {
     return this.#state?.atr !== undefined;
   }
 
-  /** Whether somebody holds the card exclusively, in PC/SC's sense. */
+  /** Whether somebody may use the card: he has a handle on it, or is about to. */
+  get isInUse(): boolean {
+    const isHere = [...this.#sessions].some((session) => !session.isLeftBehind);
+    return isHere || this.arriving > 0 || this.isExclusive || this.hasForeign;
+  }
+
+  /** Whether nothing was sent to the card since it was powered up. */
+  get isUnused(): boolean {
+    return this.#use.kind === "nobody" && !this.#foreign.since;
+  }
+
+  /** Whether somebody holds the card exclusively, in PC/SC's sense, and for longer than a visit. */
   get isExclusive(): boolean {
-    return (this.#state?.sharing ?? 0) < 0;
+    return !this.isVisited && (this.#state?.sharing ?? 0) < 0;
   }
 
   /** Who used the card last, where that is known. */
@@ -125,7 +140,12 @@ export class Desk {
   }
 
   leave(session: Neighbour): void {
-    if (this.#sessions.delete(session) && this.#lateMs > 0) this.#closed.push(performance.now());
+    if (this.#sessions.delete(session)) this.wasClosed();
+  }
+
+  /** A handle of ours was closed, which may be counted for a moment. */
+  wasClosed(): void {
+    if (this.#lateMs > 0) this.#closed.push(performance.now());
   }
 
   isHandOverDue(identity: string): boolean {
@@ -140,12 +160,17 @@ export class Desk {
       this.#use = { kind: "identity", identity };
   }
 
-  /** The card was reset by a handle of ours. @param wanted whether its program asked for that. */
-  wasReset(by: Neighbour, { wanted }: { readonly wanted: boolean }): void {
+  /**
+   * The card was reset by a handle of ours.
+   *
+   * @param by undefined for one that is nobody's session.
+   * @param wanted whether its program asked for that.
+   */
+  wasReset(by: Neighbour | undefined, { wanted }: { readonly wanted: boolean }): void {
     this.#use = UNUSED;
     this.#foreign.since = false;
     for (const session of this.#sessions)
-      if (session !== by) session.wasReset(wanted ? by.identity : undefined);
+      if (session !== by) session.wasReset(wanted ? by?.identity : undefined);
   }
 
   /** Does what may reset the card, for the program of `by`, and lets the others know. */

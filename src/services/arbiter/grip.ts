@@ -28,6 +28,8 @@ export class Grip implements Lingering {
   #linger: NodeJS.Timeout | undefined;
   /** Whether something was sent since the connect or the last reconnect, so that a reset takes something away. */
   #hasState = false;
+  /** Whether the card went away since: see {@link Neighbour.isLeftBehind}. */
+  isLeftBehind = false;
   /** A reset notice that waits in pcscd, as far as we know: one that nobody is to hear of, or one that is told. */
   #notice: "none" | "quiet" | "told" = "none";
 
@@ -106,6 +108,7 @@ export class Grip implements Lingering {
   /** Something is sent to the card. */
   async send<T>(job: () => Promise<T>): Promise<T> {
     this.#hasState = true;
+    this.isLeftBehind = false; // whatever pcscd says to it
     this.#desk.uses(this.#own.identity);
     return await this.quietly(job);
   }
@@ -135,6 +138,7 @@ export class Grip implements Lingering {
     this.#notice = "none";
     this.hasLost = false;
     this.#hasState = false;
+    this.isLeftBehind = false;
     return protocol;
   }
 
@@ -146,10 +150,11 @@ export class Grip implements Lingering {
 
   /**
    * The card was reset through another handle. One that had left nothing in it is not to hear of that, unless a program
-   * of the same identity wanted it, as between programs at pcscd.
+   * of the same identity wanted it, as between programs at pcscd, or its own card is gone, which it has to hear.
    */
   wasReset(wantedBy: string | undefined): void {
-    if (this.#hasState || wantedBy === this.#own.identity) this.#notice = "told";
+    const isNews = this.#hasState || this.isLeftBehind || wantedBy === this.#own.identity;
+    if (isNews) this.#notice = "told";
     else if (this.#notice === "none") this.#notice = "quiet";
   }
 
@@ -158,6 +163,7 @@ export class Grip implements Lingering {
     this.#claim();
     this.#notice = "none";
     this.isLocked = false;
+    this.isLeftBehind = true;
   }
 
   async #handOver(): Promise<void> {
