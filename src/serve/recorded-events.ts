@@ -3,6 +3,7 @@ import { listen } from "../observe/events.ts";
 import type { ArbiterEvent } from "../services/arbiter/events.ts";
 import type { Policy } from "../services/policy/policy.ts";
 import type { Refusal } from "../services/policy/refusal.ts";
+import type { SerialEvent } from "../services/serials/serials.ts";
 import { Bursts } from "./bursts.ts";
 
 const rounded = (ms: number): number => Math.round(ms * 1_000) / 1_000;
@@ -21,6 +22,14 @@ export const recordDecisions = (audit: Audit, policy: () => Policy) => {
     audit.note({ event: type, ...(Object.fromEntries(times) as typeof about) });
   };
 };
+
+/** Which serial number a card told, or why none is known, for the record. */
+export const recordSerials =
+  (audit: Audit) =>
+  ({ atr, ms, ...about }: SerialEvent): void => {
+    const card = atr && Buffer.from(atr).toString("hex");
+    audit.note({ event: "serial", card, ...about, ms: rounded(ms) });
+  };
 
 /** What the rules refuse, for the record. */
 export const recordRefusals =

@@ -2,16 +2,23 @@ import type { Audit } from "../../audit/record.ts";
 import type { CardService } from "../../domain/card-service.ts";
 import { Holdings } from "../../domain/holdings.ts";
 import type { MetricsPlace } from "../../fronts/metrics/server.ts";
+import { listen } from "../../observe/events.ts";
 import { Metrics } from "../../observe/metrics.ts";
 import { identityViews } from "../../serve/identity-views.ts";
-import { cardsTimed, metered, meterState } from "../../serve/metered.ts";
-import { recordDecisions, recordRefusals, recordVisitors } from "../../serve/recorded-events.ts";
 import { arbitratedLeasing } from "../../serve/leasing.ts";
+import { cardsTimed, metered, meterState } from "../../serve/metered.ts";
+import {
+  recordDecisions,
+  recordRefusals,
+  recordSerials,
+  recordVisitors,
+} from "../../serve/recorded-events.ts";
 import type { ServeOptions, View } from "../../serve/server.ts";
 import { Arbiter } from "../../services/arbiter/arbiter.ts";
 import type { HandOverPolicy } from "../../services/arbiter/hand-over.ts";
 import type { ArbiterLimits } from "../../services/arbiter/limits.ts";
-import { Policy } from "../../services/policy/policy.ts";
+import { Policy, type PolicyOptions } from "../../services/policy/policy.ts";
+import { Serials } from "../../services/serials/serials.ts";
 import { rulesOfSettings } from "../policy-test.ts";
 import { followRules } from "./follow-rules.ts";
 import { type AuditOptions, openAudit } from "./open-audit.ts";
@@ -28,6 +35,8 @@ export interface Supervision extends AsyncDisposable {
   readonly audit: Audit;
   readonly view: View;
   readonly leasing: ServeOptions["leasing"];
+  /** The serial number of the card in a reader, where rules name one and it is known. */
+  readonly serialOf: (reader: string) => string | undefined;
   /** Begins to offer metrics, if they are wanted. @param links how many there are. */
   offerMetrics(links: () => number): Promise<void>;
 }
@@ -51,13 +60,18 @@ export async function supervise(
     const willReset = (reader: string, name: string): boolean =>
       arbiter.isHandOverDue(reader, name);
     const onRefusal = recordRefusals(audit);
-    const policy = new Policy({ rules, foreignUse, willReset, onRefusal });
+    const settle: PolicyOptions["settle"] = (reader, within) => serials.settle(reader, within);
+    const policy = new Policy({ rules, foreignUse, willReset, onRefusal, settle });
     // The readers' owner closes them; what watches them ends with that.
     const arbiter: Arbiter = new Arbiter(cardsTimed(readers, metrics), {
       policy: () => handOver,
       limits,
       onEvent: recordDecisions(audit, () => policy),
     });
+    const onEvent = recordSerials(audit);
+    const serials: Serials = opened.hold(new Serials({ cards: arbiter, policy, onEvent }));
+    // Another pcscd may begin to count its cards anew.
+    opened.hold(asynchronous(listen("cardwire:pcscd", () => serials.forget())));
     opened.hold(asynchronous(recordVisitors(audit)));
     opened.hold(asynchronous(followRules(policy)));
     const view = identityViews({ arbiter, policy, audit });
@@ -66,6 +80,7 @@ export async function supervise(
       audit,
       view,
       leasing: arbitratedLeasing(arbiter),
+      serialOf: (reader) => serials.serialOf(reader),
       async offerMetrics(links) {
         if (!place) return;
         const { serveMetrics } = await import("../../fronts/metrics/server.ts");
