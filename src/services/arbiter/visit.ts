@@ -96,7 +96,7 @@ async function powerUp(
     SHARED,
     desk.isUnused ? Disposition.Leave : Disposition.Reset,
   );
-  // What came with exclusive access is gone, and one level is left, or none.
+  // Whatever that left of the lock; the handle's end gives all of it back.
   if (isAlone) await session.begin({ signal });
   return protocol;
 }
