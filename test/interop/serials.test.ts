@@ -121,6 +121,14 @@ describe("a card whose number a rule names", () => {
     await stage.pcscd.cards[1].insert();
     expect(await bob.open(OTHER)).toBe(REFUSED);
     expect(await sentTo(stage.pcscd.cards[1])).toEqual(["reset", ...ASKING, ...ASKING]);
+    // Nobody saw what became of the cards while there was no pcscd; bob's program goes on all the same.
+    await stage.pcscd.stop();
+    await stage.pcscd.start();
+    await until("both to be asked again", async () =>
+      (await Promise.all(stage.pcscd.cards.map(asked))).every((times, slot) => times === slot + 2),
+    );
+    await bob.client.must("reconnect", { card: ONE });
+    expect(await bob.say(ONE, SELECT_PIV)).toMatch(/9000$/);
     await rules(stage, onlyFor("22222222"));
     await until("the other card to be his", async () => (await bob.open(OTHER)) === SUCCESS);
   });

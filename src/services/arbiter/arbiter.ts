@@ -148,6 +148,14 @@ export class Arbiter implements CardService {
     return await visit({ desk, service: this.#inner }, job, within);
   }
 
+  /** All handles were lost, as when pcscd ends: they cannot send anything before they are reconnected. */
+  handlesLost(): void {
+    for (const desk of this.#desks.values()) {
+      desk.leaveBehind();
+      desk.isUncertain();
+    }
+  }
+
   /** Whether the card is reset before this identity's next command. */
   isHandOverDue(reader: string, identity: string): boolean {
     return this.#desks.get(reader)?.isHandOverDue(identity) ?? false;

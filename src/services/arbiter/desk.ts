@@ -11,8 +11,6 @@ import type { Tenure } from "./tenure.ts";
 /** One handle, as the others on the same card see it. */
 export interface Neighbour {
   readonly identity: string;
-  /** Whether its card went away, and it has not got at another one since: no command of its can reach the card. */
-  readonly isLeftBehind: boolean;
   /** The card was reset. @param wantedBy the identity of the program that asked for it; undefined at a hand-over. */
   wasReset(wantedBy: string | undefined): void;
   /** The card went away, and transactions with it. */
@@ -49,6 +47,8 @@ export class Desk {
   readonly #service: CardService;
   readonly #lateMs: number;
   readonly #sessions = new Set<Neighbour>();
+  /** Handles whose card went away, and that were not reconnected since: nothing of theirs reaches the card. */
+  readonly #leftBehind = new Set<Neighbour>();
   /** When handles were closed that may still be counted. */
   #closed: number[] = [];
   /** Handles of ours that are being opened, or that are nobody's session. */
@@ -103,8 +103,12 @@ export class Desk {
 
   /** Whether somebody may use the card: he has a handle on it, or is about to. */
   get isInUse(): boolean {
-    const isHere = [...this.#sessions].some((session) => !session.isLeftBehind);
-    return isHere || this.arriving > 0 || this.isExclusive || this.hasForeign;
+    return (
+      this.#sessions.size > this.#leftBehind.size ||
+      this.arriving > 0 ||
+      this.isExclusive ||
+      this.hasForeign
+    );
   }
 
   /** Whether nothing was sent to the card since it was powered up. */
@@ -140,6 +144,7 @@ export class Desk {
   }
 
   leave(session: Neighbour): void {
+    this.#leftBehind.delete(session);
     if (this.#sessions.delete(session)) this.wasClosed();
   }
 
@@ -155,7 +160,9 @@ export class Desk {
   }
 
   /** Somebody is about to send something to the card. */
-  uses(identity: string): void {
+  uses(by: Neighbour): void {
+    const { identity } = by;
+    this.#leftBehind.delete(by); // whatever pcscd says to it
     if (this.#use.kind !== "identity" || this.#use.identity !== identity)
       this.#use = { kind: "identity", identity };
   }
@@ -187,6 +194,20 @@ export class Desk {
     }
   }
 
+  /** The handles that there are cannot send anything any more, before they are reconnected. */
+  leaveBehind(): void {
+    for (const session of this.#sessions) this.#leftBehind.add(session);
+  }
+
+  isLeftBehind(session: Neighbour): boolean {
+    return this.#leftBehind.has(session);
+  }
+
+  /** It was reconnected. */
+  comesBack(session: Neighbour): void {
+    this.#leftBehind.delete(session);
+  }
+
   /** Something happened to the card, and nobody knows what. */
   isUncertain(): void {
     this.#use = UNKNOWN;
@@ -204,6 +225,7 @@ export class Desk {
     this.#eventCounter = counter;
     this.#use = UNUSED;
     this.#foreign.since = hasForeign;
+    this.leaveBehind();
     for (const session of this.#sessions) session.wasMoved();
   }
 

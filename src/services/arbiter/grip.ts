@@ -28,8 +28,6 @@ export class Grip implements Lingering {
   #linger: NodeJS.Timeout | undefined;
   /** Whether something was sent since the connect or the last reconnect, so that a reset takes something away. */
   #hasState = false;
-  /** Whether the card went away since: see {@link Neighbour.isLeftBehind}. */
-  isLeftBehind = false;
   /** A reset notice that waits in pcscd, as far as we know: one that nobody is to hear of, or one that is told. */
   #notice: "none" | "quiet" | "told" = "none";
 
@@ -108,8 +106,7 @@ export class Grip implements Lingering {
   /** Something is sent to the card. */
   async send<T>(job: () => Promise<T>): Promise<T> {
     this.#hasState = true;
-    this.isLeftBehind = false; // whatever pcscd says to it
-    this.#desk.uses(this.#own.identity);
+    this.#desk.uses(this.#own);
     return await this.quietly(job);
   }
 
@@ -138,7 +135,7 @@ export class Grip implements Lingering {
     this.#notice = "none";
     this.hasLost = false;
     this.#hasState = false;
-    this.isLeftBehind = false;
+    this.#desk.comesBack(this.#own);
     return protocol;
   }
 
@@ -153,8 +150,8 @@ export class Grip implements Lingering {
    * of the same identity wanted it, as between programs at pcscd, or its own card is gone, which it has to hear.
    */
   wasReset(wantedBy: string | undefined): void {
-    const isNews = this.#hasState || this.isLeftBehind || wantedBy === this.#own.identity;
-    if (isNews) this.#notice = "told";
+    const isLeftBehind = this.#desk.isLeftBehind(this.#own);
+    if (this.#hasState || isLeftBehind || wantedBy === this.#own.identity) this.#notice = "told";
     else if (this.#notice === "none") this.#notice = "quiet";
   }
 
@@ -163,7 +160,6 @@ export class Grip implements Lingering {
     this.#claim();
     this.#notice = "none";
     this.isLocked = false;
-    this.isLeftBehind = true;
   }
 
   async #handOver(): Promise<void> {

@@ -41,10 +41,6 @@ export class ArbitratedSession implements CardSession, Neighbour {
     desk.enter(this);
   }
 
-  get isLeftBehind(): boolean {
-    return this.#grip.isLeftBehind;
-  }
-
   async begin({ signal }: { signal: AbortSignal }): Promise<void> {
     const call = "SCardBeginTransaction";
     this.#check(call);

@@ -60,6 +60,7 @@ function scene({ initial = ALLOWED, withinMs = 2_000, ...answers }: SceneOptions
     policy.view(arbiter, { principal: { name }, readers: ["*"], profile: "manage" });
   return {
     fake,
+    arbiter,
     policy,
     serials,
     refusals,
@@ -168,6 +169,15 @@ describe("the number of a card", () => {
     await expect(stage.connect()).rejects.toEqual(violation);
     expect(stage.told()).toEqual(["8"]);
   });
+});
+
+test("handles that were lost with pcscd are in nobody's way, and their own program goes on", async () => {
+  await using stage = scene();
+  const alice = await stage.connect();
+  stage.arbiter.handlesLost();
+  stage.serials.forget();
+  await alice.reconnect(SHARED, Disposition.Leave);
+  expect(stage.told()).toEqual(["7", "7"]);
 });
 
 describe("is unknown", () => {

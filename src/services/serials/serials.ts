@@ -38,13 +38,16 @@ export interface SerialsOptions {
   readonly onEvent?: (event: SerialEvent) => void;
 }
 
+interface Unknown {
+  readonly why: string;
+  /** Whether anything was sent to the card. If not, it can be asked later. */
+  readonly wasAsked: boolean;
+}
+
 interface Finding {
   /** The reader as it was shown when the card was asked. */
   readonly card: Reader;
-  readonly serial: string | undefined;
-  readonly why: string | undefined;
-  /** The card could not be asked, for somebody used it. */
-  readonly wasInUse: boolean;
+  readonly told: Serial | Unknown;
   /** Somebody was seen to use it since. */
   isUsed: boolean;
 }
@@ -84,7 +87,7 @@ export class Serials implements AsyncDisposable {
   serialOf(reader: string): string | undefined {
     const found = this.#found.get(reader);
     const now = this.#options.cards.readers.find(({ name }) => name === reader);
-    return found && isSameCard(found.card, now) ? found.serial : undefined;
+    return found && isSameCard(found.card, now) ? serialIn(found.told) : undefined;
   }
 
   /** Cards may have been changed unseen: what is known of them is not true any more. */
@@ -144,7 +147,7 @@ export class Serials implements AsyncDisposable {
     if (found && isSameCard(found.card, card)) {
       if (card.sharing !== 0) found.isUsed = true;
       const isFree = isWanted || (found.isUsed && card.sharing === 0);
-      if (!found.wasInUse || !isFree) return undefined;
+      if (!isUnasked(found.told) || !isFree) return undefined;
     }
     const reading = this.#ask(card).finally(() => this.#readings.delete(name));
     this.#readings.set(name, reading);
@@ -172,31 +175,42 @@ export class Serials implements AsyncDisposable {
     }
   }
 
-  async #visit(reader: string): Promise<Serial | { why: string; wasInUse?: true }> {
+  async #visit(reader: string): Promise<Serial | Unknown> {
     const { cards, withinMs = WITHIN_MS } = this.#options;
     using within = firstSignal(AbortSignal.timeout(withinMs), this.#life.signal);
+    let wasAsked = false;
+    const ask = async ({ transmit }: VisitedCard): Promise<Serial | undefined> => {
+      wasAsked = true;
+      return await readSerial(transmit);
+    };
     try {
-      const serial = await cards.visit(reader, (card) => readSerial(card.transmit), within);
-      return serial ?? { why: "the card tells none" };
+      const serial = await cards.visit(reader, ask, within);
+      return serial ?? { why: "the card tells none", wasAsked };
     } catch (error) {
-      if (within.signal.aborted) return { why: `it was not told within ${withinMs} ms` };
-      if (error instanceof ReturnCodeError && error.rv === Rv.SharingViolation)
-        return { why: "somebody uses the card", wasInUse: true };
-      return { why: error instanceof Error ? error.message : String(error) };
+      const why = within.signal.aborted ? `it was not told within ${withinMs} ms` : reasonIn(error);
+      return { why, wasAsked };
     }
   }
 
-  #tell(card: Reader, told: Serial | { why: string; wasInUse?: true }, ms: number): void {
+  #tell(card: Reader, told: Serial | Unknown, ms: number): void {
     const { policy, onEvent } = this.#options;
     const { name: reader, atr } = card;
     const before = this.#found.get(reader);
-    const serial = "serial" in told ? told.serial : undefined;
-    const why = "why" in told ? told.why : undefined;
-    const wasInUse = "wasInUse" in told;
-    this.#found.set(reader, { card, serial, why, wasInUse, isUsed: card.sharing !== 0 });
-    if (!wasInUse) policy.cardWasReset(reader);
-    policy.tellSerial(card, serial);
-    const isNews = !before || before.why !== why || !isSameCard(before.card, card);
-    if (isNews) onEvent?.({ reader, atr, ms, ...("serial" in told ? told : { why: told.why }) });
+    this.#found.set(reader, { card, told, isUsed: card.sharing !== 0 });
+    if (!isUnasked(told)) policy.cardWasReset(reader);
+    policy.tellSerial(card, serialIn(told));
+    if (before && isSameCard(before.card, card) && wordsFor(before.told) === wordsFor(told)) return;
+    onEvent?.({ reader, atr, ms, ...("why" in told ? { why: told.why } : told) });
   }
 }
+
+const isUnasked = (told: Serial | Unknown): boolean => "why" in told && !told.wasAsked;
+const serialIn = (told: Serial | Unknown): string | undefined =>
+  "why" in told ? undefined : told.serial;
+const wordsFor = (told: Serial | Unknown): string => ("why" in told ? told.why : told.serial);
+
+const reasonIn = (error: unknown): string => {
+  if (error instanceof ReturnCodeError && error.rv === Rv.SharingViolation)
+    return "somebody uses the card";
+  return error instanceof Error ? error.message : String(error);
+};
