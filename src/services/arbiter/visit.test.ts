@@ -51,6 +51,21 @@ describe("a card that nobody uses", () => {
       Uint8Array.of(0x90, 0x00),
     );
     expect(stage.fake.log).toEqual(visited.with(2, "reconnect 1"));
+    // Whoever comes next finds it so, and it need not be reset again.
+    await (await stage.connect("alice")).transmit(COMMAND, PCI);
+    expect(stage.fake.log.slice(visited.length)).toEqual([`connect ${NAME}`, "transmit 00b00000"]);
+  });
+
+  test("is not had by who comes while it is asked for exclusively, but he waits for his turn", async () => {
+    const { promise: locked, resolve: lock } = deferred();
+    await using stage = scene({ before: ({ name }) => (name === "begin" ? locked : undefined) });
+    const visit = stage.arbiter.visit(NAME, ask, within());
+    await expect.poll(() => stage.fake.readers[0]?.sharing).toBe(-1);
+    const alice = stage.connect("alice");
+    await new Promise(setImmediate);
+    lock();
+    await visit;
+    await expect(alice).resolves.toBeDefined();
   });
 
   test("is not reset before when nothing was sent to it since it came", async () => {
@@ -100,15 +115,17 @@ describe("a card that nobody uses", () => {
   });
 
   test("is left when it takes too long, and the next one has his turn", async () => {
-    let hangs = true;
+    let hangs = false;
     await using stage = scene({
       before: async ({ name }) => {
         if (hangs && name === "transmit") await new Promise(() => {});
       },
     });
+    await stage.arbiter.visit(NAME, ask, within());
+    hangs = true;
     const stop = new AbortController();
     const visit = stage.arbiter.visit(NAME, ask, stop);
-    await expect.poll(() => stage.fake.log).toContain("transmit 00f80000");
+    await expect.poll(() => stage.fake.log.at(-1)).toBe("transmit 00f80000");
     stop.abort(new Error("too late"));
     await expect(visit).rejects.toThrow("too late");
     hangs = false;
@@ -128,6 +145,14 @@ describe("a card that nobody uses", () => {
 describe("a card that somebody uses", () => {
   test.each([
     ["one of ours", (stage: ReturnType<typeof scene>) => stage.connect("alice")],
+    [
+      "one of ours who has it for long",
+      async (stage: ReturnType<typeof scene>) => {
+        const alice = await stage.connect("alice");
+        await alice.begin(within());
+        return alice;
+      },
+    ],
     ["a program of the card host", (stage: ReturnType<typeof scene>) => stage.local()],
   ])("is not visited: %s", async (_who, come) => {
     await using stage = scene();

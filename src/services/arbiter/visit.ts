@@ -38,6 +38,9 @@ export async function visit<T>(
     desk.arriving += 1;
     try {
       return await untilAborted(() => stay({ desk, service }, job, { signal }), signal);
+    } catch (error) {
+      desk.isUncertain();
+      throw error;
     } finally {
       desk.arriving -= 1;
       desk.wasClosed();
@@ -71,13 +74,13 @@ async function stay<T>(
     const done = await job({
       transmit: async (apdu) => (await session.transmit(apdu, pci)).data,
     });
+    signal.throwIfAborted(); // what comes late counts for nothing
     await session.end(Disposition.Reset);
     desk.wasReset(undefined, { wanted: false });
     await session.disconnect(Disposition.Leave);
     return done;
   } catch (error) {
     abandon();
-    desk.isUncertain();
     throw error;
   } finally {
     signal.removeEventListener("abort", abandon);

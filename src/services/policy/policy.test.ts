@@ -139,6 +139,19 @@ describe("readers", () => {
     await expect(open(view)).rejects.toMatchObject(violation);
   });
 
+  test("that went and came back by the same name have no card that is known", async () => {
+    const inner = fakeService([card]);
+    const policy = new Policy({ rules: rules({ verdict: "allow", serials: ["7"] }) });
+    policy.tellSerial(card, "7");
+    const view = policy.view(inner, grant({ profile: "look" }));
+    const session = await open(view);
+    expect(await say(session, "00db3fff")).toBe("9000");
+    inner.unplug(card.name);
+    expect(await say(session, "00db3fff")).toBe("6985");
+    inner.plug(card);
+    expect(await say(await open(view), "00db3fff")).toBe("6985");
+  });
+
   test("a card that must have a serial number has it when that is told, until it goes", async () => {
     const inner = fakeService([card]);
     const policy = new Policy({ rules: rules({ verdict: "allow", serials: ["7"] }) });
@@ -149,6 +162,7 @@ describe("readers", () => {
     policy.tellSerial({ ...card, eventCounter: 9 }, "7"); // of another card
     expect(await say(session, "00db3fff")).toBe("6985");
     policy.tellSerial(inner.readers[0] ?? card, "7");
+    expect(await say(session, "00db3fff")).toBe("9000");
     inner.pull(card.name);
     inner.insert(card.name, atr);
     await session.reconnect({ share: 2, protocols: 3 }, 0);

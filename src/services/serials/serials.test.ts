@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { CardService, CardSession } from "../../domain/card-service.ts";
+import { ReturnCodeError } from "../../domain/errors.ts";
+import type { Profile } from "../../domain/identity.ts";
 import { Disposition } from "../../domain/pcsc.ts";
 import { Rv } from "../../domain/return-codes.ts";
 import { fakeReader, fakeService } from "../../testing/fake-service.ts";
@@ -56,8 +58,8 @@ function scene({ initial = ALLOWED, withinMs = 2_000, ...answers }: SceneOptions
   });
   const onEvent = (event: SerialEvent) => void events.push(event);
   const serials: Serials = new Serials({ cards: arbiter, policy, withinMs, onEvent });
-  const view = (name: string): CardService =>
-    policy.view(arbiter, { principal: { name }, readers: ["*"], profile: "manage" });
+  const view = (name: string, profile: Profile = "manage"): CardService =>
+    policy.view(arbiter, { principal: { name }, readers: ["*"], profile });
   return {
     fake,
     arbiter,
@@ -66,8 +68,9 @@ function scene({ initial = ALLOWED, withinMs = 2_000, ...answers }: SceneOptions
     refusals,
     card,
     view,
-    connect: async (name = "alice"): Promise<CardSession> =>
-      (await view(name).connect(ONE, { ...SHARED, principal: { name } }, within())).session,
+    connect: async (name = "alice", profile?: Profile): Promise<CardSession> =>
+      (await view(name, profile).connect(ONE, { ...SHARED, principal: { name } }, within()))
+        .session,
     /** How often the card was asked. */
     asked: () => fake.log.filter((call) => call === `transmit ${GET_SERIAL}`).length,
     /** What came to be known, in order. */
@@ -169,6 +172,20 @@ describe("the number of a card", () => {
     await expect(stage.connect()).rejects.toEqual(violation);
     expect(stage.told()).toEqual(["8"]);
   });
+
+  test("that was read when it became uncertain which card it is does not count", async () => {
+    let isFirst = true;
+    await using stage = scene({
+      before: ({ name }) => {
+        if (name !== "disconnect" || !isFirst) return;
+        isFirst = false;
+        stage.card.serial = 8;
+        stage.serials.forget();
+      },
+    });
+    await expect(stage.connect()).rejects.toEqual(violation);
+    expect(stage.told()).toEqual(["8"]);
+  });
 });
 
 test("handles that were lost with pcscd are in nobody's way, and their own program goes on", async () => {
@@ -183,9 +200,15 @@ test("handles that were lost with pcscd are in nobody's way, and their own progr
 describe("is unknown", () => {
   test("while somebody uses the card, and what he left in it stays", async () => {
     await using stage = scene({ initial: NO_RULES });
-    const bob = await stage.connect("bob");
+    const bob = await stage.connect("bob", "look");
+    const write = async () => {
+      const { data } = await bob.transmit(hex("00db3fff"), { send: 2, receive: 2 });
+      return Buffer.from(data).toString("hex");
+    };
+    await bob.transmit(hex("00a4040005a000000308"), { send: 2, receive: 2 });
     const { length } = stage.fake.log;
-    stage.policy.update(ALLOWED);
+    const piv = [{ bytes: hex("a000000308"), isPrefix: true }];
+    stage.policy.update(rules(...ALLOWED.rules, { verdict: "allow", aids: piv }));
     await expect.poll(stage.told).toEqual([IN_USE]);
     await expect(stage.connect()).rejects.toEqual(violation);
     expect(stage.refusals).toMatchObject([
@@ -196,6 +219,7 @@ describe("is unknown", () => {
       },
     ]);
     expect(stage.fake.log).toHaveLength(length);
+    expect(await write()).toBe("9000"); // what he selected is still known to be selected
     await bob.disconnect(Disposition.Leave);
     await expect.poll(stage.told).toEqual([IN_USE, "7"]);
     await expect(stage.connect()).resolves.toBeDefined();
@@ -227,6 +251,20 @@ describe("is unknown", () => {
     expect(stage.told()).toEqual([IN_USE]);
     await local.disconnect(Disposition.Leave);
     await expect.poll(stage.told).toEqual([IN_USE, "7"]);
+  });
+
+  test("while pcscd says so, although nobody is seen: it is not asked for again and again", async () => {
+    await using stage = scene({
+      before: ({ name }) => {
+        if (name === "connect") throw new ReturnCodeError("SCardConnect", Rv.SharingViolation);
+      },
+    });
+    await expect.poll(stage.told).toEqual([IN_USE]);
+    for (const name of ["A", "B", "C"]) {
+      stage.fake.plug(fakeReader(name));
+      await news();
+    }
+    expect(stage.fake.log).toEqual([`connect ${ONE}`]);
   });
 
   test("when the card hangs: nobody waits for longer than is said, and it is not asked again until it comes again", async () => {
