@@ -2,7 +2,7 @@ import type { Audit } from "../../audit/record.ts";
 import type { CardService } from "../../domain/card-service.ts";
 import { Holdings } from "../../domain/holdings.ts";
 import type { MetricsPlace } from "../../fronts/metrics/server.ts";
-import { type Events, listen } from "../../observe/events.ts";
+import { listen } from "../../observe/events.ts";
 import { Metrics } from "../../observe/metrics.ts";
 import { identityViews } from "../../serve/identity-views.ts";
 import { arbitratedLeasing } from "../../serve/leasing.ts";
@@ -70,11 +70,8 @@ export async function supervise(
     });
     const onEvent = recordSerials(audit);
     const serials: Serials = opened.hold(new Serials({ cards: arbiter, policy, onEvent }));
-    const away = ({ state }: Events["cardwire:pcscd"]): void => {
-      if (state !== "up") arbiter.handlesLost();
-      serials.forget(); // another pcscd counts its cards anew
-    };
-    opened.hold(asynchronous(listen("cardwire:pcscd", away)));
+    // Another pcscd counts its cards anew.
+    opened.hold(asynchronous(listen("cardwire:pcscd", () => serials.forget())));
     opened.hold(asynchronous(recordVisitors(audit)));
     opened.hold(asynchronous(followRules(policy)));
     const view = identityViews({ arbiter, policy, audit });

@@ -111,6 +111,7 @@ export class Arbiter implements CardService {
   ): Promise<Lease> {
     const desk = this.#deskOf(reader);
     if (!desk) throw new LeaseError("unknown", `there is no reader ${JSON.stringify(reader)}`);
+    this.#follow();
     return await takeLease(desk, options, within);
   }
 
@@ -146,14 +147,6 @@ export class Arbiter implements CardService {
     this.#follow();
     desk.look(); // whoever follows the readers, too, may have been told before us
     return await visit({ desk, service: this.#inner }, job, within);
-  }
-
-  /** All handles were lost, as when pcscd ends: they cannot send anything before they are reconnected. */
-  handlesLost(): void {
-    for (const desk of this.#desks.values()) {
-      desk.leaveBehind();
-      desk.isUncertain();
-    }
   }
 
   /** Whether the card is reset before this identity's next command. */

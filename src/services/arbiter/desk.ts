@@ -11,6 +11,8 @@ import type { Tenure } from "./tenure.ts";
 /** One handle, as the others on the same card see it. */
 export interface Neighbour {
   readonly identity: string;
+  /** Whether nothing of its reaches the card before it is reconnected. pcscd is asked. Never rejects. */
+  isOut(): Promise<boolean>;
   /** The card was reset. @param wantedBy the identity of the program that asked for it; undefined at a hand-over. */
   wasReset(wantedBy: string | undefined): void;
   /** The card went away, and transactions with it. */
@@ -47,8 +49,6 @@ export class Desk {
   readonly #service: CardService;
   readonly #lateMs: number;
   readonly #sessions = new Set<Neighbour>();
-  /** Handles whose card went away, and that were not reconnected since: nothing of theirs reaches the card. */
-  readonly #leftBehind = new Set<Neighbour>();
   /** When handles were closed that may still be counted. */
   #closed: number[] = [];
   /** Handles of ours that are being opened, or that are nobody's session. */
@@ -101,14 +101,9 @@ export class Desk {
     return this.#state?.atr !== undefined;
   }
 
-  /** Whether somebody may use the card: he has a handle on it, or is about to. */
-  get isInUse(): boolean {
-    return (
-      this.#sessions.size > this.#leftBehind.size ||
-      this.arriving > 0 ||
-      this.isExclusive ||
-      this.hasForeign
-    );
+  /** Whether somebody has a handle on the card who is none of its sessions, or is about to have one. */
+  get isCrowded(): boolean {
+    return this.arriving > 0 || this.isExclusive || this.hasForeign;
   }
 
   /** Whether nothing was sent to the card since it was powered up. */
@@ -144,7 +139,6 @@ export class Desk {
   }
 
   leave(session: Neighbour): void {
-    this.#leftBehind.delete(session);
     if (this.#sessions.delete(session)) this.wasClosed();
   }
 
@@ -160,9 +154,7 @@ export class Desk {
   }
 
   /** Somebody is about to send something to the card. */
-  uses(by: Neighbour): void {
-    const { identity } = by;
-    this.#leftBehind.delete(by); // whatever pcscd says to it
+  uses(identity: string): void {
     if (this.#use.kind !== "identity" || this.#use.identity !== identity)
       this.#use = { kind: "identity", identity };
   }
@@ -189,23 +181,12 @@ export class Desk {
       else this.wasReset(by, { wanted: true });
       return result;
     } catch (error) {
+      // pcscd resets the card also at the end of a transaction that there is not.
+      const isReset = error instanceof ReturnCodeError && error.rv === Rv.NotTransacted;
+      if (isReset) this.wasReset(by, { wanted: true });
       this.isUncertain();
       throw error;
     }
-  }
-
-  /** The handles that there are cannot send anything any more, before they are reconnected. */
-  leaveBehind(): void {
-    for (const session of this.#sessions) this.#leftBehind.add(session);
-  }
-
-  isLeftBehind(session: Neighbour): boolean {
-    return this.#leftBehind.has(session);
-  }
-
-  /** It was reconnected. */
-  comesBack(session: Neighbour): void {
-    this.#leftBehind.delete(session);
   }
 
   /** Something happened to the card, and nobody knows what. */
@@ -225,7 +206,6 @@ export class Desk {
     this.#eventCounter = counter;
     this.#use = UNUSED;
     this.#foreign.since = hasForeign;
-    this.leaveBehind();
     for (const session of this.#sessions) session.wasMoved();
   }
 

@@ -106,7 +106,7 @@ export class Grip implements Lingering {
   /** Something is sent to the card. */
   async send<T>(job: () => Promise<T>): Promise<T> {
     this.#hasState = true;
-    this.#desk.uses(this.#own);
+    this.#desk.uses(this.#own.identity);
     return await this.quietly(job);
   }
 
@@ -127,6 +127,19 @@ export class Grip implements Lingering {
     return this.#notice === "quiet" && isCode(error, Rv.ResetCard);
   }
 
+  /** See {@link Neighbour.isOut}. */
+  async isOut(): Promise<boolean> {
+    try {
+      await this.inner.status();
+      return false;
+    } catch (error) {
+      if (isCode(error, Rv.SharingViolation)) return false;
+      // That its card is gone it has to hear, also if a reset takes the place of that notice.
+      if (!isCode(error, Rv.ResetCard)) this.#notice = "told";
+      return true;
+    }
+  }
+
   /** @throws {ReturnCodeError} as SCardReconnect. */
   async reconnect({ share, protocols }: Sharing, initialization: number): Promise<number> {
     const how = { share, protocols };
@@ -135,7 +148,6 @@ export class Grip implements Lingering {
     this.#notice = "none";
     this.hasLost = false;
     this.#hasState = false;
-    this.#desk.comesBack(this.#own);
     return protocol;
   }
 
@@ -147,11 +159,10 @@ export class Grip implements Lingering {
 
   /**
    * The card was reset through another handle. One that had left nothing in it is not to hear of that, unless a program
-   * of the same identity wanted it, as between programs at pcscd, or its own card is gone, which it has to hear.
+   * of the same identity wanted it, as between programs at pcscd.
    */
   wasReset(wantedBy: string | undefined): void {
-    const isLeftBehind = this.#desk.isLeftBehind(this.#own);
-    if (this.#hasState || isLeftBehind || wantedBy === this.#own.identity) this.#notice = "told";
+    if (this.#hasState || wantedBy === this.#own.identity) this.#notice = "told";
     else if (this.#notice === "none") this.#notice = "quiet";
   }
 

@@ -14,14 +14,18 @@ import { SoftwareReaders } from "../software/service.ts";
 import { withSessions } from "../with-sessions.ts";
 import { Arbiter } from "./arbiter.ts";
 import type { Lease } from "./lease.ts";
+import type { VisitedCard } from "./visit.ts";
 
 // Several identities, and a program that does not come through the arbiter, at a PIV card that remembers who verified
-// its PIN: whatever they do, and whenever they die, nobody's command runs in a state that another one verified.
+// its PIN: whatever they do, and whenever they die, nobody's command runs in a state that another one verified. Nor does
+// one of our own, which come while nobody uses the card, and no other comes between these.
 
 /** Set it to look for longer: SEPARATION_RUNS. */
 const RUNS = Number(process.env["SEPARATION_RUNS"] ?? 60);
 const NAME = "Card 00 00";
 const LOCAL = "local";
+/** As whom the arbiter itself visits a card. */
+const VISITOR = "(serve)";
 const IDENTITIES = ["alice", "bob", "carol"] as const;
 const SELECT = hex("00a4040009a00000030800001000");
 const VERIFY = hex("0020008008313233343536ffff");
@@ -37,9 +41,11 @@ class WatchedCard implements SoftwareCard {
   readonly wrong: string[] = [];
   commands = 0;
   verified = 0;
+  visits = 0;
   leased: () => string | undefined = () => undefined;
   readonly #card: PivCard;
   #verifiedBy: string | undefined;
+  #isVisited = false;
 
   constructor(state: PivState) {
     this.#card = new PivCard(state);
@@ -52,6 +58,7 @@ class WatchedCard implements SoftwareCard {
   reset(): void {
     this.#card.reset();
     this.#verifiedBy = undefined;
+    this.#isVisited = false;
   }
 
   async process(command: Uint8Array): Promise<Uint8Array> {
@@ -60,8 +67,11 @@ class WatchedCard implements SoftwareCard {
     const owner = this.#verifiedBy;
     if (who !== LOCAL && owner !== undefined && owner !== who)
       this.wrong.push(`${who} in a state of ${owner}`);
+    if (who !== VISITOR && this.#isVisited) this.wrong.push(`${who} in a visit`);
+    if (who === VISITOR && !this.#isVisited) this.visits += 1;
+    this.#isVisited = who === VISITOR;
     const leased = this.leased();
-    if (who !== LOCAL && leased !== undefined && leased !== who)
+    if (who !== LOCAL && who !== VISITOR && leased !== undefined && leased !== who)
       this.wrong.push(`${who} in a lease of ${leased}`);
     const answer = await this.#card.process(command);
     const isGood = answer.at(-2) === 0x90;
@@ -114,6 +124,8 @@ const deeds = fc.oneof(
     arbitrary: fc.record({ do: fc.constantFrom("lease", "release", "kick"), seat: fc.nat(2) }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("move"), seat: fc.constant(0) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("visit"), seat: fc.constant(6) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("empty"), seat: fc.constant(6) }) },
 );
 
 /** Six programs, two of each identity but for the last, which goes to the readers directly. */
@@ -181,6 +193,8 @@ class World {
     }
     if (what === "release") return await this.#lease?.release();
     if (what === "kick") return void (await this.#arbiter.kick(NAME));
+    if (what === "visit") return await this.#visit();
+    if (what === "empty") return await this.#everybodyLeaves();
     if (what === "move") {
       this.#readers.pull(NAME);
       await this.#readers.insert(NAME, this.card);
@@ -205,6 +219,25 @@ class World {
     }
   }
 
+  async #visit(): Promise<void> {
+    const ask = async ({ transmit }: VisitedCard): Promise<void> => {
+      await transmit(SELECT);
+      await tick();
+      await transmit(IS_VERIFIED);
+    };
+    await this.#arbiter.visit(NAME, ask, { signal: AbortSignal.timeout(20) });
+  }
+
+  /** Else one of them nearly always has a handle. */
+  async #everybodyLeaves(): Promise<void> {
+    const seats = [0, 1, 2, 3, 4].filter((seat) => this.#seats.has(seat) && !this.#busy.has(seat));
+    for (const seat of seats) {
+      this.begin({ do: "leave", seat });
+      await this.#busy.get(seat);
+    }
+    await this.#visit();
+  }
+
   async #send(session: CardSession, apdu: Uint8Array, identity: string): Promise<void> {
     const sent = () => session.transmit(apdu, PCI);
     await (identity === LOCAL ? actor.run(LOCAL, sent) : sent());
@@ -220,7 +253,7 @@ class World {
 }
 
 test("property: nobody's command runs in a state that another one verified, or in another one's lease", async () => {
-  const sum = { commands: 0, verified: 0 };
+  const sum = { commands: 0, verified: 0, visits: 0 };
   await fc.assert(
     fc.asyncProperty(fc.array(deeds, { minLength: 20, maxLength: 150 }), async (all) => {
       const world = new World();
@@ -233,12 +266,14 @@ test("property: nobody's command runs in a state that another one verified, or i
       await world.close();
       sum.commands += world.card.commands;
       sum.verified += world.card.verified;
+      sum.visits += world.card.visits;
       expect(world.card.wrong).toEqual([]);
     }),
     { numRuns: RUNS, endOnFailure: true },
   );
   // Else it showed nothing.
   expect(sum.verified).toBeGreaterThan(RUNS);
+  expect(sum.visits).toBeGreaterThan(RUNS / 2);
   expect(sum.commands).toBeGreaterThan(sum.verified);
 }, 120_000);
 

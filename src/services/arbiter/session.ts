@@ -41,6 +41,10 @@ export class ArbitratedSession implements CardSession, Neighbour {
     desk.enter(this);
   }
 
+  async isOut(): Promise<boolean> {
+    return await this.#grip.isOut();
+  }
+
   async begin({ signal }: { signal: AbortSignal }): Promise<void> {
     const call = "SCardBeginTransaction";
     this.#check(call);

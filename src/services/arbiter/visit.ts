@@ -18,8 +18,9 @@ const SHARED: Sharing = { share: ShareMode.Shared, protocols: Protocol.T0 | Prot
 
 /**
  * Does something with a card that nobody uses, in a turn of its own and under pcscd's lock, and leaves the card reset.
- * Handles that were left behind by another card do not count: they cannot send anything before they reconnect, and that
- * waits for its turn. When `signal` aborts, the card is left to pcscd, which resets it, and the next one has his turn.
+ * Handles that have to be reconnected do not count, such as one of a card that was there before: what they had in the
+ * card is gone, and a reconnect waits for its turn. When `signal` aborts, the card is left to pcscd, which resets it, and
+ * the next one has his turn.
  *
  * @throws {ReturnCodeError} `SCARD_E_SHARING_VIOLATION` when somebody uses the card, or whatever keeps it from working.
  * @throws the signal's reason.
@@ -30,29 +31,33 @@ export async function visit<T>(
   { signal }: { readonly signal: AbortSignal },
 ): Promise<T> {
   const call = "SCardConnect";
-  mustBeFree(desk); // nobody is made to wait for a visit that cannot be
+  // Nobody is made to wait for a visit that cannot be.
+  if (desk.isCrowded) throw inUse();
+  await sessionsMustBeOut(desk, signal);
   const turn = await desk.take(desk.tenure?.identity ?? VISITOR, { call, signal });
   try {
-    mustBeFree(desk);
+    if (desk.isCrowded) throw inUse();
     desk.isVisited = true;
     desk.arriving += 1;
     try {
-      return await untilAborted(() => stay({ desk, service }, job, { signal }), signal);
-    } catch (error) {
-      desk.isUncertain();
-      throw error;
+      await sessionsMustBeOut(desk, signal);
+      return await stay({ desk, service }, job, { signal });
     } finally {
       desk.arriving -= 1;
       desk.wasClosed();
       desk.isVisited = false;
+      desk.look(); // whoever has come since was taken for the visit
     }
   } finally {
     turn.give();
   }
 }
 
-function mustBeFree(desk: Desk): void {
-  if (desk.isInUse) throw new ReturnCodeError("SCardConnect", Rv.SharingViolation);
+const inUse = () => new ReturnCodeError("SCardConnect", Rv.SharingViolation);
+
+async function sessionsMustBeOut({ sessions }: Desk, signal: AbortSignal): Promise<void> {
+  for (const session of sessions)
+    if (!(await untilAborted(() => session.isOut(), signal))) throw inUse();
 }
 
 async function stay<T>(
@@ -60,30 +65,29 @@ async function stay<T>(
   job: (card: VisitedCard) => Promise<T>,
   { signal }: { readonly signal: AbortSignal },
 ): Promise<T> {
-  // pcscd tells late who has handles, but refuses exclusive access at once. Those left behind would be in its way.
+  // pcscd tells late who has handles, but refuses exclusive access at once. Handles of ours that are out would be in its way.
   const isAlone = desk.sessions.size === 0;
   const how = isAlone ? { ...SHARED, share: ShareMode.Exclusive } : SHARED;
   const principal = { name: VISITOR };
   const { session } = await service.connect(desk.reader, { ...how, principal }, { signal });
-  const abandon = () => void session.abandon(); // never rejects
-  signal.addEventListener("abort", abandon, { once: true });
-  try {
-    signal.throwIfAborted();
+  const call = async (): Promise<T> => {
     const protocol = await powerUp(session, { desk, isAlone, signal });
     const pci = { send: protocol, receive: protocol };
-    const done = await job({
-      transmit: async (apdu) => (await session.transmit(apdu, pci)).data,
-    });
+    const done = await job({ transmit: async (apdu) => (await session.transmit(apdu, pci)).data });
     signal.throwIfAborted(); // what comes late counts for nothing
     await session.end(Disposition.Reset);
+    return done;
+  };
+  try {
+    const done = await untilAborted(call, signal);
     desk.wasReset(undefined, { wanted: false });
     await session.disconnect(Disposition.Leave);
     return done;
   } catch (error) {
-    abandon();
+    await session.abandon();
+    desk.wasReset(undefined, { wanted: false }); // that is what pcscd does
+    desk.isUncertain();
     throw error;
-  } finally {
-    signal.removeEventListener("abort", abandon);
   }
 }
 

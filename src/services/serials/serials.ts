@@ -79,6 +79,9 @@ export class Serials implements AsyncDisposable {
    * @throws the signal's reason.
    */
   async settle(reader: string, { signal }: { readonly signal: AbortSignal }): Promise<void> {
+    const underWay = this.#readings.get(reader);
+    if (underWay) await untilAborted(() => underWay, signal);
+    // Whoever was in its way may be gone by now.
     const reading = this.#look(reader, { isWanted: true });
     if (reading) await untilAborted(() => reading, signal);
   }
