@@ -193,4 +193,19 @@ describe("a card that somebody uses", () => {
       refused(Rv.SharingViolation),
     );
   });
+
+  test("is one whose handle is being reconnected when the visit is to begin", async () => {
+    const { promise: told, resolve: tell } = deferred();
+    await using stage = scene({ before: ({ name }) => (name === "reconnect" ? told : undefined) });
+    const alice = await stage.connect("alice");
+    stage.fake.pull(NAME);
+    stage.fake.insert(NAME, ATR);
+    const reconnected = alice.reconnect(SHARED, Disposition.Leave);
+    const visit = stage.arbiter.visit(NAME, ask, within());
+    await expect.poll(() => stage.arbiter.attendance(NAME).waiting.length).toBe(1);
+    tell();
+    await reconnected;
+    await expect(visit).rejects.toEqual(refused(Rv.SharingViolation));
+    expect(stage.fake.log).not.toContain("transmit 00f80000");
+  });
 });
