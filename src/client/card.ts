@@ -1,24 +1,20 @@
 import type { CardSession } from "../domain/card-service.ts";
 import { ReturnCodeError } from "../domain/errors.ts";
 import { Rv } from "../domain/return-codes.ts";
-import {
-  type CommandApdu,
-  encodeCommand,
-  parseResponse,
-  type ResponseApdu,
-} from "../wire/iso7816/apdu.ts";
+import { untilAborted } from "../domain/until-aborted.ts";
+import { wholeAnswer } from "../services/whole-answer.ts";
+import type { ResponseApdu } from "../wire/iso7816/apdu.ts";
 import { StatusWordError } from "./errors.ts";
 import {
   type CardEnd,
   endNumber,
-  protocolBits,
   type ProtocolName,
+  protocolBits,
   protocolName,
   type Share,
   shareNumber,
 } from "./names.ts";
 import { Transaction } from "./transaction.ts";
-import { untilAborted } from "./until-aborted.ts";
 
 /** A command with all that is mostly so left out. */
 export interface Command {
@@ -52,12 +48,7 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
-const MORE = 0x61;
-const WRONG_LE = 0x6c;
 const OK = 0x9000;
-const GET_RESPONSE = 0xc0;
-/** Longest answer that is put together, bytes: what one extended APDU could carry, and no card's mistake without end. */
-const MAX_ANSWER = 1 << 20;
 
 /** What {@link Sharing} means in PC/SC's numbers. */
 export function sharingNumbers({ share = "shared", protocols }: Sharing): {
@@ -123,17 +114,7 @@ export class Card implements AsyncDisposable {
   async command(command: Command, options: CallOptions = {}): Promise<ResponseApdu> {
     const { cla = 0, ins, p1 = 0, p2 = 0, data = new Uint8Array(0), le } = command;
     const whole = { cla, ins, p1, p2, data, ...(le !== undefined && { le }) };
-    let answer = await this.#exchange(encodeCommand(whole), options);
-    if (answer.sw >> 8 === WRONG_LE && (le ?? 0) <= 0x100)
-      answer = await this.#exchange(withLe(whole, answer), options);
-    const parts = [answer.data];
-    for (let length = answer.data.length; answer.sw >> 8 === MORE; length += answer.data.length) {
-      if (length > MAX_ANSWER) throw new ReturnCodeError("SCardTransmit", Rv.CommError);
-      const next = { cla, ins: GET_RESPONSE, p1: 0, p2: 0, data: new Uint8Array(0) };
-      answer = await this.#exchange(withLe(next, answer), options);
-      parts.push(answer.data);
-    }
-    return { data: Uint8Array.from(Buffer.concat(parts)), sw: answer.sw };
+    return await wholeAnswer(whole, (apdu) => this.transmit(apdu, options));
   }
 
   /** The same, where nothing but `9000` will do. @throws {StatusWordError} otherwise. */
@@ -219,14 +200,4 @@ export class Card implements AsyncDisposable {
     if (!this.#isOpen) throw new ReturnCodeError(call, Rv.InvalidHandle);
     return this.#session;
   }
-
-  async #exchange(apdu: Uint8Array, options: CallOptions): Promise<ResponseApdu> {
-    const response = parseResponse(await this.transmit(apdu, options));
-    if (!response) throw new ReturnCodeError("SCardTransmit", Rv.CommError);
-    return response;
-  }
 }
-
-/** The same command, with as many bytes wanted as the second byte of an answer's status word says. */
-const withLe = (command: CommandApdu, { sw }: ResponseApdu): Uint8Array =>
-  encodeCommand({ ...command, le: sw & 0xff || 0x100 });

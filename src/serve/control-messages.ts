@@ -20,6 +20,8 @@ export type ControlRequest = v.InferOutput<typeof ControlRequest>;
 
 const CardAttendance = v.object({
   reader: v.string(),
+  /** The card's serial number, where rules made serve ask for it. */
+  serial: v.optional(v.string()),
   /** Whose turn it is now. */
   holder: v.optional(v.string()),
   /** To whom the card is leased, and under which number. */

@@ -20,7 +20,11 @@ async function scene() {
   const arbiter = new Arbiter(fakeService(readers));
   const records: AuditRecord[] = [];
   const audit = { admit: () => {}, note: (record: AuditRecord) => void records.push(record) };
-  const control = await controlAt(path, { arbiter, audit });
+  const control = await controlAt(path, {
+    arbiter,
+    audit,
+    serialOf: (reader) => (reader === TWO ? "12345678" : undefined),
+  });
   return {
     arbiter,
     records,
@@ -52,7 +56,7 @@ test("tells who has each card, and who waits, in order", async () => {
         lease: { identity: "alice", fence: lease.fence },
         waiting: [{ identity: "bob", what: "lease", waitedMs: expect.any(Number) }],
       },
-      { reader: TWO, waiting: [] },
+      { reader: TWO, serial: "12345678", waiting: [] },
     ],
   });
   stop.abort(new Error("enough"));

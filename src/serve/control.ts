@@ -14,6 +14,8 @@ import {
 export interface ControlParts {
   readonly arbiter: Arbiter;
   readonly audit: Audit;
+  /** The serial number of the card in a reader, where it is known. */
+  readonly serialOf?: (reader: string) => string | undefined;
 }
 
 /**
@@ -33,15 +35,17 @@ export async function controlAt(path: string, parts: ControlParts): Promise<Asyn
 async function answer(message: unknown, parts: ControlParts): Promise<ControlAnswer> {
   const asked = read(ControlRequest, message);
   if (!asked) throw new ProtocolError("this serve cannot do that: it is of another release");
-  if (asked.do === "attendance") return { attendance: attendanceOf(parts.arbiter) };
+  if (asked.do === "attendance") return { attendance: attendanceOf(parts) };
   return { kicked: await kick(asked, parts) };
 }
 
-const attendanceOf = (arbiter: Arbiter): CardAttendance[] =>
+const attendanceOf = ({ arbiter, serialOf }: ControlParts): CardAttendance[] =>
   arbiter.readers.map(({ name: reader }) => {
     const { holder, lease, waiting } = arbiter.attendance(reader);
+    const serial = serialOf?.(reader);
     return {
       reader,
+      ...(serial !== undefined && { serial }),
       ...(holder !== undefined && { holder }),
       ...(lease && { lease: { identity: lease.identity, fence: lease.fence } }),
       waiting: waiting.map((one) => ({ ...one, waitedMs: Math.round(one.waitedMs) })),

@@ -62,3 +62,19 @@ test("a command is judged by what it will find: the hand-over before it takes th
   await alice.transmit(SELECT, PCI);
   expect((await alice.transmit(SPECIAL, PCI)).data).not.toEqual(REFUSED);
 });
+
+test("what is known of a card is not forgotten when somebody looks who sees other readers only", async () => {
+  const other = fakeReader("Other 00 00", { atr: ATR });
+  await using fake = fakeService([fakeReader(NAME, { atr: ATR }), other]);
+  const policy = new Policy({
+    rules: { groups: new Map(), rules: [{ verdict: "allow", serials: ["7"], name: "rule 1" }] },
+  });
+  const view = identityViews({ arbiter: new Arbiter(fake), policy, audit: noAudit });
+  const seenBy = (name: string, readers: readonly string[]) =>
+    view({ name }, { readers, profile: "look" });
+  for (const reader of fake.readers) policy.tellSerial(reader, "7");
+  expect(seenBy("alice", [NAME]).readers.map(({ name }) => name)).toEqual([NAME]);
+  const bob = await seenBy("bob", [other.name]).connect(other.name, how("bob"), within());
+  // Who only looks may not write, but for the rule.
+  expect((await bob.session.transmit(hex("00db3fff"), PCI)).data).not.toEqual(REFUSED);
+});

@@ -2,7 +2,6 @@ import type { Audit } from "../audit/record.ts";
 import type { CardService } from "../domain/card-service.ts";
 import { audited } from "../services/audited.ts";
 import type { Policy } from "../services/policy/policy.ts";
-import { grantedReaders } from "./granted.ts";
 import type { View } from "./server.ts";
 
 export interface ViewParts {
@@ -16,11 +15,9 @@ const EVERY_READER = ["*"];
 
 /** What each identity sees: the readers granted to him, by the rules, and on the record. */
 export function identityViews({ arbiter, policy, audit }: ViewParts): View {
-  const granted = grantedReaders(arbiter);
-  return (principal, grant) => {
-    const { profile } = grant;
-    const readers = granted(principal, grant);
-    const view = policy.view(readers, { principal, profile, readers: EVERY_READER });
+  return (principal, { profile, readers: granted }) => {
+    const readers = granted.length === 0 ? EVERY_READER : granted;
+    const view = policy.view(arbiter, { principal, profile, readers });
     return audited(view, audit, principal.name);
   };
 }

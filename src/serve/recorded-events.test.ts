@@ -2,7 +2,12 @@ import { expect, test } from "vitest";
 import type { AuditRecord } from "../audit/record.ts";
 import { emit } from "../observe/events.ts";
 import { Policy } from "../services/policy/policy.ts";
-import { recordDecisions, recordRepeats, recordVisitors } from "./recorded-events.ts";
+import {
+  recordDecisions,
+  recordRepeats,
+  recordSerials,
+  recordVisitors,
+} from "./recorded-events.ts";
 
 function audit() {
   const records: AuditRecord[] = [];
@@ -48,6 +53,19 @@ test("leases that come and go all the time do not fill the record either; transa
   expect(of("lease")).toHaveLength(21);
   expect(of("lease").at(-1)).toEqual({ event: "lease", ...who, fence: 1_000, times: 980 });
   expect(of("lease-ended").filter(({ why }) => why === "kick")).toHaveLength(1);
+});
+
+test("what became of a card's serial number is recorded, with the card", () => {
+  const kept = audit();
+  const record = recordSerials(kept);
+  const about = { reader: "Yubi", atr: Uint8Array.of(0x3b, 0x80), ms: 1.23456 };
+  record({ ...about, serial: "12345678", from: "YubiKey" });
+  record({ ...about, why: "somebody uses the card" });
+  const common = { event: "serial", reader: "Yubi", card: "3b80", ms: 1.235 };
+  expect(kept.records).toEqual([
+    { ...common, serial: "12345678", from: "YubiKey" },
+    { ...common, why: "somebody uses the card" },
+  ]);
 });
 
 test("limits that are reached are recorded until it is disposed", () => {

@@ -3,6 +3,7 @@ import { listen } from "../observe/events.ts";
 import type { ArbiterEvent } from "../services/arbiter/events.ts";
 import type { Policy } from "../services/policy/policy.ts";
 import type { Refusal } from "../services/policy/refusal.ts";
+import type { SerialEvent } from "../services/serials/serials.ts";
 import { Repeats } from "./repeats.ts";
 
 const rounded = (ms: number): number => Math.round(ms * 1_000) / 1_000;
@@ -31,6 +32,14 @@ export const recordDecisions =
     if (type !== "refused" && !type.startsWith("lease")) return audit.note(record);
     const why = "why" in event ? event.why : "";
     repeats.note(record, JSON.stringify([type, reader, identity, why]));
+  };
+
+/** Which serial number a card told, or why none is known, for the record. */
+export const recordSerials =
+  (audit: Audit) =>
+  ({ atr, ms, ...about }: SerialEvent): void => {
+    const card = atr && Buffer.from(atr).toString("hex");
+    audit.note({ event: "serial", card, ...about, ms: rounded(ms) });
   };
 
 /** What the rules refuse, for the record. */

@@ -8,6 +8,8 @@ import type { PivState } from "../../src/software-cards/piv/state.ts";
 
 /** A program that does not come through the arbiter. */
 export const LOCAL = "local";
+/** As whom the arbiter itself visits a card. */
+export const VISITOR = "(serve)";
 
 /** Who runs what: it goes with the call through all that is waited for. */
 export const actor = new AsyncLocalStorage<string>();
@@ -17,11 +19,13 @@ export class WatchedCard implements SoftwareCard {
   readonly wrong: string[] = [];
   commands = 0;
   verified = 0;
+  visits = 0;
   leased: () => string | undefined = () => undefined;
   /** Sees each command before it is carried out. */
   onCommand: (command: Uint8Array, who: string) => void = () => {};
   readonly #card: PivCard;
   #verifiedBy: string | undefined;
+  #isVisited = false;
 
   constructor(state: PivState) {
     this.#card = new PivCard(state);
@@ -34,6 +38,7 @@ export class WatchedCard implements SoftwareCard {
   reset(): void {
     this.#card.reset();
     this.#verifiedBy = undefined;
+    this.#isVisited = false;
   }
 
   async process(command: Uint8Array): Promise<Uint8Array> {
@@ -43,8 +48,11 @@ export class WatchedCard implements SoftwareCard {
     const owner = this.#verifiedBy;
     if (who !== LOCAL && owner !== undefined && owner !== who)
       this.wrong.push(`${who} in a state of ${owner}`);
+    if (who !== VISITOR && this.#isVisited) this.wrong.push(`${who} in a visit`);
+    if (who === VISITOR && !this.#isVisited) this.visits += 1;
+    this.#isVisited = who === VISITOR;
     const leased = this.leased();
-    if (who !== LOCAL && leased !== undefined && leased !== who)
+    if (who !== LOCAL && who !== VISITOR && leased !== undefined && leased !== who)
       this.wrong.push(`${who} in a lease of ${leased}`);
     const answer = await this.#card.process(command);
     const isGood = answer.at(-2) === 0x90;

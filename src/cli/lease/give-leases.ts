@@ -1,7 +1,7 @@
 import { join } from "node:path";
-import { untilAborted } from "../../client/until-aborted.ts";
 import { CardwireError, ProtocolError } from "../../domain/errors.ts";
 import { type Lease, LeaseError } from "../../domain/leasing.ts";
+import { untilAborted } from "../../domain/until-aborted.ts";
 import { type Conversation, converseAt } from "../../host/conversation.ts";
 import { read } from "../../wire/join/messages.ts";
 import { type LeaseNews, LeaseRequest, Renewal } from "../../wire/lease/messages.ts";

@@ -7,12 +7,13 @@ export const attendanceText = (cards: readonly CardAttendance[]): string =>
     "\n",
   );
 
-function cardLines({ reader, holder, lease, waiting }: CardAttendance): readonly string[] {
+function cardLines({ reader, serial, holder, lease, waiting }: CardAttendance): readonly string[] {
   const leased = lease ? [`leased to ${printable(lease.identity)}`] : [];
   const held = holder === undefined ? [] : [`${printable(holder)} has it`];
   const facts = [...leased, ...held];
+  const card = serial === undefined ? "" : ` (card ${printable(serial)})`;
   return [
-    `  ${printable(reader)}: ${facts.length === 0 ? "free" : facts.join(", ")}`,
+    `  ${printable(reader)}${card}: ${facts.length === 0 ? "free" : facts.join(", ")}`,
     ...waiting.map(
       ({ identity, what, waitedMs }, index) =>
         `    ${index + 1}. ${printable(identity)} waits (${printable(what)}, ${seconds(waitedMs)})`,

@@ -2,6 +2,7 @@ import type { Audit } from "../../audit/record.ts";
 import type { CardService } from "../../domain/card-service.ts";
 import { Holdings } from "../../domain/holdings.ts";
 import type { MetricsPlace } from "../../fronts/metrics/server.ts";
+import { listen } from "../../observe/events.ts";
 import { Metrics } from "../../observe/metrics.ts";
 import { identityViews } from "../../serve/identity-views.ts";
 import { arbitratedLeasing } from "../../serve/leasing.ts";
@@ -10,11 +11,13 @@ import {
   recordDecisions,
   recordRefusals,
   recordRepeats,
+  recordSerials,
   recordVisitors,
 } from "../../serve/recorded-events.ts";
 import type { ServeOptions, View } from "../../serve/server.ts";
 import { Arbiter } from "../../services/arbiter/arbiter.ts";
-import { Policy } from "../../services/policy/policy.ts";
+import { Policy, type PolicyOptions } from "../../services/policy/policy.ts";
+import { Serials } from "../../services/serials/serials.ts";
 import type { LiveSettings } from "../settings/own.ts";
 import type { ServeSettings } from "../settings/serve-settings.ts";
 import { followSettings } from "./follow-settings.ts";
@@ -35,6 +38,8 @@ export interface Supervision extends AsyncDisposable {
   readonly view: View;
   readonly leasing: ServeOptions["leasing"];
   readonly terms: Terms;
+  /** The serial number of the card in a reader, where rules name one and it is known. */
+  readonly serialOf: (reader: string) => string | undefined;
   /** Begins to offer metrics, if they are wanted. @param links how many there are. */
   offerMetrics(links: () => number): Promise<void>;
 }
@@ -60,7 +65,8 @@ export async function supervise(
       arbiter.isHandOverDue(reader, name);
     const repeats = opened.hold(recordRepeats(audit));
     const onRefusal = recordRefusals(repeats);
-    const policy = new Policy({ rules: from.rules, foreignUse, willReset, onRefusal });
+    const settle: PolicyOptions["settle"] = (reader, within) => serials.settle(reader, within);
+    const policy = new Policy({ rules: from.rules, foreignUse, willReset, onRefusal, settle });
     const onEvent = recordDecisions(audit, repeats, () => policy);
     // The readers' owner closes them; what watches them ends with that.
     const arbiter: Arbiter = new Arbiter(cardsTimed(readers, metrics), {
@@ -68,6 +74,11 @@ export async function supervise(
       limits: (identity) => terms.turnLimits(identity),
       onEvent,
     });
+    const serials: Serials = opened.hold(
+      new Serials({ cards: arbiter, policy, onEvent: recordSerials(audit) }),
+    );
+    // Another pcscd counts its cards anew.
+    opened.hold(asynchronous(listen("cardwire:pcscd", () => serials.forget())));
     opened.hold(asynchronous(recordVisitors(audit)));
     const apply = (now: ServeSettings): void => {
       terms.update(now);
@@ -81,6 +92,7 @@ export async function supervise(
       view,
       leasing: arbitratedLeasing(arbiter, onEvent),
       terms,
+      serialOf: (reader) => serials.serialOf(reader),
       async offerMetrics(links) {
         if (!place) return;
         const { serveMetrics } = await import("../../fronts/metrics/server.ts");

@@ -467,3 +467,10 @@ describe("a lease", () => {
     expect(await stage.arbiter.kick("Nothing 00 00")).toBeUndefined();
   });
 });
+
+test("the end of a transaction that there is not resets the card, which is no news to who has nothing in it", async () => {
+  await using stage = scene();
+  const [alice, bob] = [await stage.connect("alice"), await stage.connect("bob")];
+  await expect(alice.end(Disposition.Reset)).rejects.toEqual(refused(Rv.NotTransacted));
+  await expect(bob.begin(within())).resolves.toBeUndefined();
+});

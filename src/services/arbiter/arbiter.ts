@@ -9,6 +9,7 @@ import { Lease, type LeaseOptions, takeLease } from "./lease.ts";
 import { type ArbiterLimits, DEFAULT_LIMITS } from "./limits.ts";
 import type { Place } from "./queue.ts";
 import { ArbitratedSession } from "./session.ts";
+import { type VisitedCard, visit } from "./visit.ts";
 
 export interface ArbiterOptions {
   /** What happens between two identities at one card; `reset` unless told. Asked each time. */
@@ -116,6 +117,7 @@ export class Arbiter implements CardService {
   ): Promise<Lease> {
     const desk = this.#deskOf(reader);
     if (!desk) throw new LeaseError("unknown", `there is no reader ${JSON.stringify(reader)}`);
+    this.#follow();
     return await takeLease(desk, options, within);
   }
 
@@ -133,6 +135,24 @@ export class Arbiter implements CardService {
     if (lease instanceof Lease) await lease.release("kick");
     await Promise.all([...desk.sessions].map((session) => session.take("kick")));
     return had;
+  }
+
+  /**
+   * Sends something to a card that nobody uses, in a turn and a transaction of its own, and leaves it reset: see
+   * {@link visit}.
+   *
+   * @throws {ReturnCodeError} `SCARD_E_SHARING_VIOLATION` when somebody uses it.
+   */
+  async visit<T>(
+    reader: string,
+    job: (card: VisitedCard) => Promise<T>,
+    within: { signal: AbortSignal },
+  ): Promise<T> {
+    const desk = this.#deskOf(reader);
+    if (!desk) throw new ReturnCodeError("SCardConnect", Rv.UnknownReader);
+    this.#follow();
+    desk.look(); // whoever follows the readers, too, may have been told before us
+    return await visit({ desk, service: this.#inner }, job, within);
   }
 
   /** Whether the card is reset before this identity's next command. */

@@ -14,6 +14,8 @@ const LEAVES_CARD: ReadonlySet<number> = new Set([Rv.UnsupportedFeature, Rv.Inva
 /** One handle, as the others on the same card see it. */
 export interface Neighbour {
   readonly identity: string;
+  /** Whether nothing of its reaches the card before it is reconnected. pcscd is asked. Never rejects. */
+  isOut(): Promise<boolean>;
   /** The card was reset. @param wantedBy the identity of the program that asked for it; undefined at a hand-over. */
   wasReset(wantedBy: string | undefined): void;
   /** The card went away, and transactions with it. */
@@ -52,8 +54,10 @@ export class Desk {
   readonly #sessions = new Set<Neighbour>();
   /** When handles were closed that may still be counted. */
   #closed: number[] = [];
-  /** Handles of ours that are being opened. */
+  /** Handles of ours that are being opened, or that are nobody's session. */
   arriving = 0;
+  /** Whether the card is being visited: see {@link visit}. */
+  isVisited = false;
   /** Whether other programs have handles now, and had since the last reset. */
   #foreign = { now: false, since: false };
   /** What was before we came is not known. */
@@ -105,9 +109,19 @@ export class Desk {
     return this.#state?.atr !== undefined;
   }
 
-  /** Whether somebody holds the card exclusively, in PC/SC's sense. */
+  /** Whether somebody has a handle on the card who is none of its sessions, or is about to have one. */
+  get isCrowded(): boolean {
+    return this.arriving > 0 || this.isExclusive || this.hasForeign;
+  }
+
+  /** Whether nothing was sent to the card since it was powered up. */
+  get isUnused(): boolean {
+    return this.#use.kind === "nobody" && !this.#foreign.since;
+  }
+
+  /** Whether somebody holds the card exclusively, in PC/SC's sense, and for longer than a visit. */
   get isExclusive(): boolean {
-    return (this.#state?.sharing ?? 0) < 0;
+    return !this.isVisited && (this.#state?.sharing ?? 0) < 0;
   }
 
   /** Who used the card last, where that is known. */
@@ -133,7 +147,12 @@ export class Desk {
   }
 
   leave(session: Neighbour): void {
-    if (this.#sessions.delete(session) && this.#lateMs > 0) this.#closed.push(performance.now());
+    if (this.#sessions.delete(session)) this.wasClosed();
+  }
+
+  /** A handle of ours was closed, which may be counted for a moment. */
+  wasClosed(): void {
+    if (this.#lateMs > 0) this.#closed.push(performance.now());
   }
 
   isHandOverDue(identity: string): boolean {
@@ -149,12 +168,17 @@ export class Desk {
       this.#use = { kind: "identity", identity };
   }
 
-  /** The card was reset by a handle of ours. @param wanted whether its program asked for that. */
-  wasReset(by: Neighbour, { wanted }: { readonly wanted: boolean }): void {
+  /**
+   * The card was reset by a handle of ours.
+   *
+   * @param by undefined for one that is nobody's session.
+   * @param wanted whether its program asked for that.
+   */
+  wasReset(by: Neighbour | undefined, { wanted }: { readonly wanted: boolean }): void {
     this.#use = UNUSED;
     this.#foreign.since = false;
     for (const session of this.#sessions)
-      if (session !== by) session.wasReset(wanted ? by.identity : undefined);
+      if (session !== by) session.wasReset(wanted ? by?.identity : undefined);
   }
 
   /** Does what may reset the card, for the program of `by`, and lets the others know. */
@@ -166,8 +190,10 @@ export class Desk {
       else this.wasReset(by, { wanted: true });
       return result;
     } catch (error) {
-      const isLeft = error instanceof ReturnCodeError && LEAVES_CARD.has(error.rv);
-      if (!isLeft) this.isUncertain();
+      const rv = error instanceof ReturnCodeError ? error.rv : undefined;
+      // pcscd resets the card also at the end of a transaction that there is not.
+      if (rv === Rv.NotTransacted) this.wasReset(by, { wanted: true });
+      if (rv === undefined || !LEAVES_CARD.has(rv)) this.isUncertain();
       throw error;
     }
   }

@@ -130,6 +130,19 @@ export class Grip implements Lingering {
     return this.#notice === "quiet" && isCode(error, Rv.ResetCard);
   }
 
+  /** See {@link Neighbour.isOut}. */
+  async isOut(): Promise<boolean> {
+    try {
+      await this.inner.status();
+      return false;
+    } catch (error) {
+      if (isCode(error, Rv.SharingViolation)) return false;
+      // That its card is gone it has to hear, also if a reset takes the place of that notice.
+      if (!isCode(error, Rv.ResetCard)) this.#notice = "told";
+      return true;
+    }
+  }
+
   /** @throws {ReturnCodeError} as SCardReconnect. */
   async reconnect({ share, protocols }: Sharing, initialization: number): Promise<number> {
     const how = { share, protocols };

@@ -10,9 +10,11 @@ import type { PivState } from "../../software-cards/piv/state.ts";
 import { SoftwareReaders } from "../software/service.ts";
 import { Arbiter } from "./arbiter.ts";
 import type { Lease } from "./lease.ts";
+import type { VisitedCard } from "./visit.ts";
 
 // Several identities, and a program that does not come through the arbiter, at a PIV card that remembers who verified
-// its PIN: whatever they do, and whenever they die, nobody's command runs in a state that another one verified.
+// its PIN: whatever they do, and whenever they die, nobody's command runs in a state that another one verified. Nor does
+// one of our own, which come while nobody uses the card, and no other comes between these.
 
 /** Set it to look for longer: SEPARATION_RUNS. */
 const RUNS = Number(process.env["SEPARATION_RUNS"] ?? 60);
@@ -48,6 +50,8 @@ const deeds = fc.oneof(
     arbitrary: fc.record({ do: fc.constantFrom("lease", "release", "kick"), seat: fc.nat(2) }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("move"), seat: fc.constant(0) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("visit"), seat: fc.constant(6) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("empty"), seat: fc.constant(6) }) },
 );
 
 /** Six programs, two of each identity but for the last, which goes to the readers directly. */
@@ -115,6 +119,8 @@ class World {
     }
     if (what === "release") return await this.#lease?.release();
     if (what === "kick") return void (await this.#arbiter.kick(NAME));
+    if (what === "visit") return await this.#visit();
+    if (what === "empty") return await this.#everybodyLeaves();
     if (what === "move") {
       this.#readers.pull(NAME);
       await this.#readers.insert(NAME, this.card);
@@ -139,6 +145,25 @@ class World {
     }
   }
 
+  async #visit(): Promise<void> {
+    const ask = async ({ transmit }: VisitedCard): Promise<void> => {
+      await transmit(SELECT);
+      await tick();
+      await transmit(IS_VERIFIED);
+    };
+    await this.#arbiter.visit(NAME, ask, { signal: AbortSignal.timeout(20) });
+  }
+
+  /** Else one of them nearly always has a handle. */
+  async #everybodyLeaves(): Promise<void> {
+    const seats = [0, 1, 2, 3, 4].filter((seat) => this.#seats.has(seat) && !this.#busy.has(seat));
+    for (const seat of seats) {
+      this.begin({ do: "leave", seat });
+      await this.#busy.get(seat);
+    }
+    await this.#visit();
+  }
+
   async #send(session: CardSession, apdu: Uint8Array, identity: string): Promise<void> {
     const sent = () => session.transmit(apdu, PCI);
     await (identity === LOCAL ? actor.run(LOCAL, sent) : sent());
@@ -154,7 +179,7 @@ class World {
 }
 
 test("property: nobody's command runs in a state that another one verified, or in another one's lease", async () => {
-  const sum = { commands: 0, verified: 0 };
+  const sum = { commands: 0, verified: 0, visits: 0 };
   await fc.assert(
     fc.asyncProperty(fc.array(deeds, { minLength: 20, maxLength: 150 }), async (all) => {
       const world = new World();
@@ -167,11 +192,13 @@ test("property: nobody's command runs in a state that another one verified, or i
       await world.close();
       sum.commands += world.card.commands;
       sum.verified += world.card.verified;
+      sum.visits += world.card.visits;
       expect(world.card.wrong).toEqual([]);
     }),
     { numRuns: RUNS, endOnFailure: true },
   );
   // Else it showed nothing.
   expect(sum.verified).toBeGreaterThan(RUNS);
+  expect(sum.visits).toBeGreaterThan(RUNS / 2);
   expect(sum.commands).toBeGreaterThan(sum.verified);
 }, 120_000);

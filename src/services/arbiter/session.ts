@@ -41,6 +41,10 @@ export class ArbitratedSession implements CardSession, Neighbour {
     desk.enter(this);
   }
 
+  async isOut(): Promise<boolean> {
+    return await this.#grip.isOut();
+  }
+
   async begin({ signal }: { signal: AbortSignal }): Promise<void> {
     const call = "SCardBeginTransaction";
     this.#check(call);
@@ -78,11 +82,9 @@ export class ArbitratedSession implements CardSession, Neighbour {
 
   async status(): Promise<void> {
     this.#check("SCardStatus");
-    try {
-      await this.#inner.status();
-    } catch (error) {
+    await this.#inner.status().catch((error: unknown) => {
       if (!this.#grip.isQuiet(error)) throw error;
-    }
+    });
   }
 
   async getAttribute(id: number): Promise<Uint8Array> {

@@ -429,5 +429,12 @@ test("what is not known of a card matches rules that deny, and none that allow",
   expect(found(undefined, hex("3b0001"))).toEqual(["deny"]);
   expect(found("1", undefined)).toEqual(["deny"]);
   expect(found("2", hex("3b0001"))).toEqual([]);
+  expect(found("1", hex("3b01"))).toEqual([]);
   expect(found("1", hex("3b"))).toEqual([]);
+});
+
+test("a serial number is the same in capital and in small letters", () => {
+  const rules = { rules: [allow({ serials: ["0006:ABCD0001"] })], groups: new Map() };
+  const found = (serial: string) => rulesFor(rules, "a", { reader: { name: "R" }, serial }).length;
+  expect(["0006:abcd0001", "0006:abcd0002"].map(found)).toEqual([1, 0]);
 });

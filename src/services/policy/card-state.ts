@@ -1,4 +1,5 @@
 import type { Reader } from "../../domain/card-service.ts";
+import { isSameCard } from "../../domain/same-card.ts";
 import { CardView } from "./card-view.ts";
 import type { FeatureCodes } from "./controls.ts";
 import { PinGuard } from "./pin-guard.ts";
@@ -16,7 +17,7 @@ export class CardState {
   #arriving = 0;
   #list: readonly Reader[] | undefined;
   #shown: Reader | undefined;
-  #serial: string | undefined;
+  #told: { readonly card: Reader; readonly serial: string | undefined } | undefined;
   /** Whether the service shows more handles than are ours. */
   #hasOthers = false;
   #version = 0;
@@ -35,12 +36,15 @@ export class CardState {
     return this.#version;
   }
 
+  /** That of the card that is shown now, where it was told. */
   get serial(): string | undefined {
-    return this.#serial;
+    const { card, serial } = this.#told ?? {};
+    return card && isSameCard(card, this.#shown) ? serial : undefined;
   }
 
-  set serial(serial: string | undefined) {
-    this.#serial = serial;
+  /** @param card the reader as it was shown when the card was asked. */
+  tellSerial(card: Reader, serial: string | undefined): void {
+    this.#told = { card, serial };
     this.#version += 1;
   }
 
@@ -70,6 +74,7 @@ export class CardState {
     const before = this.#shown;
     const now = readers.find(({ name }) => name === this.reader);
     this.#shown = now;
+    if (!now) this.#told = undefined; // what comes back by this name may be another reader
     if (before && !isSameCard(before, now)) this.#change();
     const handles = this.#sessions.size + this.#arriving;
     this.#hasOthers = (now?.sharing ?? 0) > handles;
@@ -78,7 +83,7 @@ export class CardState {
   #change(): void {
     this.view.reset();
     this.guard.clear();
-    this.serial = undefined;
+    this.#version += 1;
   }
 
   /**
@@ -113,11 +118,4 @@ export class CardState {
       this.#underWay.delete(sent);
     }
   }
-}
-
-function isSameCard(before: Reader, now: Reader | undefined): boolean {
-  if (!now || now.eventCounter !== before.eventCounter) return false;
-  const [a, b] = [before.atr, now.atr];
-  if (!a || !b) return a === b;
-  return a.length === b.length && a.every((byte, at) => byte === b[at]);
 }

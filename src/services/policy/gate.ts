@@ -9,7 +9,7 @@ import { decide, decideCommand, type Request, type Verdict } from "./decide.ts";
 import type { Policy, PolicyGrant } from "./policy.ts";
 import type { Profile } from "./profiles.ts";
 import type { Refusal } from "./refusal.ts";
-import type { Rule, Rules } from "./rule.ts";
+import { barrier, namesSerial, type Rule, type Rules } from "./rule.ts";
 
 export interface GateOptions {
   readonly policy: Policy;
@@ -89,6 +89,24 @@ export class Gate {
     if (this.#rules?.from !== from || this.#rules.version !== version)
       this.#rules = { from, version, rules: this.#policy.rulesFor(this.#grant, state.shown) };
     return this.#rules.rules;
+  }
+
+  /** The rule that keeps the identity from all of the card, or from the reader while there is none in it. */
+  get barrier(): Rule | undefined {
+    const { rules, state } = this; // which looks at the reader
+    if (state.shown.atr) return barrier(rules);
+    return this.#policy.readerBarrier(this.#grant, state.reader);
+  }
+
+  /** Whether a rule that could be about the card wants a serial number, and nobody knows it. */
+  get lacksSerial(): boolean {
+    const { serial, shown } = this.state;
+    return serial === undefined && namesSerial(this.#policy.rules.value, shown);
+  }
+
+  /** Resolves when what there is to know of the card's serial number is known. */
+  async settle(): Promise<void> {
+    await this.#policy.settle(this.state.reader, this.#life);
   }
 
   /** Tells of a refusal. @returns what to throw: `SCARD_W_SECURITY_VIOLATION`. */

@@ -12,7 +12,6 @@ import type { Verdict } from "./decide.ts";
 import type { Gate } from "./gate.ts";
 import { profileFor, profiles } from "./profiles.ts";
 import { refusalOf } from "./refusal.ts";
-import { barrier } from "./rule.ts";
 
 type Pci = Parameters<CardSession["transmit"]>[1];
 type Transmitted = Awaited<ReturnType<CardSession["transmit"]>>;
@@ -118,6 +117,7 @@ export class PolicySession implements CardSession {
   }
 
   async reconnect(how: Omit<ConnectOptions, "principal">, initialization: number): Promise<number> {
+    await this.#gate.settle(); // it may be another card's
     checkAccess(this.#gate, "SCardReconnect", how.protocols);
     const active = await this.#disposing(initialization, (inner) =>
       inner.reconnect(how, initialization),
@@ -159,8 +159,11 @@ export class PolicySession implements CardSession {
 
 /** @throws {ReturnCodeError} `SCARD_W_SECURITY_VIOLATION` where a rule denies all of the card, or raw access is asked for. */
 export function checkAccess(gate: Gate, call: string, protocols = 0): void {
-  const rule = barrier(gate.rules, gate.state.shown);
-  if (rule) throw gate.refuse(call, { rule: rule.name, why: `the card: denied by ${rule.name}` });
+  const rule = gate.barrier;
+  if (rule) {
+    const what = gate.lacksSerial ? "the card, whose serial number is not known" : "the card";
+    throw gate.refuse(call, { rule: rule.name, why: `${what}: denied by ${rule.name}` });
+  }
   if ((protocols & Protocol.Raw) !== 0 && gate.profile !== "manage")
     throw gate.refuse(call, { why: `raw access to the card: ${gate.wants("manage")}` });
 }

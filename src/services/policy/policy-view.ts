@@ -6,9 +6,9 @@ import { globMatcher } from "../../domain/glob.ts";
 import { Rv } from "../../domain/return-codes.ts";
 import { Watchable } from "../../domain/watchable.ts";
 import { Gate } from "./gate.ts";
-import type { PolicyGrant, Policy } from "./policy.ts";
+import type { Policy, PolicyGrant } from "./policy.ts";
 import { checkAccess, PolicySession } from "./policy-session.ts";
-import { barrier, type Rules } from "./rule.ts";
+import type { Rules } from "./rule.ts";
 
 /** A list of readers, and what it was made from. */
 interface Reduced {
@@ -50,10 +50,10 @@ export class PolicyView implements CardService {
     return readers;
   }
 
-  /** Rules about certain cards hide no reader. */
   #isShown(name: string): boolean {
-    const isNamed = this.#grant.readers.some((glob) => globMatcher(glob)(name));
-    return isNamed && !barrier(this.#policy.rulesFor(this.#grant, { name }), {});
+    // A reader's own name counts as it is, although brackets in it mean something in a glob.
+    const isNamed = this.#grant.readers.some((glob) => glob === name || globMatcher(glob)(name));
+    return isNamed && !this.#policy.readerBarrier(this.#grant, name);
   }
 
   /** Other rules can show other readers. */
@@ -93,6 +93,7 @@ export class PolicyView implements CardService {
     if (!this.#isShown(name)) throw new ReturnCodeError("SCardConnect", Rv.UnknownReader);
     const state = policy.state(name);
     const gate = new Gate({ policy, state, grant, service: this.#inner, share: how.share });
+    await policy.settle(name, options);
     checkAccess(gate, "SCardConnect", how.protocols);
     const { principal } = grant;
     const { session, activeProtocol } = await state.arrive(gate, () =>

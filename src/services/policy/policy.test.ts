@@ -122,12 +122,46 @@ describe("readers", () => {
     await open(view, { reader: empty.name, share: 3, protocols: 0 });
   });
 
+  test("in which certain cards are allowed are seen, with and without them, although the rest is denied", async () => {
+    const inner = fakeService([card, empty]);
+    const policy = new Policy({
+      rules: rules({ verdict: "allow", serials: ["7"] }, { identities: ["alice"] }),
+    });
+    const view = policy.view(inner, grant());
+    const names = () => view.readers.map(({ name }) => name);
+    expect(names()).toEqual([card.name, empty.name]);
+    await open(view, { reader: empty.name, share: 3, protocols: 0 });
+    await expect(open(view)).rejects.toMatchObject(violation);
+    policy.tellSerial(card, "7");
+    expect(names()).toEqual([card.name, empty.name]);
+    await open(view);
+    policy.tellSerial(card, "8");
+    await expect(open(view)).rejects.toMatchObject(violation);
+  });
+
+  test("that went and came back by the same name have no card that is known", async () => {
+    const inner = fakeService([card]);
+    const policy = new Policy({ rules: rules({ verdict: "allow", serials: ["7"] }) });
+    policy.tellSerial(card, "7");
+    const view = policy.view(inner, grant({ profile: "look" }));
+    const session = await open(view);
+    expect(await say(session, "00db3fff")).toBe("9000");
+    inner.unplug(card.name);
+    expect(await say(session, "00db3fff")).toBe("6985");
+    inner.plug(card);
+    expect(await say(await open(view), "00db3fff")).toBe("6985");
+  });
+
   test("a card that must have a serial number has it when that is told, until it goes", async () => {
     const inner = fakeService([card]);
     const policy = new Policy({ rules: rules({ verdict: "allow", serials: ["7"] }) });
     const session = await open(policy.view(inner, grant({ profile: "look" })));
     expect(await say(session, "00db3fff")).toBe("6985");
-    policy.tellSerial(card.name, "7");
+    policy.tellSerial(inner.readers[0] ?? card, "7");
+    expect(await say(session, "00db3fff")).toBe("9000");
+    policy.tellSerial({ ...card, eventCounter: 9 }, "7"); // of another card
+    expect(await say(session, "00db3fff")).toBe("6985");
+    policy.tellSerial(inner.readers[0] ?? card, "7");
     expect(await say(session, "00db3fff")).toBe("9000");
     inner.pull(card.name);
     inner.insert(card.name, atr);

@@ -6,7 +6,7 @@ import { CardState } from "./card-state.ts";
 import { KEPT_TRIES } from "./pin-guard.ts";
 import { PolicyView } from "./policy-view.ts";
 import type { Refusal } from "./refusal.ts";
-import { NO_RULES, type Rule, type Rules, rulesFor } from "./rule.ts";
+import { NO_RULES, type Rule, type Rules, readerBarrier, rulesFor } from "./rule.ts";
 
 /** What an identity is given. Read anew each time, so that an object with getters can change its mind. */
 export interface PolicyGrant extends Grant {
@@ -31,6 +31,11 @@ export interface PolicyOptions {
    * is known of the card is then not what that command will find. Never, unless told.
    */
   readonly willReset?: (reader: string, identity: string) => boolean;
+  /**
+   * Resolves when what there is to know of the serial number of the card in that reader has been told by
+   * {@link Policy.tellSerial}, or cannot be found out. It is waited for before anybody gets at a card.
+   */
+  readonly settle?: (reader: string, options: { readonly signal: AbortSignal }) => Promise<void>;
 }
 
 /**
@@ -43,6 +48,7 @@ export interface PolicyOptions {
 export class Policy {
   readonly onRefusal: (refusal: Refusal) => void;
   readonly willReset: (reader: string, identity: string) => boolean;
+  readonly settle: NonNullable<PolicyOptions["settle"]>;
   readonly #rules: Watchable<Rules>;
   readonly #states = new Map<string, CardState>();
   readonly #options: {
@@ -54,6 +60,7 @@ export class Policy {
     this.#rules = new Watchable(options.rules ?? NO_RULES);
     this.onRefusal = options.onRefusal ?? (() => {});
     this.willReset = options.willReset ?? (() => false);
+    this.settle = options.settle ?? (async () => {});
     this.#options = {
       keepTries: options.keepTries ?? KEPT_TRIES,
       seesForeign: (reader) => options.foreignUse?.(reader) !== "told",
@@ -84,9 +91,14 @@ export class Policy {
     this.#states.get(reader)?.view.lost();
   }
 
-  /** Tells the serial number of the card that is in a reader now, for rules that name one. Another card has none again. */
-  tellSerial(reader: string, serial: string | undefined): void {
-    this.state(reader).serial = serial;
+  /**
+   * Tells the serial number of a card, for rules that name one. Another card in that reader has none again.
+   *
+   * @param card the reader as it was shown when the card was asked.
+   */
+  tellSerial(card: Reader, serial: string | undefined): void {
+    const state = serial === undefined ? this.#states.get(card.name) : this.state(card.name);
+    state?.tellSerial(card, serial);
   }
 
   /** What is shared by all who use that reader. */
@@ -101,6 +113,11 @@ export class Policy {
   rulesFor(grant: PolicyGrant, reader: Pick<Reader, "name" | "atr">): readonly Rule[] {
     const serial = this.#states.get(reader.name)?.serial;
     return rulesFor(this.#rules.value, grant.principal.name, { reader, serial });
+  }
+
+  /** The rule that keeps somebody from a reader, whatever card is in it. */
+  readerBarrier(grant: PolicyGrant, reader: string): Rule | undefined {
+    return readerBarrier(this.#rules.value, grant.principal.name, reader);
   }
 
   /** Forgets readers that are gone and nobody uses. */

@@ -31,7 +31,7 @@ export interface Rule {
   /** Names of readers, as globs. */
   readonly readers?: readonly string[] | undefined;
   readonly atrs?: readonly AtrPattern[] | undefined;
-  /** Serial numbers of cards, as whoever reads them writes them. */
+  /** Serial numbers of cards, as docs/policy.md says how they are written; capital and small letters are alike. */
   readonly serials?: readonly string[] | undefined;
   /** For SELECT by name: what it asks for. For other commands: what is selected. */
   readonly aids?: readonly AidPattern[] | undefined;
@@ -81,9 +81,24 @@ export const rulesFor = (
           ? inDoubt
           : rule.atrs.some((pattern) => matchesAtr(pattern, reader.atr ?? NOTHING)))) &&
       (rule.serials === undefined ||
-        (serial === undefined ? inDoubt : rule.serials.includes(serial)))
+        (serial === undefined ? inDoubt : matchesSerial(rule.serials, serial)))
     );
   });
+
+/** Whether a rule, whomever it is about, can only be judged when the serial number of the card in that reader is known. */
+export const namesSerial = (
+  { rules }: Rules,
+  { name, atr }: Pick<Reader, "name" | "atr">,
+): boolean =>
+  rules.some(
+    (rule) =>
+      rule.serials !== undefined &&
+      matchesName(rule.readers, name) &&
+      (!rule.atrs || !atr || rule.atrs.some((pattern) => matchesAtr(pattern, atr))),
+  );
+
+const matchesSerial = (serials: readonly string[], serial: string): boolean =>
+  serials.some((one) => one.toLowerCase() === serial.toLowerCase());
 
 const NOTHING = new Uint8Array(0);
 
@@ -107,15 +122,31 @@ function matchesAtr({ bytes, mask, isPrefix }: AtrPattern, atr: Uint8Array): boo
   return bytes.every((byte, at) => ((byte ^ (atr[at] ?? 0)) & (mask?.[at] ?? 0xff)) === 0);
 }
 
-/**
- * The rule that keeps somebody from all of a card, if the first that can concern him is such a one. Rules about certain
- * cards keep nobody from an empty reader.
- */
-export function barrier(rules: readonly Rule[], { atr }: Pick<Reader, "atr">): Rule | undefined {
-  const isAboutCard = ({ atrs, serials }: Rule) => atrs !== undefined || serials !== undefined;
-  const first = rules.find((rule) => atr !== undefined || !isAboutCard(rule));
+/** The rule that keeps somebody from all of a card, if the first that can concern him is such a one. */
+export function barrier([first]: readonly Rule[]): Rule | undefined {
   return first?.verdict === "deny" && isAboutAll(first) ? first : undefined;
 }
+
+/**
+ * The rule that keeps an identity from a reader, whatever card is in it. Where a rule before that allows certain cards,
+ * there is none: one of them could be put in.
+ */
+export function readerBarrier(
+  { rules, groups }: Rules,
+  identity: string,
+  reader: string,
+): Rule | undefined {
+  const possible = rules.filter(
+    (rule) =>
+      isMeant(rule, identity, groups) &&
+      matchesName(rule.readers, reader) &&
+      !(rule.verdict === "deny" && isAboutCertainCards(rule)),
+  );
+  return barrier(possible);
+}
+
+const isAboutCertainCards = ({ atrs, serials }: Rule): boolean =>
+  atrs !== undefined || serials !== undefined;
 
 /** Whether it is about the card as a whole, and not about some of its commands. */
 const isAboutAll = ({ aids, cla, ins, p1, p2 }: Rule): boolean =>

@@ -1,7 +1,7 @@
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type Computers, startComputers } from "../../lab/computers.ts";
-import { type Pcscd, startPcscd } from "../../lab/pcscd.ts";
+import { type Pcscd, type PcscdOptions, startPcscd } from "../../lab/pcscd.ts";
 import { until } from "../../lab/processes.ts";
 import { type Program, type ProgramOptions, start } from "../../lab/programs.ts";
 import { cardwire, leftIn, MAIN, PATIENCE_MS } from "./cardwire.ts";
@@ -20,9 +20,15 @@ export class ServeStage implements AsyncDisposable {
     this.lab = lab;
   }
 
-  /** @param sshdConfig lines for every sshd, as in `startSshd`. */
-  static async open(sshdConfig: readonly string[] = []): Promise<ServeStage> {
-    const pcscd = await startPcscd();
+  /**
+   * @param sshdConfig lines for every sshd, as in `startSshd`.
+   * @param cards what lies in the readers, as in `startPcscd`.
+   */
+  static async open(
+    sshdConfig: readonly string[] = [],
+    cards?: PcscdOptions["cards"],
+  ): Promise<ServeStage> {
+    const pcscd = await startPcscd(cards && { cards });
     const lab = await startComputers(["computer1", "computer2"], { sshdConfig });
     await lab.computer1.plugIn(pcscd);
     return new ServeStage(pcscd, lab);

@@ -1,4 +1,4 @@
-import { deferred } from "../domain/deferred.ts";
+import { deferred } from "./deferred.ts";
 
 /** What a job resolves with, or the signal's reason as soon as that aborts. The job goes on then, unheard. */
 export async function untilAborted<T>(
