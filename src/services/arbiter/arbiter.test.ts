@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from "vitest";
-import type { CardSession } from "../../domain/card-service.ts";
+import type { CardSession, ConnectOptions } from "../../domain/card-service.ts";
 import { deferred } from "../../domain/deferred.ts";
 import { Disposition, ShareMode } from "../../domain/pcsc.ts";
 import { Rv } from "../../domain/return-codes.ts";
@@ -21,7 +21,10 @@ function scene(options: ArbiterOptions = {}, answers: FakeAnswers = {}) {
   const events: ArbiterEvent[] = [];
   const fake = fakeService([fakeReader(NAME, { atr: ATR })], answers);
   const arbiter = new Arbiter(fake, { onEvent: (event) => events.push(event), ...options });
-  const connect = async (name: string, how = SHARED): Promise<CardSession> => {
+  const connect = async (
+    name: string,
+    how: Pick<ConnectOptions, "share" | "protocols"> = SHARED,
+  ): Promise<CardSession> => {
     const { session } = await arbiter.connect(NAME, { ...how, principal: { name } }, within());
     return session;
   };
@@ -58,6 +61,17 @@ describe("keeps the contract of a service", () => {
 });
 
 describe("turns", () => {
+  test("a card that was pulled takes exclusive access with it: a reconnect as shared holds nothing", async () => {
+    await using stage = scene({ policy: () => "shared" });
+    const alice = await stage.connect("alice", { ...SHARED, share: ShareMode.Exclusive });
+    stage.fake.pull(NAME);
+    stage.fake.insert(NAME, ATR);
+    await expect(alice.status()).rejects.toThrow(refused(Rv.RemovedCard));
+    await alice.reconnect(SHARED, Disposition.Leave);
+    expect(stage.arbiter.attendance(NAME).holder).toBeUndefined();
+    await (await stage.connect("bob")).transmit(SELECT, PCI);
+  });
+
   test("more calls than one may have waiting are refused, and others' are not", async () => {
     await using stage = scene({ limits: () => ({ waiting: 2 }), policy: () => "shared" });
     const [alice, mallory] = [await stage.connect("alice"), await stage.connect("mallory")];
@@ -222,6 +236,23 @@ describe("hand-over", () => {
     await alice.begin(within());
     await alice.end(Disposition.Leave);
     await expect(local.status()).rejects.toThrow(refused(Rv.ResetCard));
+  });
+
+  test("an end with a disposition that there is not leaves the card as it is", async () => {
+    await using stage = scene();
+    const alice = await stage.connect("alice");
+    await alice.transmit(SELECT, PCI);
+    await alice.begin(within());
+    await expect(alice.end(7)).rejects.toThrow(refused(Rv.InvalidValue));
+    expect(stage.arbiter.isHandOverDue(NAME, "alice")).toBe(false);
+  });
+
+  test("an end of nothing tells of no reset that its program is not to hear of", async () => {
+    await using stage = scene();
+    const [idle, bob] = [await stage.connect("alice"), await stage.connect("bob")];
+    await bob.transmit(SELECT, PCI);
+    expect(stage.resets()).toBe(1);
+    await expect(idle.end(Disposition.Leave)).rejects.toThrow(refused(Rv.NotTransacted));
   });
 
   test("while such a program has a handle, whoever left something in the card keeps it for a moment", async () => {
