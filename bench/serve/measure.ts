@@ -1,10 +1,11 @@
-import { compile } from "../compile.ts";
 import { plainForward } from "../attach.ts";
+import { compile } from "../compile.ts";
 import { figure, table } from "../markdown.ts";
 import type { Stage } from "../stage.ts";
 import { median } from "../statistics.ts";
 import { turns } from "../turns.ts";
 import { type Contention, contend, contentionTable, handOversIn } from "./contention.ts";
+import { measureMany } from "./many.ts";
 import { Serving } from "./serving.ts";
 
 export interface ServeMeasurement {
@@ -14,12 +15,15 @@ export interface ServeMeasurement {
 
 /** What `serve` costs and how it shares a card, as Markdown. */
 export async function measureServe(stage: Stage, options: ServeMeasurement): Promise<string> {
-  const { pcscd } = stage;
-  await pcscd.cards[0].insert();
-  await using serving = await Serving.open(pcscd.socketPath);
+  await stage.pcscd.cards[0].insert();
+  const cards = await measureCards(stage, options);
+  return [...cards, await measureMany(stage, options)].join("\n\n");
+}
+
+async function measureCards(stage: Stage, options: ServeMeasurement): Promise<readonly string[]> {
+  await using serving = await Serving.open(stage.pcscd.socketPath);
   const line = await measureLine(stage, serving, options);
-  const crowd = await measureCrowds(stage, serving, options);
-  return [line, crowd].join("\n\n");
+  return [line, await measureCrowds(stage, serving, options)];
 }
 
 /** A transmit and a turn through TLS, beside `ssh -L`, in turns. */
@@ -81,13 +85,14 @@ async function measureCrowds(
     for (const [way, places] of Object.entries(ways)) {
       progress(`${programs} programs at one card: ${way}`);
       const sockets = Array.from({ length: programs }, (_, at) => places[at % places.length] ?? "");
+      await contend(program, way, { sockets, seconds: 2 }); // what is slow at its first use is no matter of turns
       all.push(await contend(program, way, { sockets, seconds }));
     }
   }
   const resets = await handOversIn(serving.audit);
   return `### serve: many programs, one card
 
-Each begins, sends three commands, ends, and begins again, for ${seconds} s.
+Each begins, sends three commands, ends, and begins again, for ${seconds} s, after 2 s that are not counted.
 
 ${contentionTable(all)}
 

@@ -33,29 +33,37 @@ export class Serving implements AsyncDisposable {
     return new Serving(serve, root);
   }
 
+  get pid(): number {
+    return this.#serve.pid;
+  }
+
   /** The file of its record. */
   get audit(): string {
     return join(this.#root, "alice", "cardwire/serve/audit.log");
   }
 
-  /** Somebody joins, with a state of his own, and attaches. */
-  async attach(identity: string): Promise<Attached> {
+  /** Somebody joins, with a state of his own. @returns the environment in which he has. */
+  async join(identity: string): Promise<Readonly<Record<string, string>>> {
     const invite = [CARDWIRE, "invite", identity, "--profile", "manage", "--address", "127.0.0.1"];
     const here = { user: "alice", env: { XDG_STATE_HOME: join(this.#root, "alice") } } as const;
     const { stdout, stderr } = await run("node", invite, here);
     if (!stdout.startsWith("cardwire-1-")) throw new Error(`nobody is invited: ${stderr}`);
     const env = { XDG_STATE_HOME: await stateOf(this.#root, identity) };
-    const there = { user: "alice", env } as const;
-    const joined = await run("node", [CARDWIRE, "join", "--name", identity], {
-      ...there,
-      input: stdout,
-    });
+    const command = [CARDWIRE, "join", "--name", identity];
+    const joined = await run("node", command, { user: "alice", env, input: stdout });
     if (joined.status !== 0) throw new Error(`nobody joins: ${joined.stderr}`);
+    return env;
+  }
+
+  /** Somebody joins, and attaches. */
+  async attach(identity: string): Promise<Attached & { readonly pid: number }> {
+    const env = await this.join(identity);
     const args = [CARDWIRE, "attach", "--json", "--name", identity, `cardwire://${identity}`];
-    const program = start("node", args, there);
+    const program = start("node", args, { user: "alice", env });
     const line = await program.waitForLine(/^\{/, { timeoutMs: OPENING_MS });
     const { socket } = JSON.parse(line) as { socket: string };
-    const attached = { socket, [Symbol.asyncDispose]: () => program[Symbol.asyncDispose]() };
+    const { pid } = program;
+    const attached = { socket, pid, [Symbol.asyncDispose]: () => program[Symbol.asyncDispose]() };
     this.#open.push(attached);
     return attached;
   }

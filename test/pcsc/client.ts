@@ -79,7 +79,7 @@ export class PcscClient implements AsyncDisposable {
    * Makes one call: `call("connect", { context: "a", card: "c", reader })`. Those on one context are made one after
    * the other, those on several at once.
    *
-   * @throws {Error} when it takes longer than a minute, or the program ends.
+   * @throws {Error} when it takes a minute longer than the `timeout` that it has, or the program ends.
    */
   async call(name: string, args: Arguments = {}): Promise<Outcome> {
     this.#last += 1;
@@ -91,7 +91,8 @@ export class PcscClient implements AsyncDisposable {
       return await new Promise<Outcome>((resolve, reject) => {
         if (this.#ended) reject(fail("the program has ended"));
         this.#waiting.set(id, { resolve, reject: (why) => reject(fail(why.message)) });
-        timer = setTimeout(() => reject(fail("no answer")), LIMIT_MS);
+        const limitMs = LIMIT_MS + (Number(args["timeout"]) || 0);
+        timer = setTimeout(() => reject(fail("no answer")), limitMs);
         this.#program.write(`${JSON.stringify({ id, call: name, with: args })}\n`);
       });
     } finally {
