@@ -2,8 +2,8 @@ import { CardwireError, ProtocolError } from "../domain/errors.ts";
 import { Backlog } from "../wire/link/backlog.ts";
 import {
   type Body,
-  encodeFrame,
   type ConnectionType,
+  encodeFrame,
   type Frame,
   isOfConnection,
   nameOfType,
@@ -11,11 +11,10 @@ import {
   Type,
 } from "../wire/link/frames.ts";
 import type { FrameStream } from "./frame-stream.ts";
+import { LOOK_MS, lookRegularly } from "./looks.ts";
 
 /** So many frames, or bytes, are acknowledged at once; fewer at the next look. */
 const ACKNOWLEDGE = { frames: 16, bytes: 1 << 16 };
-/** How often an end looks whether the other is still there, ms. */
-const LOOK_MS = 1_000;
 /** How long nothing may come before it is asked for a sign of life, ms: while an answer is wanted, and otherwise. */
 const QUIET_MS = { wanted: 1_000, idle: 5_000 };
 /** How long such a sign may take, ms. A frame of 64 KiB must get through before it. */
@@ -47,7 +46,7 @@ export class LinkEnd {
   readonly #backlog = new Backlog();
   #stream: FrameStream | undefined;
   #untold = { frames: 0, bytes: 0 };
-  #watch: NodeJS.Timeout | undefined;
+  #stopLooking = (): void => {};
   #ping: { readonly token: number; readonly at: number; readonly limitMs: number } | undefined;
   /** When it was last looked, by the clock that goes on during sleep. */
   #lookedAt = 0;
@@ -102,14 +101,13 @@ export class LinkEnd {
     this.#wake();
     const before = this.#stream;
     this.#stream = stream; // first, so that the end of the one before is no news to anybody
-    clearInterval(this.#watch);
+    this.#stopLooking();
     before?.cut(new CardwireError("E_LINE_DOWN", "another connection took its place"));
     this.#untold = { frames: 0, bytes: 0 };
     const again = Buffer.concat([...(first ? [first] : []), ...this.#backlog]);
     if (again.length > 0) stream.write(again);
     this.#lookedAt = Date.now();
-    this.#watch = setInterval(() => this.#look(stream), LOOK_MS);
-    this.#watch.unref();
+    this.#stopLooking = lookRegularly(() => this.#look(stream));
     stream.handTo({
       frame: (frame) => {
         if (this.#stream === stream) this.#take(frame);
@@ -235,7 +233,7 @@ export class LinkEnd {
     if (this.#stream !== stream) return;
     this.#stream = undefined;
     this.#ping = undefined;
-    clearInterval(this.#watch);
+    this.#stopLooking();
     if (this.#isOver) return;
     // Frames that make no sense will make none when they are sent again.
     if (reason instanceof ProtocolError) this.#finish(reason);
