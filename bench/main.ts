@@ -109,5 +109,6 @@ if (isWanted("agent"))
     ),
   );
 if (isWanted("serve"))
-  console.log(`${await measureServe(stage, { quick: values.quick, progress })}\n`);
+  for await (const part of measureServe(stage, { quick: values.quick, progress }))
+    console.log(`${part}\n`);
 progress("done");

@@ -21,8 +21,8 @@ export interface Contention {
   readonly fairMs: number;
   /** The longest that any of them waited, ms. */
   readonly longestMs: number;
-  /** From one's end to the next one's first answer, ms; median. */
-  readonly handOverMs: number;
+  /** From one's end to the next one's begin being granted, and to its first answer, ms; medians. */
+  readonly handOverMs: { readonly granted: number; readonly answered: number };
   /** Turns of the one that had the fewest, and the most. */
   readonly fewest: number;
   readonly most: number;
@@ -64,10 +64,13 @@ export async function contend(
   }
   turns.sort((a, b) => a.granted - b.granted);
   const waits = turns.map(({ asked, granted }) => (granted - asked) / 1_000);
-  const handOvers = turns.flatMap((turn, at) => {
-    const before = turns[at - 1];
-    return before && before.who !== turn.who ? [(turn.answered - before.over) / 1_000] : [];
-  });
+  const handOver = (until: "granted" | "answered"): number =>
+    median(
+      turns.flatMap((turn, at) => {
+        const before = turns[at - 1];
+        return before && before.who !== turn.who ? [(turn[until] - before.over) / 1_000] : [];
+      }),
+    );
   const turnsPerSecond = turns.length / seconds;
   return {
     way,
@@ -75,7 +78,7 @@ export async function contend(
     turnsPerSecond,
     fairMs: (1_000 * sockets.length) / turnsPerSecond,
     longestMs: Math.max(...waits),
-    handOverMs: median(handOvers),
+    handOverMs: { granted: handOver("granted"), answered: handOver("answered") },
     fewest: Math.min(...counts),
     most: Math.max(...counts),
     resets,
@@ -109,7 +112,7 @@ export function contentionTable(all: readonly Contention[]): string {
     "of a fair share",
     "fewest and most turns",
     "overtaken",
-    "hand-over, ms",
+    "hand-over to grant and first answer, ms",
     "resets told",
   ];
   const rows = all.map((one) => [
@@ -120,7 +123,7 @@ export function contentionTable(all: readonly Contention[]): string {
     figure(one.longestMs / one.fairMs, 2),
     `${one.fewest}, ${one.most}`,
     `${one.overtaken}`,
-    figure(one.handOverMs, 2),
+    `${figure(one.handOverMs.granted, 2)}, ${figure(one.handOverMs.answered, 2)}`,
     `${one.resets}`,
   ]);
   return table(head, rows);

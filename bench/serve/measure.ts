@@ -13,17 +13,20 @@ export interface ServeMeasurement {
   readonly progress: (words: string) => void;
 }
 
-/** What `serve` costs and how it shares a card, as Markdown. */
-export async function measureServe(stage: Stage, options: ServeMeasurement): Promise<string> {
+/** What `serve` costs and how it shares a card, as Markdown, one part after the other. */
+export async function* measureServe(
+  stage: Stage,
+  options: ServeMeasurement,
+): AsyncGenerator<string> {
   await stage.pcscd.cards[0].insert();
-  const cards = await measureCards(stage, options);
-  return [...cards, await measureMany(stage, options)].join("\n\n");
+  yield* measureCards(stage, options);
+  yield await measureMany(stage, options);
 }
 
-async function measureCards(stage: Stage, options: ServeMeasurement): Promise<readonly string[]> {
+async function* measureCards(stage: Stage, options: ServeMeasurement): AsyncGenerator<string> {
   await using serving = await Serving.open(stage.pcscd.socketPath);
-  const line = await measureLine(stage, serving, options);
-  return [line, await measureCrowds(stage, serving, options)];
+  yield await measureLine(stage, serving, options);
+  yield await measureCrowds(stage, serving, options);
 }
 
 /** A transmit and a turn through TLS, beside `ssh -L`, in turns. */

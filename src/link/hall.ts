@@ -11,7 +11,7 @@ import { agree, HIGHEST, LOWEST } from "./versions.ts";
 /** How long somebody who connects may take to say what for, ms. */
 const GREETING_MS = 10_000;
 /** Sessions at once, and connections that have not said what for. */
-const MAX_SESSIONS = 1_000;
+const MAX_SESSIONS = 4_000;
 const MAX_GREETING = 100;
 /** Such connections of one who is known: nobody can take all of them. */
 const MAX_GREETING_EACH = 20;
