@@ -2,8 +2,8 @@
  *
  *     contend START SECONDS COMMANDS
  *
- * From START on (milliseconds of CLOCK_MONOTONIC), for SECONDS: begin, so many commands, end, and at once again. Prints
- * for each turn when begin was called, when it was granted, when its first command was answered, and when end was
+ * From START on (milliseconds of CLOCK_MONOTONIC), for SECONDS: begin, so many commands, end, and at once again; then it
+ * stays for a moment, until the others have had their last turns. Prints for each turn when begin was called, when it was granted, when its first command was answered, and when end was
  * called, in microseconds; how often it was told of a reset, which it meets with SCardReconnect; and any other
  * failure, which ends it. */
 
@@ -73,6 +73,9 @@ int main(int argc, char **argv)
 		check("SCardReconnect", SCardReconnect(card, SCARD_SHARE_SHARED,
 			SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1, SCARD_LEAVE_CARD, &protocol));
 	}
+	/* Programs that end are work for the computer, and the others' last turns would wait for that. */
+	while (now() < end + 1.5e6)
+		usleep(10000);
 	printf("resets %ld\n", resets);
 	SCardDisconnect(card, SCARD_LEAVE_CARD);
 	SCardReleaseContext(context);
