@@ -3,9 +3,9 @@
  *     contend START SECONDS COMMANDS
  *
  * From START on (milliseconds of CLOCK_MONOTONIC), for SECONDS: begin, so many commands, end, and at once again; then it
- * stays for a moment, until the others have had their last turns. Prints for each turn when begin was called, when it was granted, when its first command was answered, and when end was
- * called, in microseconds; how often it was told of a reset, which it meets with SCardReconnect; and any other
- * failure, which ends it. */
+ * stays for a moment, until the others have had their last turns. Prints for each turn when begin was called, when it was
+ * granted, when its first command was answered, and when end was called, in microseconds; how often it was told of a
+ * reset, which it meets with SCardReconnect; and any other failure, which ends it. */
 
 #include "measure.h"
 
