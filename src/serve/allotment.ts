@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ReturnCodeError } from "../domain/errors.ts";
 import { Rv } from "../domain/return-codes.ts";
+import { withDefaults } from "../domain/with-defaults.ts";
 import { emit } from "../observe/events.ts";
 import { ARRIVALS_AT_ONCE, ARRIVALS_PER_SECOND, Arrivals } from "./arrivals.ts";
 import { Bursts } from "./bursts.ts";
@@ -142,14 +143,15 @@ export class Allotment {
 
 /** The allotments of those who are here, or were a moment ago. */
 export class Allotments {
-  readonly #limits: (identity: string) => Partial<IdentityLimits>;
+  /** What an identity may have now. */
+  readonly limitsOf: (identity: string) => IdentityLimits;
   readonly #bursts = new Bursts();
   readonly #arrivals = new Arrivals();
   readonly #of = new Map<string, Allotment>();
 
   /** @param limits asked each time; {@link DEFAULT_IDENTITY_LIMITS} for what it does not say. */
   constructor(limits: (identity: string) => Partial<IdentityLimits> = () => ({})) {
-    this.#limits = limits;
+    this.limitsOf = withDefaults(DEFAULT_IDENTITY_LIMITS, limits);
   }
 
   /** How many identities are remembered. */
@@ -164,11 +166,6 @@ export class Allotments {
     const made = new Allotment(identity, () => this.limitsOf(identity), this.#bursts);
     this.#of.set(identity, made);
     return made;
-  }
-
-  /** What an identity may have now. */
-  limitsOf(identity: string): IdentityLimits {
-    return { ...DEFAULT_IDENTITY_LIMITS, ...this.#limits(identity) };
   }
 
   /**

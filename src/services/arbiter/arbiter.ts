@@ -2,6 +2,7 @@ import type { CardService, Connected, ConnectOptions, Reader } from "../../domai
 import { ReturnCodeError } from "../../domain/errors.ts";
 import { LeaseError } from "../../domain/leasing.ts";
 import { Rv } from "../../domain/return-codes.ts";
+import { withDefaults } from "../../domain/with-defaults.ts";
 import { Desk } from "./desk.ts";
 import type { ArbiterEvent } from "./events.ts";
 import type { HandOverPolicy } from "./hand-over.ts";
@@ -60,7 +61,7 @@ export class Arbiter implements CardService {
   ) {
     this.#inner = inner;
     this.#policy = policy;
-    this.#limits = (identity) => ({ ...DEFAULT_LIMITS, ...limits(identity) });
+    this.#limits = withDefaults(DEFAULT_LIMITS, limits);
     this.#lateMs = lateMs;
     this.#onEvent = onEvent;
   }
