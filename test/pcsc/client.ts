@@ -28,6 +28,8 @@ export type Arguments = Readonly<Record<string, unknown>>;
 
 /** Longest that a call may take before it counts as hanging, ms; qemu is slow to start. */
 const LIMIT_MS = 60_000;
+/** PC/SC's INFINITE. */
+const INFINITE = 0xffff_ffff;
 
 /** Bytecode would be written where root runs the tests; the buffers of a pipe would hold the answers back. */
 const PYTHON = ["-B", "-u"];
@@ -79,7 +81,7 @@ export class PcscClient implements AsyncDisposable {
    * Makes one call: `call("connect", { context: "a", card: "c", reader })`. Those on one context are made one after
    * the other, those on several at once.
    *
-   * @throws {Error} when it takes a minute longer than the `timeout` that it has, or the program ends.
+   * @throws {Error} when it takes a minute longer than the `timeout` that it may have, or the program ends.
    */
   async call(name: string, args: Arguments = {}): Promise<Outcome> {
     this.#last += 1;
@@ -91,7 +93,8 @@ export class PcscClient implements AsyncDisposable {
       return await new Promise<Outcome>((resolve, reject) => {
         if (this.#ended) reject(fail("the program has ended"));
         this.#waiting.set(id, { resolve, reject: (why) => reject(fail(why.message)) });
-        const limitMs = LIMIT_MS + (Number(args["timeout"]) || 0);
+        const waitsMs = Number(args["timeout"] ?? INFINITE);
+        const limitMs = LIMIT_MS + (waitsMs < INFINITE ? waitsMs : 0);
         timer = setTimeout(() => reject(fail("no answer")), limitMs);
         this.#program.write(`${JSON.stringify({ id, call: name, with: args })}\n`);
       });
