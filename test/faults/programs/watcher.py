@@ -40,8 +40,10 @@ def watch():
             present = bool(known & scard.SCARD_STATE_PRESENT)
             say(present=present, state="0x%08X" % known)
         elif code != scard.SCARD_E_TIMEOUT & 0xFFFFFFFF:
+            # A reader that went between two calls is unknown to the next one; it is reported at once, and again and again.
+            if code == scard.SCARD_E_UNKNOWN_READER & 0xFFFFFFFF and known != scard.SCARD_STATE_UNAWARE:
+                say(present=False, state="unknown")
             known = scard.SCARD_STATE_UNAWARE
-            # An unknown reader is reported at once, and again and again.
             stopping.wait(0.05)
 
 
