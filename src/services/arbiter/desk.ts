@@ -109,6 +109,11 @@ export class Desk {
     return this.#state?.atr !== undefined;
   }
 
+  /** The protocol that is active, as PC/SC numbers them; 0 where none was negotiated. */
+  get protocol(): number {
+    return this.#state?.protocol ?? 0;
+  }
+
   /** Whether somebody has a handle on the card who is none of its sessions, or is about to have one. */
   get isCrowded(): boolean {
     return this.arriving > 0 || this.isExclusive || this.hasForeign;

@@ -157,7 +157,7 @@ export class Grip implements Lingering {
 
   /** Resets the card, and gives back so many levels of the lock. */
   async takeAway(levels: number): Promise<void> {
-    await this.inner.reconnect(this.#how, Disposition.Reset);
+    await this.#reset();
     for (let level = 0; level < levels; level += 1) await this.inner.end(Disposition.Leave);
   }
 
@@ -178,11 +178,24 @@ export class Grip implements Lingering {
     this.isLocked = false;
   }
 
+  /**
+   * With direct access pcscd negotiates no protocol (protocol reference, section 5.6), and a command would be refused for
+   * want of the one that there was.
+   */
+  async #reset(): Promise<void> {
+    const { protocol } = this.#desk;
+    await this.inner.reconnect(this.#how, Disposition.Reset);
+    if (this.#how.share !== ShareMode.Direct || protocol === 0) return;
+    const shared = { share: ShareMode.Shared, protocols: protocol };
+    await this.inner.reconnect(shared, Disposition.Leave);
+    await this.inner.reconnect(this.#how, Disposition.Leave);
+  }
+
   async #handOver(): Promise<void> {
     const { reader, lastUser: from, hasCard } = this.#desk;
     const start = performance.now();
     try {
-      if (hasCard) await this.inner.reconnect(this.#how, Disposition.Reset);
+      if (hasCard) await this.#reset();
     } catch (error) {
       this.#desk.isUncertain();
       throw error;
