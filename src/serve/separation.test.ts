@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import * as fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
 import { type Linked, linkTo } from "../../test/link/linked.ts";
-import { acting, actor, hex, LOCAL, WatchedCard } from "../../test/link/watched-card.ts";
+import { acting, actor, LOCAL, SELECT, VERIFY, WatchedCard } from "../../test/link/watched-card.ts";
 import { noAudit } from "../audit/record.ts";
 import type { CardSession } from "../domain/card-service.ts";
 import type { Lease } from "../domain/leasing.ts";
@@ -29,8 +29,6 @@ import { arbitratedLeasing, type LeasingArbiter } from "./leasing.ts";
 const RUNS = Number(process.env["SEPARATION_RUNS"] ?? 40);
 const NAME = "Card 00 00";
 const IDENTITIES = ["alice", "bob", "carol"] as const;
-const SELECT = hex("00a4040009a00000030800001000");
-const VERIFY = hex("0020008008313233343536ffff");
 const SHARED = { share: ShareMode.Shared, protocols: 3 };
 const PCI = { send: 2, receive: 2 };
 /** A session and its transactions outlive a line for so long, ms. */

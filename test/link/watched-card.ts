@@ -82,3 +82,7 @@ export const acting = (inner: CardService): CardService =>
   withSessions(inner, (session, { how }) => new ActingSession(session, how.principal.name));
 
 export const hex = (text: string): Uint8Array => Buffer.from(text, "hex");
+
+/** SELECT of the PIV application, and VERIFY of the card's PIN. */
+export const SELECT = hex("00a4040009a00000030800001000");
+export const VERIFY = hex("0020008008313233343536ffff");

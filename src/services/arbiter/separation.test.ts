@@ -1,7 +1,15 @@
 import { setImmediate as tick } from "node:timers/promises";
 import * as fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
-import { acting, actor, hex, LOCAL, WatchedCard } from "../../../test/link/watched-card.ts";
+import {
+  acting,
+  actor,
+  hex,
+  LOCAL,
+  SELECT,
+  VERIFY,
+  WatchedCard,
+} from "../../../test/link/watched-card.ts";
 import type { CardService, CardSession } from "../../domain/card-service.ts";
 import { ShareMode } from "../../domain/pcsc.ts";
 import { Algorithm } from "../../software-cards/piv/algorithms.ts";
@@ -20,8 +28,6 @@ import type { VisitedCard } from "./visit.ts";
 const RUNS = Number(process.env["SEPARATION_RUNS"] ?? 60);
 const NAME = "Card 00 00";
 const IDENTITIES = ["alice", "bob", "carol"] as const;
-const SELECT = hex("00a4040009a00000030800001000");
-const VERIFY = hex("0020008008313233343536ffff");
 const IS_VERIFIED = hex("00200080");
 const SHARED = { share: ShareMode.Shared, protocols: 3 };
 const PCI = { send: 2, receive: 2 };
