@@ -90,10 +90,9 @@ export class Arbiter implements CardService {
       ? undefined
       : await desk.take(identity, { call, signal, withinMs });
     this.#follow();
-    desk.arriving += 1;
     try {
       this.#admit(desk, identity);
-      const { session, activeProtocol } = await this.#inner.connect(reader, how, { signal });
+      const { session, activeProtocol } = await desk.connect(how, { signal });
       const { share, protocols } = how;
       const arbitrated = new ArbitratedSession(session, desk, {
         identity,
@@ -101,7 +100,6 @@ export class Arbiter implements CardService {
       });
       return { session: arbitrated, activeProtocol };
     } finally {
-      desk.arriving -= 1;
       turn?.give();
     }
   }
@@ -153,7 +151,7 @@ export class Arbiter implements CardService {
     if (!desk) throw new ReturnCodeError("SCardConnect", Rv.UnknownReader);
     this.#follow();
     desk.look(); // whoever follows the readers, too, may have been told before us
-    return await visit({ desk, service: this.#inner }, job, within);
+    return await visit(desk, job, within);
   }
 
   /** Whether the card is reset before this identity's next command. */

@@ -1,9 +1,10 @@
-import type { CardService, Reader } from "../../domain/card-service.ts";
+import type { CardService, Connected, ConnectOptions, Reader } from "../../domain/card-service.ts";
 import { ReturnCodeError } from "../../domain/errors.ts";
 import { Disposition } from "../../domain/pcsc.ts";
 import { Rv } from "../../domain/return-codes.ts";
 import type { ArbiterEvent } from "./events.ts";
 import { type HandOverPolicy, isHandOverDue, UNKNOWN, UNUSED, type Use } from "./hand-over.ts";
+import { Handles } from "./handles.ts";
 import type { ArbiterLimits } from "./limits.ts";
 import { Queue, type TakeOptions, type Turn } from "./queue.ts";
 import type { Tenure } from "./tenure.ts";
@@ -48,14 +49,10 @@ export class Desk {
   readonly queue: Queue;
   readonly limits: (identity: string) => ArbiterLimits;
   readonly tell: (event: ArbiterEvent) => void;
+  readonly #handles: Handles;
   readonly #service: CardService;
   readonly #policy: (reader: string) => HandOverPolicy;
-  readonly #lateMs: number;
   readonly #sessions = new Set<Neighbour>();
-  /** When handles were closed that may still be counted. */
-  #closed: number[] = [];
-  /** Handles of ours that are being opened, or that are nobody's session. */
-  arriving = 0;
   /** Whether the card is being visited: see {@link visit}. */
   isVisited = false;
   /** Whether other programs have handles now, and had since the last reset. */
@@ -71,7 +68,7 @@ export class Desk {
   constructor({ reader, service, policy, limits, lateMs, onEvent }: DeskOptions) {
     this.reader = reader;
     this.#service = service;
-    this.#lateMs = lateMs;
+    this.#handles = new Handles(lateMs);
     this.#policy = policy;
     this.limits = limits;
     this.tell = onEvent;
@@ -90,14 +87,7 @@ export class Desk {
 
   /** Whether programs that do not come through here have handles on the card. pcscd tells up to 0.4 s late. */
   get hasForeign(): boolean {
-    const sharing = this.#state?.sharing ?? 0;
-    const own = this.#sessions.size + this.arriving;
-    if (sharing <= own) return false;
-    if (this.#closed.length > 0) {
-      const since = performance.now() - this.#lateMs;
-      this.#closed = this.#closed.filter((at) => at > since);
-    }
-    return sharing > own + this.#closed.length;
+    return this.#handles.hasOthers(this.#state?.sharing ?? 0);
   }
 
   /** Whether a turn that ends leaves the card to programs that do not come through here, and to nobody who waits. */
@@ -116,7 +106,7 @@ export class Desk {
 
   /** Whether somebody has a handle on the card who is none of its sessions, or is about to have one. */
   get isCrowded(): boolean {
-    return this.arriving > 0 || this.isExclusive || this.hasForeign;
+    return this.isVisited || this.#handles.isOpening || this.isExclusive || this.hasForeign;
   }
 
   /** Whether nothing was sent to the card since it was powered up. */
@@ -147,17 +137,18 @@ export class Desk {
     return turn;
   }
 
+  /** Opens a handle, which counts as one of ours. @throws {ReturnCodeError} as SCardConnect. */
+  async connect(how: ConnectOptions, options: { signal: AbortSignal }): Promise<Connected> {
+    this.look(); // whoever is there is not taken for the one who comes
+    return await this.#handles.open(() => this.#service.connect(this.reader, how, options));
+  }
+
   enter(session: Neighbour): void {
     this.#sessions.add(session);
   }
 
   leave(session: Neighbour): void {
-    if (this.#sessions.delete(session)) this.wasClosed();
-  }
-
-  /** A handle of ours was closed, which may be counted for a moment. */
-  wasClosed(): void {
-    if (this.#lateMs > 0) this.#closed.push(performance.now());
+    this.#sessions.delete(session);
   }
 
   isHandOverDue(identity: string): boolean {
@@ -210,13 +201,12 @@ export class Desk {
 
   /** There is a new list of readers. */
   look(): void {
+    const { sharing = 0, eventCounter: counter } = this.#state ?? {};
+    const hadForeign = this.#handles.look(sharing);
     const { hasForeign } = this;
-    this.#foreign = {
-      now: hasForeign,
-      since: hasForeign || this.#foreign.now || this.#foreign.since,
-    };
-    const counter = this.#state?.eventCounter;
+    this.#foreign = { now: hasForeign, since: hadForeign || this.#foreign.since };
     if (counter === this.#eventCounter) return;
+    if (counter === undefined) this.#handles.clear();
     this.#eventCounter = counter;
     this.#use = UNUSED;
     this.#foreign.since = hasForeign;

@@ -1,4 +1,4 @@
-import type { CardService, CardSession } from "../../domain/card-service.ts";
+import type { CardSession } from "../../domain/card-service.ts";
 import { ReturnCodeError } from "../../domain/errors.ts";
 import { Disposition, Protocol, ShareMode } from "../../domain/pcsc.ts";
 import { Rv } from "../../domain/return-codes.ts";
@@ -26,7 +26,7 @@ const SHARED: Sharing = { share: ShareMode.Shared, protocols: Protocol.T0 | Prot
  * @throws the signal's reason.
  */
 export async function visit<T>(
-  { desk, service }: { readonly desk: Desk; readonly service: CardService },
+  desk: Desk,
   job: (card: VisitedCard) => Promise<T>,
   { signal }: { readonly signal: AbortSignal },
 ): Promise<T> {
@@ -38,13 +38,10 @@ export async function visit<T>(
   try {
     if (desk.isCrowded) throw inUse();
     desk.isVisited = true;
-    desk.arriving += 1;
     try {
       await sessionsMustBeOut(desk, signal);
-      return await stay({ desk, service }, job, { signal });
+      return await stay(desk, job, { signal });
     } finally {
-      desk.arriving -= 1;
-      desk.wasClosed();
       desk.isVisited = false;
       desk.look(); // whoever has come since was taken for the visit
     }
@@ -61,7 +58,7 @@ async function sessionsMustBeOut({ sessions }: Desk, signal: AbortSignal): Promi
 }
 
 async function stay<T>(
-  { desk, service }: { readonly desk: Desk; readonly service: CardService },
+  desk: Desk,
   job: (card: VisitedCard) => Promise<T>,
   { signal }: { readonly signal: AbortSignal },
 ): Promise<T> {
@@ -69,7 +66,7 @@ async function stay<T>(
   const isAlone = desk.sessions.size === 0;
   const how = isAlone ? { ...SHARED, share: ShareMode.Exclusive } : SHARED;
   const principal = { name: VISITOR };
-  const { session } = await service.connect(desk.reader, { ...how, principal }, { signal });
+  const { session } = await desk.connect({ ...how, principal }, { signal });
   const call = async (): Promise<T> => {
     const protocol = await powerUp(session, { desk, isAlone, signal });
     const pci = { send: protocol, receive: protocol };
