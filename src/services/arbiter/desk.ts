@@ -9,9 +9,6 @@ import type { ArbiterLimits } from "./limits.ts";
 import { Queue, type TakeOptions, type Turn } from "./queue.ts";
 import type { Tenure } from "./tenure.ts";
 
-/** Refusals of a disposition that leave the card as it is: the reader cannot eject, or there is no such disposition. */
-const LEAVES_CARD: ReadonlySet<number> = new Set([Rv.UnsupportedFeature, Rv.InvalidValue]);
-
 /** One handle, as the others on the same card see it. */
 export interface Neighbour {
   readonly identity: string;
@@ -179,17 +176,16 @@ export class Desk {
 
   /** Does what may reset the card, for the program of `by`, and lets the others know. */
   async resetting<T>(by: Neighbour, disposition: number, job: () => Promise<T>): Promise<T> {
-    if (disposition === Disposition.Leave) return await job();
+    // A reader that cannot eject leaves the card as it is, and from one that can it goes.
+    if (disposition === Disposition.Leave || disposition === Disposition.Eject) return await job();
     try {
       const result = await job();
-      if (disposition === Disposition.Eject) this.isUncertain();
-      else this.wasReset(by, { wanted: true });
+      this.wasReset(by, { wanted: true });
       return result;
     } catch (error) {
-      const rv = error instanceof ReturnCodeError ? error.rv : undefined;
       // pcscd resets the card also at the end of a transaction that there is not.
-      if (rv === Rv.NotTransacted) this.wasReset(by, { wanted: true });
-      if (rv === undefined || !LEAVES_CARD.has(rv)) this.isUncertain();
+      if (error instanceof ReturnCodeError && error.rv === Rv.NotTransacted)
+        this.wasReset(by, { wanted: true });
       throw error;
     }
   }

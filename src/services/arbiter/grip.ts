@@ -81,7 +81,8 @@ export class Grip implements Lingering {
 
   /** Whether the lock is kept for a moment after the turn that ends now. */
   lingers(): boolean {
-    if (!this.isLocked || !this.#hasState || !this.#desk.isExposed) return false;
+    const isTold = this.#notice === "told"; // the end will say so, too
+    if (!this.isLocked || !this.#hasState || isTold || !this.#desk.isExposed) return false;
     this.#desk.lingering = this;
     this.#linger = setTimeout(() => void this.letGo(), LINGER_MS);
     this.#linger.unref();
@@ -118,7 +119,10 @@ export class Grip implements Lingering {
     try {
       return await job();
     } catch (error) {
-      if (!this.isQuiet(error)) throw error;
+      if (!this.isQuiet(error)) {
+        if (isCode(error, Rv.ResetCard) || isCode(error, Rv.RemovedCard)) this.#notice = "told";
+        throw error;
+      }
     }
     await this.inner.reconnect(this.#how, Disposition.Leave);
     this.#notice = "none";
@@ -194,12 +198,7 @@ export class Grip implements Lingering {
   async #handOver(): Promise<void> {
     const { reader, lastUser: from, hasCard } = this.#desk;
     const start = performance.now();
-    try {
-      if (hasCard) await this.#reset();
-    } catch (error) {
-      this.#desk.isUncertain();
-      throw error;
-    }
+    if (hasCard) await this.#reset();
     this.#desk.wasReset(this.#own, { wanted: false });
     const ms = performance.now() - start;
     this.#desk.tell({ type: "hand-over", reader, identity: this.#own.identity, from, ms });

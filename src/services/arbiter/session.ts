@@ -170,7 +170,6 @@ export class ArbitratedSession implements CardSession, Neighbour {
       // Whatever is in the way, the lock ends with the handle.
       this.#refusal = Rv.ReaderUnavailable;
       await this.#inner.abandon();
-      this.#desk.isUncertain();
     }
     this.#grip.isLocked = false;
     if (this.#hold === hold) this.#release("taken");

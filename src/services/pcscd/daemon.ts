@@ -1,9 +1,9 @@
 import type { ConnectOptions } from "../../domain/card-service.ts";
+import type { Features } from "../features.ts";
 import type { Barriers } from "./barriers.ts";
 import type { Blocked } from "./blocked.ts";
 import type { Opened } from "./connect.ts";
 import type { Contexts } from "./contexts.ts";
-import type { Features } from "../features.ts";
 import type { ReaderTable } from "./reader-table.ts";
 
 export interface PcscdOptions {

@@ -19,7 +19,7 @@ const OUTLIVES_CONNECTION: ReadonlySet<Command> = new Set<Command>([
 ]);
 
 /** Commands on one handle. */
-type CardCommand = Exclude<
+export type CardCommand = Exclude<
   Command,
   typeof Command.EstablishContext | typeof Command.Connect | typeof Command.Version
 >;

@@ -2,14 +2,16 @@ import type { CardSession, ConnectOptions, Reader } from "../../domain/card-serv
 import { ReturnCodeError } from "../../domain/errors.ts";
 import { Disposition, Protocol, ShareMode } from "../../domain/pcsc.ts";
 import { Rv } from "../../domain/return-codes.ts";
+import type { Body } from "../../wire/pcsclite/calls.ts";
 import {
   Command,
   FEATURE_REQUEST,
   MAX_ATTRIBUTE,
   MAX_PAYLOAD,
 } from "../../wire/pcsclite/constants.ts";
+import type { Reply } from "../../wire/pcsclite/replies.ts";
 import type { Daemon } from "./daemon.ts";
-import type { Handle } from "./handle.ts";
+import type { CardCommand, Handle } from "./handle.ts";
 
 /** The length of a caller's SCARD_IO_REQUEST; only its value differs between word sizes, and no driver reads it. */
 const PCI_LENGTH = 16;
@@ -69,7 +71,7 @@ export class PcscdSession implements CardSession {
     apdu: Uint8Array,
     pci: { readonly send: number; readonly receive: number },
   ): Promise<{ data: Uint8Array; receiveProtocol: number }> {
-    const { body, payload } = await this.#handle.request(
+    const { body, payload } = await this.#request(
       Command.Transmit,
       {
         card: this.#handle.card,
@@ -98,11 +100,11 @@ export class PcscdSession implements CardSession {
   }
 
   async status(): Promise<void> {
-    await this.#handle.request(Command.Status, { card: this.#handle.card, rv: 0 });
+    await this.#request(Command.Status, { card: this.#handle.card, rv: 0 });
   }
 
   async getAttribute(id: number): Promise<Uint8Array> {
-    const { body } = await this.#handle.request(Command.GetAttrib, {
+    const { body } = await this.#request(Command.GetAttrib, {
       card: this.#handle.card,
       id,
       value: new Uint8Array(MAX_ATTRIBUTE),
@@ -114,7 +116,7 @@ export class PcscdSession implements CardSession {
 
   async setAttribute(id: number, value: Uint8Array): Promise<void> {
     const { card } = this.#handle;
-    await this.#handle.request(Command.SetAttrib, { card, id, value, length: value.length, rv: 0 });
+    await this.#request(Command.SetAttrib, { card, id, value, length: value.length, rv: 0 });
   }
 
   async reconnect(
@@ -165,12 +167,26 @@ export class PcscdSession implements CardSession {
     await done;
   }
 
+  /** As the handle's, but after a notice no transaction is open for certain: the card that it was told of took it along. */
+  async #request<C extends CardCommand>(
+    command: C,
+    body: Body<C>,
+    payload?: Uint8Array,
+  ): Promise<Reply<Body<C>>> {
+    try {
+      return await this.#handle.request(command, body, payload);
+    } catch (error) {
+      if (isCode(error, Rv.RemovedCard) || isCode(error, Rv.ResetCard)) this.#depth = 0;
+      throw error;
+    }
+  }
+
   get #reader(): Reader | undefined {
     return this.#daemon.table.find(this.#handle.reader);
   }
 
   async #control(code: number, data: Uint8Array): Promise<Uint8Array> {
-    const { payload } = await this.#handle.request(
+    const { payload } = await this.#request(
       Command.Control,
       {
         card: this.#handle.card,
