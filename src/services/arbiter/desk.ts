@@ -137,7 +137,11 @@ export class Desk {
   /** Opens a handle, which counts as one of ours. @throws {ReturnCodeError} as SCardConnect. */
   async connect(how: ConnectOptions, options: { signal: AbortSignal }): Promise<Connected> {
     this.look(); // whoever is there is not taken for the one who comes
-    return await this.#handles.open(() => this.#service.connect(this.reader, how, options));
+    try {
+      return await this.#handles.open(() => this.#service.connect(this.reader, how, options));
+    } finally {
+      this.look(); // nor is whoever was there meanwhile
+    }
   }
 
   enter(session: Neighbour): void {
@@ -170,6 +174,11 @@ export class Desk {
   wasReset(by: Neighbour | undefined, { wanted }: { readonly wanted: boolean }): void {
     this.#use = UNUSED;
     this.#foreign.since = false;
+    this.mayHaveBeenReset(by, { wanted });
+  }
+
+  /** The same, if it was. */
+  mayHaveBeenReset(by: Neighbour | undefined, { wanted }: { readonly wanted: boolean }): void {
     for (const session of this.#sessions)
       if (session !== by) session.wasReset(wanted ? by?.identity : undefined);
   }
@@ -186,6 +195,7 @@ export class Desk {
       // pcscd resets the card also at the end of a transaction that there is not.
       if (error instanceof ReturnCodeError && error.rv === Rv.NotTransacted)
         this.wasReset(by, { wanted: true });
+      else this.mayHaveBeenReset(by, { wanted: true });
       throw error;
     }
   }
@@ -204,8 +214,11 @@ export class Desk {
     if (counter === this.#eventCounter) return;
     if (counter === undefined) this.#handles.clear();
     this.#eventCounter = counter;
-    this.#use = UNUSED;
-    this.#foreign.since = hasForeign;
+    // It may be told late: one of ours may have sent something to this card already.
+    if (this.#sessions.size === 0 && !this.#handles.isOpening) {
+      this.#use = UNUSED;
+      this.#foreign.since = hasForeign;
+    }
     for (const session of this.#sessions) session.wasMoved();
   }
 

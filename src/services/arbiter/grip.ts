@@ -20,6 +20,8 @@ export class Grip implements Lingering {
   readonly inner: CardSession;
   /** Whether pcscd's lock is ours, for a transaction or for one command. */
   isLocked = false;
+  /** Whether it was asked for, and is not answered. */
+  isLocking = false;
   /** Whether the card was reset at a hand-over although this handle had left something in it. */
   hasLost = false;
   readonly #own: Neighbour;
@@ -49,28 +51,38 @@ export class Grip implements Lingering {
   /**
    * Gets pcscd's lock, and the card as this identity may find it. Its turn has come.
    *
+   * @param check throws why the handle may not have it; asked once it has it, which can take long.
    * @throws {ReturnCodeError} `SCARD_W_RESET_CARD` when the hand-over took away what this handle had left in the card.
+   * @throws what `check` does.
    */
-  async lock(call: string, signal: AbortSignal): Promise<void> {
+  async lock(signal: AbortSignal, check: () => void): Promise<void> {
     if (this.#claim()) return; // nobody can have come between
-    for (;;) {
-      try {
-        await this.quietly(() => this.inner.begin({ signal }));
-        break;
-      } catch (error) {
-        if (!isCode(error, Rv.SharingViolation)) throw error;
-        await delay(AGAIN_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
-      }
-    }
+    this.isLocking = true;
+    await this.#begin(signal).finally(() => {
+      this.isLocking = false;
+    });
     this.isLocked = true;
-    if (!this.#desk.isHandOverDue(this.#own.identity)) return;
     try {
+      check();
+      if (!this.#desk.isHandOverDue(this.#own.identity)) return;
       await this.#handOver();
       this.hasLost = this.#hasState;
-      if (this.hasLost) throw new ReturnCodeError(call, Rv.ResetCard);
+      check();
     } catch (error) {
       await this.#giveBack();
       throw error;
+    }
+  }
+
+  async #begin(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      try {
+        return await this.quietly(() => this.inner.begin({ signal }));
+      } catch (error) {
+        if (!isCode(error, Rv.SharingViolation)) throw error;
+        this.#desk.isUncertain(); // a program that does not come through here has it
+        await delay(AGAIN_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
+      }
     }
   }
 
@@ -109,9 +121,19 @@ export class Grip implements Lingering {
 
   /** Something is sent to the card. */
   async send<T>(job: () => Promise<T>): Promise<T> {
+    const hadState = this.#hasState;
     this.#hasState = true;
     this.#desk.uses(this.#own.identity);
-    return await this.quietly(job);
+    try {
+      return await this.quietly(job);
+    } catch (error) {
+      if (isCode(error, Rv.SharingViolation)) {
+        // Nothing was sent: a program that does not come through here has the card.
+        this.#hasState = hadState;
+        this.#desk.isUncertain();
+      }
+      throw error;
+    }
   }
 
   /** A reset that this handle was not to hear of is no reason to refuse anything. */
@@ -178,7 +200,7 @@ export class Grip implements Lingering {
   wasMoved(): void {
     this.#claim();
     this.#hasMoved = true;
-    this.#notice = "none";
+    this.#notice = "told"; // also if a reset takes the place of that notice
     this.isLocked = false;
   }
 

@@ -1,5 +1,7 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { deferred } from "../../domain/deferred.ts";
+import { ReturnCodeError } from "../../domain/errors.ts";
 import { fakeReader, fakeService } from "../../testing/fake-service.ts";
 import { Handles } from "./handles.ts";
 
@@ -55,7 +57,7 @@ describe("handles of other programs", () => {
     expect(handles.look(0)).toBe(false);
   });
 
-  test("are not what ours are shown as while they are being closed, or were just refused", async () => {
+  test("are not what ours are shown as while they are being closed, or were given up", async () => {
     const { handles, open } = scene(0);
     const session = await open();
     expect(handles.look(1)).toBe(false);
@@ -66,6 +68,36 @@ describe("handles of other programs", () => {
     expect(handles.look(1)).toBe(false);
     await expect(refused).rejects.toThrow("no");
     expect(handles.look(0)).toBe(false);
+  });
+
+  test("are seen although ours are opened and closed, or refused, all the time", async () => {
+    const { handles, open } = scene(50);
+    const refuse = () => handles.open(() => Promise.reject(new ReturnCodeError("SCardConnect", 1)));
+    await expect(refuse()).rejects.toThrow("SCardConnect");
+    expect(handles.look(1)).toBe(true);
+    const since = performance.now();
+    await (await open()).disconnect(0);
+    expect(handles.look(1)).toBe(false);
+    while (!handles.look(1)) {
+      await (await open()).disconnect(0);
+      await delay(5);
+    }
+    expect(performance.now() - since).toBeLessThan(50 * 4);
+  });
+
+  test("were there when they are shown for long before ours is granted", async () => {
+    const { handles, connect } = scene(0);
+    const way = deferred();
+    const opening = handles.open(async () => {
+      await way.promise;
+      return await connect();
+    });
+    expect(handles.look(1)).toBe(false);
+    await delay(150);
+    way.resolve();
+    await opening;
+    expect(handles.look(1)).toBe(true);
+    expect(handles.look(1)).toBe(false);
   });
 
   test("a reader that comes again has none of ours", async () => {

@@ -78,7 +78,7 @@ export class Lease implements DomainLease, Tenure {
     desk.tenure = undefined; // from here on the number is no longer in force
     this.#ended.abort(new LeaseError("over", `the lease of ${reader} is over: ${words[why]}`));
     await Promise.all([...desk.sessions].map((session) => session.endTenure(fence)));
-    desk.queue.keepFor(undefined);
+    if (!desk.tenure) desk.queue.keepFor(undefined); // else he has another one by now
     desk.tell({ type: "lease-ended", reader, identity, fence, why });
   }
 }

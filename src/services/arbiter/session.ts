@@ -53,7 +53,7 @@ export class ArbitratedSession implements CardSession, Neighbour {
     const turn = await this.#desk.take(this.identity, { call, ...either }, this.#grip);
     try {
       this.#check(call);
-      await this.#grip.lock(call, either.signal);
+      await this.#grip.lock(either.signal, () => this.#check(call));
     } catch (error) {
       turn.give();
       throw error;
@@ -105,7 +105,7 @@ export class ArbitratedSession implements CardSession, Neighbour {
     try {
       const protocol = await this.#reconnect(how, initialization);
       // One level of the lock stays where exclusive access becomes shared (seen with pcscd 1.9.9).
-      if (wasExclusive && how.share !== ShareMode.Exclusive) {
+      if (!this.#isOver && wasExclusive && how.share !== ShareMode.Exclusive) {
         this.#grip.isLocked = true;
         this.#hold = new Hold(turn, this.#desk.limits, (why) => void this.take(why));
       }
@@ -133,10 +133,11 @@ export class ArbitratedSession implements CardSession, Neighbour {
     if (this.#isOver) return;
     this.#isOver = true;
     await this.#grip.letGo();
-    const wasLocked = this.#grip.isLocked;
+    const { isLocked, isLocking } = this.#grip;
     await this.#inner.abandon();
     // Whoever dies with the card leaves it reset.
-    if (wasLocked) this.#desk.wasReset(this, { wanted: true });
+    if (isLocked) this.#desk.wasReset(this, { wanted: true });
+    else if (isLocking) this.#desk.mayHaveBeenReset(this, { wanted: true });
     this.#leave();
   }
 
@@ -183,6 +184,7 @@ export class ArbitratedSession implements CardSession, Neighbour {
 
   /** @throws {ReturnCodeError} why nothing of this handle's may reach the card. */
   #check(call: string): void {
+    this.#life.signal.throwIfAborted();
     if (this.#fence.isBroken) this.#refusal ??= Rv.ResetCard;
     if (this.#refusal !== undefined) throw new ReturnCodeError(call, this.#refusal);
     if (this.#grip.hasLost) throw new ReturnCodeError(call, Rv.ResetCard);
@@ -204,10 +206,9 @@ export class ArbitratedSession implements CardSession, Neighbour {
         try {
           return await this.#run(job);
         } catch (error) {
-          // Nothing was sent: a program that does not come through here holds the card.
           if (!isCode(error, Rv.SharingViolation)) throw error;
         }
-      await this.#grip.lock(call, this.#life.signal);
+      await this.#grip.lock(this.#life.signal, () => this.#check(call));
       try {
         return await this.#run(job);
       } finally {

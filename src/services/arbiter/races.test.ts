@@ -1,0 +1,198 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { beforeAll, expect, test } from "vitest";
+import {
+  acting,
+  actor,
+  hex,
+  LOCAL,
+  SELECT,
+  VERIFY,
+  WatchedCard,
+} from "../../../test/link/watched-card.ts";
+import type { CardService, CardSession, Reader } from "../../domain/card-service.ts";
+import { Rv } from "../../domain/return-codes.ts";
+import { Watchable } from "../../domain/watchable.ts";
+import { Algorithm } from "../../software-cards/piv/algorithms.ts";
+import { provision } from "../../software-cards/piv/provision.ts";
+import type { PivState } from "../../software-cards/piv/state.ts";
+import { ForwardingSession } from "../forwarding-session.ts";
+import { SoftwareReaders } from "../software/service.ts";
+import { withSessions } from "../with-sessions.ts";
+import { Arbiter, type ArbiterOptions } from "./arbiter.ts";
+
+// What ends, comes or is told in the middle of something else.
+
+const NAME = "Card 00 00";
+const PCI = { send: 2, receive: 2 };
+const SHARED = { share: 2, protocols: 3 };
+const IS_VERIFIED = hex("00200080");
+const within = () => ({ signal: AbortSignal.timeout(5_000) });
+const refused = (rv: number) => expect.objectContaining({ rv });
+
+let state: PivState;
+beforeAll(async () => {
+  const options = { name: "Somebody", algorithm: Algorithm.EccP256, now: new Date() };
+  state = await provision(options);
+});
+
+async function scene({
+  through = (inner) => inner,
+  ...options
+}: ArbiterOptions & { through?: (inner: CardService) => CardService } = {}) {
+  const readers = new SoftwareReaders([NAME]);
+  const card = new WatchedCard(state);
+  await readers.insert(NAME, card);
+  const arbiter = new Arbiter(acting(through(readers)), { lateMs: 0, ...options });
+  card.leased = () => arbiter.attendance(NAME).lease?.identity;
+  const connect = async (name: string): Promise<CardSession> =>
+    (await arbiter.connect(NAME, { ...SHARED, principal: { name } }, within())).session;
+  const local = async (): Promise<CardSession> => {
+    const how = { ...SHARED, principal: { name: LOCAL } };
+    return (await readers.connect(NAME, how, within())).session;
+  };
+  const close = () => arbiter[Symbol.asyncDispose]();
+  return { readers, card, arbiter, connect, local, [Symbol.asyncDispose]: close };
+}
+
+/** `inner` as pcscd shows it: the list is old until it is freed. */
+class Late {
+  readonly #shown: Watchable<readonly Reader[]>;
+  readonly service: CardService;
+
+  constructor(inner: CardService) {
+    const shown = new Watchable(inner.readers);
+    this.#shown = shown;
+    this.service = {
+      get readers() {
+        return shown.value;
+      },
+      watch: (options) => shown.follow(options),
+      connect: (...call) => inner.connect(...call),
+      [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),
+    };
+  }
+
+  tell({ readers }: CardService): void {
+    this.#shown.set(readers);
+  }
+}
+
+/** A card that answers after a moment. */
+class Slow extends ForwardingSession {
+  override async transmit(...call: Parameters<CardSession["transmit"]>) {
+    await delay(30);
+    return await super.transmit(...call);
+  }
+
+  override async begin(options: { signal: AbortSignal }): Promise<void> {
+    await super.begin(options);
+    await delay(30);
+  }
+}
+const slow = (inner: CardService) => withSessions(inner, (session) => new Slow(session));
+
+test("a lease that ends takes nothing from the one that the same identity has by then", async () => {
+  await using stage = await scene({ through: slow });
+  const { arbiter, connect } = stage;
+  const bob = await connect("bob");
+  const options = { identity: "alice", forMs: 60_000 };
+  const first = await arbiter.lease(NAME, options, within());
+  const alice = await connect("alice");
+  await alice.begin(within());
+  const running = alice.transmit(SELECT, PCI);
+  const ending = first.release("kick");
+  const second = await arbiter.lease(NAME, options, within());
+  await Promise.all([running, ending]);
+  const sent = bob.transmit(SELECT, PCI);
+  await delay(100);
+  expect(arbiter.attendance(NAME).lease?.fence).toBe(second.fence);
+  expect(stage.card.commands).toBe(1);
+  await second.release();
+  await sent;
+  expect(stage.card.wrong).toEqual([]);
+});
+
+test("one who dies while his begin is answered leaves no turn behind", async () => {
+  await using stage = await scene({ through: slow, policy: () => "shared" });
+  const [alice, bob] = [await stage.connect("alice"), await stage.connect("bob")];
+  const begun = alice.begin(within());
+  await delay(5);
+  await Promise.all([alice.abandon(), expect(begun).rejects.toThrow(refused(Rv.Cancelled))]);
+  expect(stage.arbiter.attendance(NAME).holder).toBeUndefined();
+  await bob.transmit(SELECT, PCI);
+});
+
+test("what waits for pcscd's lock when its lease ends never reaches the card", async () => {
+  await using stage = await scene();
+  const options = { identity: "alice", forMs: 60_000 };
+  for (const what of ["transmit", "begin"] as const) {
+    const lease = await stage.arbiter.lease(NAME, options, within());
+    const alice = await stage.connect("alice");
+    const local = await stage.local();
+    await local.begin(within());
+    const waits = what === "begin" ? alice.begin(within()) : alice.transmit(SELECT, PCI);
+    const told = waits.catch((error: unknown) => error);
+    await delay(30);
+    await lease.release();
+    await local.end(0);
+    expect(await told).toEqual(refused(Rv.ResetCard));
+    await local.disconnect(0);
+    expect(stage.arbiter.attendance(NAME).holder).toBeUndefined();
+  }
+  expect(stage.card.commands).toBe(0);
+});
+
+test("whose card was taken away hears of it, also when the next card was reset for others since", async () => {
+  await using stage = await scene();
+  const bob = await stage.connect("bob");
+  stage.readers.pull(NAME);
+  await stage.readers.insert(NAME, new WatchedCard(state));
+  await delay(1);
+  for (const name of ["alice", "carol"]) await (await stage.connect(name)).transmit(SELECT, PCI);
+  await expect(bob.transmit(SELECT, PCI)).rejects.toThrow(refused(Rv.ResetCard));
+});
+
+test("news of another card that come late do not make it one that nobody used", async () => {
+  const readers: { late?: Late } = {};
+  await using stage = await scene({
+    through: (inner) => {
+      readers.late = new Late(inner);
+      return readers.late.service;
+    },
+  });
+  const [alice, bob] = [await stage.connect("alice"), await stage.connect("bob")];
+  stage.readers.pull(NAME);
+  await stage.readers.insert(NAME, stage.card);
+  await alice.reconnect(SHARED, 0);
+  await alice.transmit(SELECT, PCI);
+  await alice.transmit(VERIFY, PCI);
+  readers.late?.tell(stage.readers);
+  await delay(5);
+  await bob.reconnect(SHARED, 0);
+  await bob.transmit(IS_VERIFIED, PCI);
+  expect(stage.card.verified).toBe(1);
+  expect(stage.card.wrong).toEqual([]);
+});
+
+test("who was kept away by a program of the card host knows that it was there, also where pcscd does not show it", async () => {
+  await using stage = await scene({ through: (inner) => new Late(inner).service });
+  const bob = await stage.connect("bob");
+  await bob.transmit(SELECT, PCI);
+  for (const waits of ["transmit", "begin"] as const) {
+    const local = await stage.local();
+    await local.begin(within());
+    await actor.run(LOCAL, async () => {
+      await local.transmit(SELECT, PCI);
+      await local.transmit(VERIFY, PCI);
+    });
+    const waiting = waits === "begin" ? bob.begin(within()) : bob.transmit(IS_VERIFIED, PCI);
+    const told = waiting.catch((error: unknown) => error);
+    await delay(150);
+    await local.end(0);
+    await local.disconnect(0);
+    expect(await told).toEqual(refused(Rv.ResetCard));
+    await bob.reconnect(SHARED, 0);
+    await bob.transmit(SELECT, PCI);
+  }
+  expect(stage.card.wrong).toEqual([]);
+});
