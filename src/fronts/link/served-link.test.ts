@@ -137,6 +137,29 @@ test("a begin is given up that waits for its turn", async () => {
   expect(await answered(4)).toBe(Rv.Success);
 });
 
+test.each([
+  ["told by a command before it", [3]],
+  ["not told yet", []],
+])(
+  "the end of a transaction that another card kept from beginning is refused as if it had begun, %s",
+  async (_, commands) => {
+    await using service = fakeService([reader]);
+    const { near, connect, answered } = serve(service);
+    connect(1, 1);
+    expect(await answered(1)).toBe(Rv.Success);
+    service.pull(NAME);
+    service.insert(NAME, Uint8Array.of(0x3b, 0x00));
+    near.send(Type.Begin, { card: 1, call: 2, flags: Flag.Early });
+    for (const call of commands) {
+      const body = { card: 1, call, flags: 0, sendProtocol: 2, receiveProtocol: 2 };
+      near.send(Type.Transmit, body, Uint8Array.of(0, 1, 2, 3));
+      expect(await answered(call)).toBe(Rv.RemovedCard);
+    }
+    near.send(Type.End, { card: 1, call: 4, flags: 0, disposition: Disposition.Leave });
+    expect(await answered(4)).toBe(Rv.RemovedCard);
+  },
+);
+
 test("an answer that fits into no frame is refused, as where a program's buffer is too short", async () => {
   await using service = fakeService([reader], { transmit: () => new Uint8Array(140_000) });
   const { near, connect, answered } = serve(service);

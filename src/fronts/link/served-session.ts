@@ -45,7 +45,7 @@ export class ServedSession {
       case Type.Begin:
         return await this.#begin(frame);
       case Type.End:
-        return await this.#end(frame.body.disposition);
+        return await this.#end(frame);
       case Type.Reconnect:
         return await this.reconnect(frame.body);
       case Type.Disconnect:
@@ -92,8 +92,7 @@ export class ServedSession {
       await this.#session.status();
       return undefined;
     } catch (error) {
-      const rv = error instanceof ReturnCodeError ? error.rv : undefined;
-      return rv === Rv.ResetCard || rv === Rv.RemovedCard ? rv : undefined;
+      return noticeIn(error);
     }
   }
 
@@ -124,16 +123,25 @@ export class ServedSession {
 
   /** What was begun without waiting is begun now, or the command that needs it is refused. */
   async #pay(): Promise<void> {
-    while (this.#owed > 0) {
-      await this.#session.begin({ signal: this.#turns.awaited });
-      this.#owed -= 1;
-      this.#depth += 1;
+    try {
+      while (this.#owed > 0) {
+        await this.#session.begin({ signal: this.#turns.awaited });
+        this.#owed -= 1;
+        this.#depth += 1;
+      }
+    } catch (error) {
+      // Had it begun in time, it would be over by that, and its end refused.
+      if (noticeIn(error) !== undefined) this.#owed = 0;
+      throw error;
     }
   }
 
-  async #end(disposition: number): Promise<Answer> {
+  async #end(frame: Frame<typeof Type.End>): Promise<Answer> {
+    const { disposition } = frame.body;
     if (this.#owed > 0 && disposition === Disposition.Leave) {
-      this.#owed -= 1;
+      const told = isEarly(frame) ? undefined : await this.notice();
+      this.#owed = told === undefined ? this.#owed - 1 : 0;
+      if (told !== undefined) throw new ReturnCodeError("SCardEndTransaction", told);
       return DONE;
     }
     await this.#pay();
@@ -165,4 +173,10 @@ export class ServedSession {
     const ahead = isOurs ? await fetchAhead(session, { pci, flags: body.flags, data }) : [];
     return { data, protocol: receiveProtocol, ahead };
   }
+}
+
+/** The notice that a call was refused with, if it was one. */
+function noticeIn(error: unknown): number | undefined {
+  const rv = error instanceof ReturnCodeError ? error.rv : undefined;
+  return rv === Rv.ResetCard || rv === Rv.RemovedCard ? rv : undefined;
 }
