@@ -27,6 +27,7 @@ export interface ArbiterOptions {
 
 /** Who has a card, and who waits for it. */
 export interface Attendance {
+  /** Whose turn it is, or who has it exclusively. */
   readonly holder: string | undefined;
   readonly lease: Pick<Lease, "identity" | "fence"> | undefined;
   readonly waiting: readonly Place[];
@@ -85,6 +86,7 @@ export class Arbiter implements CardService {
     const { name: identity } = how.principal;
     this.#admit(desk, identity);
     const withinMs = this.#limits(identity).connectMs;
+    await desk.makeWay(identity);
     // Where somebody has it exclusively pcscd says so at once.
     const turn = desk.isExclusive
       ? undefined
@@ -129,8 +131,7 @@ export class Arbiter implements CardService {
     const desk = this.#desks.get(reader);
     const lease = desk?.tenure;
     if (!desk) return undefined;
-    const { holder } = desk.queue;
-    const had = lease?.identity ?? holder;
+    const had = lease?.identity ?? this.attendance(reader).holder;
     if (lease instanceof Lease) await lease.release("kick");
     await Promise.all([...desk.sessions].map((session) => session.take("kick")));
     return had;
@@ -162,7 +163,7 @@ export class Arbiter implements CardService {
   /** Who has the reader's card now, and who waits for it, in order. */
   attendance(reader: string): Attendance {
     const desk = this.#desks.get(reader);
-    const { holder, places = [] } = desk?.queue ?? {};
+    const { holder = desk?.alone?.identity, places = [] } = desk?.queue ?? {};
     return { holder, lease: desk?.tenure, waiting: places };
   }
 

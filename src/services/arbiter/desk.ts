@@ -12,6 +12,10 @@ import type { Tenure } from "./tenure.ts";
 /** One handle, as the others on the same card see it. */
 export interface Neighbour {
   readonly identity: string;
+  /** Whether it has the card exclusively, in PC/SC's sense. */
+  readonly isExclusive: boolean;
+  /** Which limit its exclusive access is beyond. */
+  readonly overstays: "idle" | "total" | undefined;
   /** Whether nothing of its reaches the card before it is reconnected. pcscd is asked. Never rejects. */
   isOut(): Promise<boolean>;
   /** The card was reset. @param wantedBy the identity of the program that asked for it; undefined at a hand-over. */
@@ -20,7 +24,7 @@ export interface Neighbour {
   wasMoved(): void;
   /** The lease with that number is over. Resolves when nothing sent under it is under way. Never rejects. */
   endTenure(fence: number): Promise<void>;
-  /** Takes the transaction away that it holds, and resets the card. Never rejects. */
+  /** Takes away its transaction, or its exclusive access, and resets the card. Never rejects. */
   take(why: "idle" | "total" | "kick" | "lease"): Promise<void>;
 }
 
@@ -56,6 +60,8 @@ export class Desk {
   #foreign = { now: false, since: false };
   /** What was before we came is not known. */
   #use: Use = UNKNOWN;
+  /** The policy under which that came to be. */
+  #usedUnder: HandOverPolicy | undefined;
   #eventCounter: number | undefined;
   /** Who keeps pcscd's lock although it is nobody's turn. */
   lingering: Lingering | undefined;
@@ -116,6 +122,25 @@ export class Desk {
     return !this.isVisited && (this.#state?.sharing ?? 0) < 0;
   }
 
+  /** Whose handle has the card exclusively, if one of ours has. */
+  get alone(): Neighbour | undefined {
+    for (const session of this.#sessions) if (session.isExclusive) return session;
+    return undefined;
+  }
+
+  /**
+   * Somebody would like to have the card: exclusive access of another identity's, of which that has had too much, is
+   * taken away. @returns whose it is still, if somebody's. Never rejects.
+   */
+  async makeWay(identity: string): Promise<string | undefined> {
+    const { alone } = this;
+    if (!alone || alone.identity === identity) return undefined;
+    const why = alone.overstays;
+    if (!why) return alone.identity;
+    await alone.take(why);
+    return this.alone?.identity;
+  }
+
   /** Who used the card last, where that is known. */
   get lastUser(): string | undefined {
     return this.#use.kind === "identity" ? this.#use.identity : undefined;
@@ -155,8 +180,12 @@ export class Desk {
   isHandOverDue(identity: string): boolean {
     if (!this.hasCard) return false; // there is nothing to be reset, and nothing in it
     // One that was there at the last look may have sent something and left since.
+    const { policy } = this;
+    // Under another one somebody else's state may have been left in the card.
+    if (policy !== this.#usedUnder && this.#use.kind === "identity") this.#use = UNKNOWN;
+    this.#usedUnder = policy;
     const foreign = this.#foreign.now || this.#foreign.since || this.hasForeign;
-    return isHandOverDue(this.policy, this.#use, { identity, foreign });
+    return isHandOverDue(policy, this.#use, { identity, foreign });
   }
 
   /** Somebody is about to send something to the card. */

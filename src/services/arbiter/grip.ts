@@ -4,6 +4,7 @@ import { ReturnCodeError } from "../../domain/errors.ts";
 import { Disposition, ShareMode } from "../../domain/pcsc.ts";
 import { Rv } from "../../domain/return-codes.ts";
 import type { Desk, Lingering, Neighbour } from "./desk.ts";
+import type { ArbiterLimits } from "./limits.ts";
 
 /**
  * How long the lock is kept after a turn while programs that do not come through here have handles, ms. Else one who
@@ -30,6 +31,9 @@ export class Grip implements Lingering {
   #linger: NodeJS.Timeout | undefined;
   /** Whether something was sent since the connect or the last reconnect, so that a reset takes something away. */
   #hasState = false;
+  /** When it got the card for itself, where it has; and when it last sent something. */
+  #aloneSince = performance.now();
+  #usedAt = performance.now();
   /** Whether the card went away since then, and exclusive access with it. */
   #hasMoved = false;
   /** A reset notice that waits in pcscd, as far as we know: one that nobody is to hear of, or one that is told. */
@@ -46,6 +50,14 @@ export class Grip implements Lingering {
   /** Whether it has the card for itself. */
   get isExclusive(): boolean {
     return this.#how.share === ShareMode.Exclusive && !this.#hasMoved;
+  }
+
+  /** Why it has had the card for itself for too long, if it has. */
+  overstays({ idleMs, totalMs }: ArbiterLimits): "idle" | "total" | undefined {
+    if (!this.isExclusive) return undefined;
+    const now = performance.now();
+    if (idleMs > 0 && now - Math.max(this.#usedAt, this.#aloneSince) > idleMs) return "idle";
+    return totalMs > 0 && now - this.#aloneSince > totalMs ? "total" : undefined;
   }
 
   /**
@@ -123,6 +135,7 @@ export class Grip implements Lingering {
   async send<T>(job: () => Promise<T>): Promise<T> {
     const hadState = this.#hasState;
     this.#hasState = true;
+    this.#usedAt = performance.now();
     this.#desk.uses(this.#own.identity);
     try {
       return await this.quietly(job);
@@ -173,6 +186,7 @@ export class Grip implements Lingering {
   async reconnect({ share, protocols }: Sharing, initialization: number): Promise<number> {
     const how = { share, protocols };
     const protocol = await this.inner.reconnect(how, initialization);
+    if (!this.isExclusive) this.#aloneSince = performance.now();
     this.#how = how;
     this.#notice = "none";
     this.hasLost = false;
@@ -181,10 +195,13 @@ export class Grip implements Lingering {
     return protocol;
   }
 
-  /** Resets the card, and gives back so many levels of the lock. */
+  /** Resets the card, and gives back so many levels of the lock, and exclusive access. */
   async takeAway(levels: number): Promise<void> {
+    // What exclusive access leaves is a level of the lock (seen with pcscd 1.9.9).
+    const all = this.isExclusive ? levels + 1 : levels;
+    if (this.isExclusive) this.#how = { ...this.#how, share: ShareMode.Shared };
     await this.#reset();
-    for (let level = 0; level < levels; level += 1) await this.inner.end(Disposition.Leave);
+    for (let level = 0; level < all; level += 1) await this.inner.end(Disposition.Leave);
   }
 
   /**

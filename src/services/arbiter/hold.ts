@@ -1,20 +1,14 @@
-import type { ArbiterLimits } from "./limits.ts";
+import type { Desk } from "./desk.ts";
 import type { Turn } from "./queue.ts";
-
-/** What a transaction came to; times in ms. */
-export interface Spent {
-  readonly waitedMs: number;
-  readonly heldMs: number;
-  readonly commands: number;
-}
 
 /** A transaction that was granted: its turn, and how long it may last. */
 export class Hold {
   /** Begins that were not ended. */
   depth = 1;
   /** Sent so far. */
-  commands = 0;
-  readonly turn: Turn;
+  #commands = 0;
+  readonly #turn: Turn;
+  readonly #desk: Pick<Desk, "reader" | "limits" | "tell">;
   readonly #since = performance.now();
   #idle: NodeJS.Timeout | undefined;
   readonly #total: NodeJS.Timeout | undefined;
@@ -22,14 +16,15 @@ export class Hold {
   #restsSince = this.#since;
   #isBusy = false;
 
-  /** @param limits of each identity; those that hold now count for this transaction. */
+  /** @param desk whose limits hold now count for this transaction. */
   constructor(
     turn: Turn,
-    limits: (identity: string) => ArbiterLimits,
+    desk: Pick<Desk, "reader" | "limits" | "tell">,
     late: (why: "idle" | "total") => void,
   ) {
-    this.turn = turn;
-    const { idleMs, totalMs } = limits(turn.identity);
+    this.#turn = turn;
+    this.#desk = desk;
+    const { idleMs, totalMs } = desk.limits(turn.identity);
     if (idleMs > 0) {
       // Not set anew with each command, but for what is left when it is over.
       const look = (): void => {
@@ -43,25 +38,27 @@ export class Hold {
     this.#total?.unref();
   }
 
-  /** A command begins. */
-  begins(): void {
-    this.commands += 1;
+  /** Sends a command. @throws as `job`. */
+  async during<T>(job: () => Promise<T>): Promise<T> {
+    this.#commands += 1;
     this.#isBusy = true;
-  }
-
-  /** It was answered. */
-  ends(): void {
-    this.#isBusy = false;
-    this.#restsSince = performance.now();
+    try {
+      return await job();
+    } finally {
+      this.#isBusy = false;
+      this.#restsSince = performance.now();
+    }
   }
 
   /** The transaction is over, and the next one's turn begins. */
-  release(): Spent {
-    const { commands } = this;
+  release(how: "ended" | "taken"): void {
+    const commands = this.#commands;
+    const { reader, tell } = this.#desk;
+    const { identity, waitedMs } = this.#turn;
     const heldMs = performance.now() - this.#since;
     clearTimeout(this.#idle);
     clearTimeout(this.#total);
-    this.turn.give();
-    return { waitedMs: this.turn.waitedMs, heldMs, commands };
+    this.#turn.give();
+    tell({ type: "transaction", reader, identity, waitedMs, heldMs, commands, how });
   }
 }

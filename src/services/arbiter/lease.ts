@@ -1,6 +1,8 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { type Lease as DomainLease, LeaseError } from "../../domain/leasing.ts";
 import type { Desk } from "./desk.ts";
 import type { LeaseEnd } from "./events.ts";
+import type { Turn } from "./queue.ts";
 import type { Tenure } from "./tenure.ts";
 
 export interface LeaseOptions {
@@ -90,6 +92,19 @@ const words: Readonly<Record<LeaseEnd, string>> = {
   gone: "its holder is gone",
 };
 
+/** Between two looks at whether somebody else still has the card exclusively, ms. */
+const AGAIN_MS = 50;
+
+/** A turn while nobody else has the card exclusively: his commands would wait for the lease, and the lease's for him. */
+async function takeTurn(desk: Desk, identity: string, signal: AbortSignal): Promise<Turn> {
+  for (;;) {
+    const turn = await desk.queue.take(identity, { call: "lease", signal });
+    if ((await desk.makeWay(identity)) === undefined) return turn;
+    turn.give();
+    await delay(AGAIN_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
+  }
+}
+
 /** The last number that was given out for a reader. */
 const last = new WeakMap<Desk, number>();
 
@@ -107,7 +122,7 @@ export async function takeLease(
   const refuse = () =>
     new LeaseError("refused", `${identity} has a lease of ${desk.reader} already`);
   if (desk.tenure?.identity === identity) throw refuse();
-  const turn = await desk.queue.take(identity, { call: "lease", signal });
+  const turn = await takeTurn(desk, identity, signal);
   try {
     if (desk.tenure) throw refuse();
     // Also above those that were given out before a restart.

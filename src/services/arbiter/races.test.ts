@@ -10,6 +10,7 @@ import {
   WatchedCard,
 } from "../../../test/link/watched-card.ts";
 import type { CardService, CardSession, Reader } from "../../domain/card-service.ts";
+import { ShareMode } from "../../domain/pcsc.ts";
 import { Rv } from "../../domain/return-codes.ts";
 import { Watchable } from "../../domain/watchable.ts";
 import { Algorithm } from "../../software-cards/piv/algorithms.ts";
@@ -19,6 +20,7 @@ import { ForwardingSession } from "../forwarding-session.ts";
 import { SoftwareReaders } from "../software/service.ts";
 import { withSessions } from "../with-sessions.ts";
 import { Arbiter, type ArbiterOptions } from "./arbiter.ts";
+import type { HandOverPolicy } from "./hand-over.ts";
 
 // What ends, comes or is told in the middle of something else.
 
@@ -195,4 +197,53 @@ test("who was kept away by a program of the card host knows that it was there, a
     await bob.transmit(SELECT, PCI);
   }
   expect(stage.card.wrong).toEqual([]);
+});
+
+test("exclusive access is shown, can be kicked, and gives way when it is beyond the limits of its identity", async () => {
+  await using stage = await scene({ limits: () => ({ idleMs: 500 }) });
+  const { arbiter, connect } = stage;
+  const alone = { ...SHARED, share: ShareMode.Exclusive };
+  const how = { ...alone, principal: { name: "alice" } };
+  const { session: alice } = await arbiter.connect(NAME, how, within());
+  await alice.transmit(SELECT, PCI);
+  expect(arbiter.attendance(NAME).holder).toBe("alice");
+  await expect(connect("bob")).rejects.toThrow(refused(Rv.SharingViolation));
+  await delay(550);
+  await alice.transmit(SELECT, PCI); // nobody had wanted the card meanwhile
+  await expect(connect("bob")).rejects.toThrow(refused(Rv.SharingViolation));
+  await delay(550);
+  const bob = await connect("bob");
+  await expect(alice.transmit(SELECT, PCI)).rejects.toThrow(refused(Rv.ResetCard));
+  await expect(alice.reconnect(alone, 0)).rejects.toThrow(refused(Rv.SharingViolation));
+  await bob.disconnect(0);
+  await alice.reconnect(alone, 0);
+  expect(await arbiter.kick(NAME)).toBe("alice");
+  await expect(alice.transmit(SELECT, PCI)).rejects.toThrow(refused(Rv.ResetCard));
+  await (await connect("bob")).transmit(SELECT, PCI);
+});
+
+test("a lease waits for another's exclusive access, whose commands do not wait for the lease", async () => {
+  await using stage = await scene();
+  const how = { ...SHARED, share: ShareMode.Exclusive, principal: { name: "alice" } };
+  const { session: alice } = await stage.arbiter.connect(NAME, how, within());
+  const options = { identity: "bob", forMs: 60_000 };
+  const lease = stage.arbiter.lease(NAME, options, within());
+  await delay(20);
+  await alice.transmit(SELECT, PCI);
+  expect(stage.arbiter.attendance(NAME).lease).toBeUndefined();
+  await alice.disconnect(0);
+  await lease;
+  await (await stage.connect("bob")).transmit(SELECT, PCI);
+});
+
+test("another policy finds in the card what was left under the one before", async () => {
+  let policy: HandOverPolicy = "shared";
+  await using stage = await scene({ policy: () => policy });
+  const [alice, bob] = [await stage.connect("alice"), await stage.connect("bob")];
+  await alice.transmit(SELECT, PCI);
+  await alice.transmit(VERIFY, PCI);
+  await bob.transmit(SELECT, PCI);
+  expect(stage.card.wrong).toHaveLength(1); // that is what `shared` means
+  policy = "reset";
+  await expect(bob.transmit(SELECT, PCI)).rejects.toThrow(refused(Rv.ResetCard));
 });

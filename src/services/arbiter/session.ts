@@ -41,8 +41,16 @@ export class ArbitratedSession implements CardSession, Neighbour {
     desk.enter(this);
   }
 
+  get isExclusive(): boolean {
+    return this.#grip.isExclusive;
+  }
+
   async isOut(): Promise<boolean> {
     return await this.#grip.isOut();
+  }
+
+  get overstays(): "idle" | "total" | undefined {
+    return this.#grip.overstays(this.#desk.limits(this.identity));
   }
 
   async begin({ signal }: { signal: AbortSignal }): Promise<void> {
@@ -58,7 +66,7 @@ export class ArbitratedSession implements CardSession, Neighbour {
       turn.give();
       throw error;
     }
-    this.#hold = new Hold(turn, this.#desk.limits, (why) => void this.take(why));
+    this.#hold = new Hold(turn, this.#desk, (why) => void this.take(why));
   }
 
   async end(disposition: number): Promise<void> {
@@ -107,7 +115,7 @@ export class ArbitratedSession implements CardSession, Neighbour {
       // One level of the lock stays where exclusive access becomes shared (seen with pcscd 1.9.9).
       if (!this.#isOver && wasExclusive && how.share !== ShareMode.Exclusive) {
         this.#grip.isLocked = true;
-        this.#hold = new Hold(turn, this.#desk.limits, (why) => void this.take(why));
+        this.#hold = new Hold(turn, this.#desk, (why) => void this.take(why));
       }
       return protocol;
     } finally {
@@ -133,11 +141,10 @@ export class ArbitratedSession implements CardSession, Neighbour {
     if (this.#isOver) return;
     this.#isOver = true;
     await this.#grip.letGo();
-    const { isLocked, isLocking } = this.#grip;
+    const mayHaveReset = this.#grip.isLocked || this.#grip.isLocking;
     await this.#inner.abandon();
-    // Whoever dies with the card leaves it reset.
-    if (isLocked) this.#desk.wasReset(this, { wanted: true });
-    else if (isLocking) this.#desk.mayHaveBeenReset(this, { wanted: true });
+    // Whoever dies with the card leaves it reset, unless there is something that pcscd has not told him yet.
+    if (mayHaveReset) this.#desk.mayHaveBeenReset(this, { wanted: true });
     this.#leave();
   }
 
@@ -152,7 +159,7 @@ export class ArbitratedSession implements CardSession, Neighbour {
 
   async take(why: "idle" | "total" | "kick" | "lease"): Promise<void> {
     const hold = this.#hold;
-    if (!hold || this.#taking) return await this.#taking;
+    if ((!hold && !this.isExclusive) || this.#taking) return await this.#taking;
     this.#refusal = Rv.ResetCard;
     this.#desk.tell({ type: "taken", reader: this.#desk.reader, identity: this.identity, why });
     this.#taking = this.#takeAway(hold);
@@ -160,11 +167,11 @@ export class ArbitratedSession implements CardSession, Neighbour {
     this.#taking = undefined;
   }
 
-  async #takeAway(hold: Hold): Promise<void> {
+  async #takeAway(hold: Hold | undefined): Promise<void> {
     await this.#running?.catch(() => {}); // its caller is told
     if (this.#hold !== hold || this.#isOver) return;
     try {
-      await this.#grip.takeAway(hold.depth);
+      await this.#grip.takeAway(hold?.depth ?? 0);
       this.#desk.wasReset(this, { wanted: true });
       this.#refusal = Rv.ResetCard; // also where a reconnect was under way
     } catch {
@@ -198,7 +205,7 @@ export class ArbitratedSession implements CardSession, Neighbour {
   /** Sends something to the card, in the transaction or in a turn of its own. */
   async #send<T>(call: string, job: () => Promise<T>): Promise<T> {
     this.#check(call);
-    if (this.#hold) return await this.#sendIn(this.#hold, job);
+    if (this.#hold) return await this.#hold.during(() => this.#run(job));
     const turn = await this.#turn(call);
     try {
       this.#check(call);
@@ -216,15 +223,6 @@ export class ArbitratedSession implements CardSession, Neighbour {
       }
     } finally {
       turn.give();
-    }
-  }
-
-  async #sendIn<T>(hold: Hold, job: () => Promise<T>): Promise<T> {
-    hold.begins();
-    try {
-      return await this.#run(job);
-    } finally {
-      hold.ends();
     }
   }
 
@@ -284,11 +282,9 @@ export class ArbitratedSession implements CardSession, Neighbour {
   }
 
   #release(how: "ended" | "taken"): void {
-    const spent = this.#hold?.release();
-    if (!spent) return;
+    const hold = this.#hold;
     this.#hold = undefined;
-    const { reader, tell } = this.#desk;
-    tell({ type: "transaction", reader, identity: this.identity, ...spent, how });
+    hold?.release(how);
   }
 
   #leave(): void {
