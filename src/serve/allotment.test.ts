@@ -1,9 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { Rv } from "../domain/return-codes.ts";
+import type { AnsweringEnd } from "../fronts/link/call-frame.ts";
 import type { SessionFrame } from "../link/end.ts";
 import { cardServiceContract } from "../testing/card-service-contract.ts";
 import { fakeReader, fakeService } from "../testing/index.ts";
-import { Type } from "../wire/link/frames.ts";
+import { Flag, Type } from "../wire/link/frames.ts";
 import { Allotments } from "./allotment.ts";
 import { allotted } from "./allotted.ts";
 import { allottedLink } from "./allotted-link.ts";
@@ -36,9 +37,9 @@ function link(limits: { readonly bytes: number }) {
     send: (type: number, body: unknown) => void sent.push({ type, body }),
     drained: async () => {},
   };
-  let own: Pick<typeof end, "send"> | undefined;
+  let own: AnsweringEnd | undefined;
   const serving = allottedLink(end, allotment, (given) => {
-    own = given as Pick<typeof end, "send">;
+    own = given;
     const nothing = () => {};
     const frame = (one: SessionFrame) => void passed.push(one);
     return { frame, up: nothing, down: nothing, unlock: nothing, over: nothing };
@@ -47,8 +48,15 @@ function link(limits: { readonly bytes: number }) {
     const body = { card: 1, call, flags: 0, sendProtocol: 2, receiveProtocol: 2 };
     return { type: Type.Transmit, body, tail: new Uint8Array(length) };
   };
-  const answer = (call: number) => own?.send(Type.Result, { call });
-  return { allotments, allotment, serving, sent, passed, transmit, answer, end };
+  const begin = (call: number): SessionFrame => {
+    const body = { card: 1, call, flags: Flag.Early };
+    return { type: Type.Begin, body, tail: new Uint8Array() };
+  };
+  const told = { rv: Rv.Success, protocol: 0, length: -1, ahead: 0 };
+  const answer = (call: number) => own?.send(Type.Result, { call, ...told });
+  const unanswered = () => own?.unanswered?.();
+  const calls = { transmit, begin, answer, unanswered };
+  return { allotments, allotment, serving, sent, passed, end, ...calls };
 }
 
 describe("the memory of a link", () => {
@@ -58,8 +66,26 @@ describe("the memory of a link", () => {
     serving.frame(transmit(2, 4_000));
     expect(allotment.bytes).toBeGreaterThan(8_000);
     answer(1);
-    expect(allotment.bytes).toBeLessThan(5_000);
+    expect(allotment.bytes).toBeLessThan(8_000);
     serving.over(new Error("gone") as never);
+    expect(allotment.bytes).toBe(0);
+  });
+
+  test("counts calls whose answer nobody wants until they are over, and too many end the link", () => {
+    const { allotment, serving, begin, unanswered } = link({ bytes: 10_000 });
+    serving.frame(begin(0));
+    const { bytes } = allotment;
+    expect(bytes).toBeGreaterThan(0);
+    serving.frame(begin(0));
+    unanswered();
+    expect(allotment.bytes).toBe(bytes);
+    const flood = () => {
+      for (let n = 0; n < 100; n += 1) serving.frame(begin(0));
+    };
+    expect(flood).toThrow("too much at once");
+    serving.over(new Error("gone") as never);
+    expect(allotment.bytes).toBe(0);
+    unanswered(); // what was under way ends later
     expect(allotment.bytes).toBe(0);
   });
 
