@@ -66,3 +66,16 @@ export interface Leasing {
 /** Whether a service gives leases as well. */
 export const isLeasing = (service: CardService): service is CardService & Leasing =>
   "lease" in service && typeof service.lease === "function";
+
+/** `lease`, renewed by `renew`. */
+export const withRenewal = (lease: Lease, renew: Lease["renew"]): Lease => ({
+  reader: lease.reader,
+  fence: lease.fence,
+  ended: lease.ended,
+  get expiresAt() {
+    return lease.expiresAt;
+  },
+  renew,
+  release: (why) => lease.release(why),
+  [Symbol.asyncDispose]: () => lease[Symbol.asyncDispose](),
+});

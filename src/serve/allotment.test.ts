@@ -7,6 +7,7 @@ import { fakeReader, fakeService } from "../testing/index.ts";
 import { Flag, Type } from "../wire/link/frames.ts";
 import { Allotments } from "./allotment.ts";
 import { allotted } from "./allotted.ts";
+import { allottedLeasing } from "./allotted-leasing.ts";
 import { allottedLink } from "./allotted-link.ts";
 
 const NAME = "Card 00 00";
@@ -102,6 +103,15 @@ describe("the memory of a link", () => {
     expect(() => serving.frame(transmit(4, 10))).toThrow("too much at once");
   });
 
+  test("ends with the link for whoever takes no answers, whatever he asks", () => {
+    const { serving, end } = link({ bytes: 10_000 });
+    const wish = { lease: 1, flags: 0, forMs: 1_000, reader: NAME };
+    const lease: SessionFrame = { type: Type.Lease, body: wish, tail: new Uint8Array() };
+    serving.frame(lease);
+    end.unacknowledgedBytes = 20_001;
+    expect(() => serving.frame(lease)).toThrow("too much at once");
+  });
+
   test.each([
     ["a number that is under way", 1, 1, "call 1 is under way already"],
     ["data without a wish for the answer", 2, 0, "data for a card, and nobody wants the answer"],
@@ -134,6 +144,38 @@ test("a rate that is set anew holds from the next call on", async () => {
   const start = performance.now();
   await allotment.pace({ isHolder: false }); // one step of the first rate is still to be waited for at most
   expect(performance.now() - start).toBeLessThan(1_500);
+});
+
+test("leases and their renewals are asked for no faster than he may", async () => {
+  const allotment = new Allotments(() => ({ perSecond: 100 })).of("mallory");
+  const ended = new AbortController();
+  let renewed = 0;
+  const leasing = allottedLeasing(
+    {
+      lease: async (reader) => ({
+        reader,
+        fence: 1,
+        expiresAt: 0,
+        ended: ended.signal,
+        renew: () => void (renewed += 1),
+        release: async () => {},
+        [Symbol.asyncDispose]: async () => {},
+      }),
+    },
+    allotment,
+  );
+  const { signal } = new AbortController();
+  const ask = () => leasing.lease(NAME, { forMs: 1_000, wait: false }, { signal });
+  for (let n = 0; n < 98; n += 1) allotment.count();
+  const start = performance.now();
+  const lease = await ask(); // the last but one of the second's worth
+  for (let n = 0; n < 100; n += 1) await ask();
+  expect(performance.now() - start).toBeGreaterThan(900);
+  for (let n = 0; n < 300; n += 1) allotment.count();
+  const renewing = Promise.resolve(lease.renew(1_000));
+  expect(renewed).toBe(0);
+  ended.abort(new Error("it is over"));
+  await expect(renewing).rejects.toThrow("it is over");
 });
 
 test("who left and has rested is forgotten", () => {

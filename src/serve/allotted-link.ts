@@ -37,12 +37,12 @@ export function allottedLink(
   });
   return {
     frame: (frame) => {
+      if (allotment.isOver(CUT_OFF_TIMES)) throw new ProtocolError("too much at once");
       if (hasCall(frame)) {
         const { call, flags } = frame.body;
         if (call === 0 && frame.tail.length > 0)
           throw new ProtocolError("data for a card, and nobody wants the answer");
         if (waiting.has(call)) throw new ProtocolError(`call ${call} is under way already`);
-        if (allotment.isOver(CUT_OFF_TIMES)) throw new ProtocolError("too much at once");
         if (frame.tail.length > 0 && allotment.isOver()) {
           const told = { rv: Rv.ServerTooBusy, protocol: 0, length: -1, ahead: 0 };
           end.send(Type.Result, { call, ...told }, undefined, { soon: (flags & Flag.Early) !== 0 });

@@ -6,6 +6,7 @@ import {
   type LeasePlace,
   type LeaseWish,
   type Leasing,
+  withRenewal,
 } from "../domain/leasing.ts";
 import type { Principal } from "../domain/principal.ts";
 import type { Attendance } from "../services/arbiter/arbiter.ts";
@@ -71,17 +72,8 @@ const withinBounds = (forMs: number): number =>
   Math.min(Math.max(forMs, LASTS_MS.least), LASTS_MS.most);
 
 /** A lease that is never renewed for longer than one may last. */
-const bounded = (lease: Lease): Lease => ({
-  reader: lease.reader,
-  fence: lease.fence,
-  ended: lease.ended,
-  get expiresAt() {
-    return lease.expiresAt;
-  },
-  renew: (forMs) => lease.renew(withinBounds(forMs)),
-  release: (why) => lease.release(why),
-  [Symbol.asyncDispose]: () => lease[Symbol.asyncDispose](),
-});
+const bounded = (lease: Lease): Lease =>
+  withRenewal(lease, (forMs) => lease.renew(withinBounds(forMs)));
 
 const isSeen = (view: CardService, reader: string): boolean =>
   view.readers.some(({ name }) => name === reader);
