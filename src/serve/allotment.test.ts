@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { Rv } from "../domain/return-codes.ts";
 import type { AnsweringEnd } from "../fronts/link/call-frame.ts";
 import type { SessionFrame } from "../link/end.ts";
@@ -186,4 +186,25 @@ test("who left and has rested is forgotten", () => {
   expect(allotments.size).toBe(1 + 1); // not rested yet
   for (let n = 0; n < 100; n += 1) allotments.of(`somebody ${n}`);
   expect(allotments.size).toBeLessThanOrEqual(3);
+});
+
+test("who left is not forgotten while a handle or a call of his is not over", () => {
+  vi.useFakeTimers();
+  try {
+    const allotments = new Allotments(() => ({ handles: 1 }));
+    const mallory = allotments.of("mallory");
+    const give = mallory.takeHandle();
+    vi.advanceTimersByTime(60_000);
+    allotments.of("alice");
+    expect(allotments.of("mallory")).toBe(mallory);
+    give();
+    const bytes = mallory.arrived(0);
+    allotments.of("alice");
+    expect(allotments.of("mallory")).toBe(mallory);
+    mallory.answered(bytes);
+    allotments.of("alice");
+    expect(allotments.of("mallory")).not.toBe(mallory);
+  } finally {
+    vi.useRealTimers();
+  }
 });

@@ -40,7 +40,8 @@ export class Allotment {
 
   /** Whether it is as if he had never been here. */
   get isIdle(): boolean {
-    return this.#links.size === 0 && this.#pace.isRested(performance.now());
+    const hasNothing = this.#links.size + this.#handles + this.#waitingBytes === 0;
+    return hasNothing && this.#pace.isRested(performance.now());
   }
 
   /** Bytes of his that are kept here now. */
