@@ -31,9 +31,9 @@ export interface Lease extends AsyncDisposable {
   /**
    * Ends it. Resolves when nothing that is sent from then on runs under it.
    *
-   * @param why `gone` where its holder did not give it back himself, for the record.
+   * @param why where its holder did not give it back himself, for the record: he is gone, or may not have it any more.
    */
-  release(why?: "gone"): Promise<void>;
+  release(why?: "gone" | "denied"): Promise<void>;
 }
 
 /** Where somebody who waits for a lease stands. */

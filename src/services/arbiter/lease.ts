@@ -88,6 +88,7 @@ const words: Readonly<Record<LeaseEnd, string>> = {
   time: "its time is over",
   kick: "an administrator ended it",
   gone: "its holder is gone",
+  denied: "its holder may not use the reader any more",
 };
 
 /** The last number that was given out for a reader. */
