@@ -1,4 +1,5 @@
 import { describe, expect, test, vi } from "vitest";
+import { Disposition } from "../domain/pcsc.ts";
 import { Rv } from "../domain/return-codes.ts";
 import type { AnsweringEnd } from "../fronts/link/call-frame.ts";
 import type { SessionFrame } from "../link/end.ts";
@@ -144,6 +145,21 @@ test("a rate that is set anew holds from the next call on", async () => {
   const start = performance.now();
   await allotment.pace({ isHolder: false }); // one step of the first rate is still to be waited for at most
   expect(performance.now() - start).toBeLessThan(1_500);
+});
+
+test("an end of nothing is no faster than he may, one of a transaction is never late", async () => {
+  const allotment = new Allotments(() => ({ perSecond: 100 })).of("mallory");
+  const service = allotted(fakeService([fakeReader(NAME, { atr: ATR })]), allotment);
+  const { signal } = new AbortController();
+  const how = { share: 2, protocols: 3, principal: { name: "mallory" } };
+  const { session } = await service.connect(NAME, how, { signal });
+  await session.begin({ signal });
+  for (let n = 0; n < 150; n += 1) allotment.count();
+  const start = performance.now();
+  await session.end(Disposition.Leave);
+  expect(performance.now() - start).toBeLessThan(300);
+  await expect(session.end(Disposition.Leave)).rejects.toMatchObject({ rv: Rv.NotTransacted });
+  expect(performance.now() - start).toBeGreaterThan(300);
 });
 
 test("leases and their renewals are asked for no faster than he may", async () => {
