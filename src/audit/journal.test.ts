@@ -1,7 +1,8 @@
 import { mkdtemp, readdir, readFile, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { deferred } from "../domain/deferred.ts";
 import { Journal, type Paper } from "./journal.ts";
 import { RotatedFile } from "./rotated-file.ts";
 
@@ -22,9 +23,12 @@ const linesOf = async (path: string): Promise<Record<string, unknown>[]> =>
 /** Fails as long as it is told to. A full disk cannot be had without a file system of one's own. */
 class Stubborn implements Paper {
   fails = false;
+  /** While it is set, nothing is answered. */
+  hangs: Promise<void> | undefined;
   readonly written: string[] = [];
 
   async write(lines: string): Promise<void> {
+    await this.hangs;
     if (this.fails) throw new Error("ENOSPC: no space left on device, write");
     this.written.push(lines);
   }
@@ -74,6 +78,47 @@ describe("a journal", () => {
     expect(() => journal.admit()).toThrow("the audit log cannot be written");
     paper.fails = false;
     await expect.poll(() => troubles, { timeout: 5_000 }).toHaveLength(2);
+    journal.admit();
+    await journal[Symbol.asyncDispose]();
+  });
+});
+
+describe("a journal that is required, on a disk that does not answer", () => {
+  async function hanging() {
+    const troubles: unknown[] = [];
+    const { promise, resolve: answer } = deferred();
+    const paper = new Stubborn();
+    paper.hangs = promise;
+    const onTrouble = (error: unknown) => void troubles.push(error);
+    const journal = new Journal({ paper, required: true, onTrouble });
+    journal.note({ event: "command" });
+    await vi.advanceTimersByTimeAsync(1_000);
+    journal.admit();
+    return { journal, troubles, paper, answer };
+  }
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  test("admits nothing after 2 s, until it is written again", async () => {
+    const { journal, troubles, paper, answer } = await hanging();
+    await vi.advanceTimersByTimeAsync(1_200);
+    expect(() => journal.admit()).toThrow("the audit log cannot be written");
+    expect(troubles).toEqual([new Error("writing has taken more than 2 s")]);
+    answer();
+    await vi.advanceTimersByTimeAsync(0);
+    journal.admit();
+    expect(troubles[1]).toBeUndefined();
+    expect(paper.written).toHaveLength(1);
+    await journal[Symbol.asyncDispose]();
+  });
+
+  test("admits nothing before it loses anything", async () => {
+    const { journal, answer } = await hanging();
+    for (let number = 0; number < 25_000; number += 1) journal.note({ event: "command" });
+    expect(() => journal.admit()).toThrow("the audit log cannot be written");
+    answer();
+    await vi.advanceTimersByTimeAsync(0);
+    await vi.advanceTimersByTimeAsync(5_000);
     journal.admit();
     await journal[Symbol.asyncDispose]();
   });

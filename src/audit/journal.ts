@@ -5,8 +5,12 @@ import type { Audit, AuditRecord } from "./record.ts";
 const GATHER_MS = 100;
 /** Records that wait to be written, at most; what comes then is counted, and the count is written. */
 const MOST_WAITING = 50_000;
+/** As long as so many wait, nothing is admitted where all is to be written: what is under way adds to them. */
+const MOST_ADMITTED = MOST_WAITING / 2;
 /** So many are written at once. */
 const BATCH = 1_000;
+/** Writing that takes longer fails for the time being, ms: a file system that hangs says nothing. */
+const HANGS_MS = 2_000;
 /** How long after a failure it is tried again, ms. */
 const AGAIN_MS = 1_000;
 
@@ -31,7 +35,7 @@ interface Noted {
 
 /**
  * Writes records down, one line of JSON each, in order, without holding up whoever makes them. While it cannot be
- * written (a full disk, say), records wait, and beyond a bound they are only counted.
+ * written (a full disk, say, or one that does not answer), records wait, and beyond a bound they are only counted.
  */
 export class Journal implements Audit, AsyncDisposable {
   readonly #options: JournalOptions;
@@ -48,7 +52,9 @@ export class Journal implements Audit, AsyncDisposable {
   }
 
   admit(): void {
-    if (this.#options.required && this.#trouble !== undefined) throw this.#refusal();
+    if (!this.#options.required) return;
+    const isBehind = this.#lost > 0 || this.#waiting.length >= MOST_ADMITTED;
+    if (isBehind || this.#trouble !== undefined) throw this.#refusal();
   }
 
   note(record: AuditRecord): void {
@@ -88,7 +94,7 @@ export class Journal implements Audit, AsyncDisposable {
       while (this.#waiting.length > 0 || this.#lost > 0) {
         const batch = this.#waiting.slice(0, BATCH);
         const lost = batch.length === this.#waiting.length ? this.#lost : 0;
-        await this.#options.paper.write(linesOf(batch, lost));
+        await this.#writeLines(linesOf(batch, lost));
         this.#waiting = this.#waiting.slice(batch.length);
         this.#lost -= lost;
         this.#tell(undefined);
@@ -100,6 +106,17 @@ export class Journal implements Audit, AsyncDisposable {
     this.#isWriting = false;
     if (this.#trouble !== undefined) this.#writeIn(AGAIN_MS);
     else if (this.#waiting.length > 0 || this.#lost > 0) this.#writeIn(GATHER_MS);
+  }
+
+  async #writeLines(lines: string): Promise<void> {
+    const hangs = new Error(`writing has taken more than ${HANGS_MS / 1_000} s`);
+    const late = setTimeout(() => this.#tell(hangs), HANGS_MS);
+    late.unref();
+    try {
+      await this.#options.paper.write(lines);
+    } finally {
+      clearTimeout(late);
+    }
   }
 
   #tell(trouble: unknown): void {

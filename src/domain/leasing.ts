@@ -31,9 +31,9 @@ export interface Lease extends AsyncDisposable {
   /**
    * Ends it. Resolves when nothing that is sent from then on runs under it.
    *
-   * @param why `gone` where its holder did not give it back himself, for the record.
+   * @param why where its holder did not give it back himself, for the record: he is gone, or may not have it any more.
    */
-  release(why?: "gone"): Promise<void>;
+  release(why?: "gone" | "denied"): Promise<void>;
 }
 
 /** Where somebody who waits for a lease stands. */
@@ -66,3 +66,16 @@ export interface Leasing {
 /** Whether a service gives leases as well. */
 export const isLeasing = (service: CardService): service is CardService & Leasing =>
   "lease" in service && typeof service.lease === "function";
+
+/** `lease`, renewed by `renew`. */
+export const withRenewal = (lease: Lease, renew: Lease["renew"]): Lease => ({
+  reader: lease.reader,
+  fence: lease.fence,
+  ended: lease.ended,
+  get expiresAt() {
+    return lease.expiresAt;
+  },
+  renew,
+  release: (why) => lease.release(why),
+  [Symbol.asyncDispose]: () => lease[Symbol.asyncDispose](),
+});

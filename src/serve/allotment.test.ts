@@ -1,11 +1,14 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
+import { Disposition } from "../domain/pcsc.ts";
 import { Rv } from "../domain/return-codes.ts";
+import type { AnsweringEnd } from "../fronts/link/call-frame.ts";
 import type { SessionFrame } from "../link/end.ts";
 import { cardServiceContract } from "../testing/card-service-contract.ts";
 import { fakeReader, fakeService } from "../testing/index.ts";
-import { Type } from "../wire/link/frames.ts";
+import { Flag, Type } from "../wire/link/frames.ts";
 import { Allotments } from "./allotment.ts";
 import { allotted } from "./allotted.ts";
+import { allottedLeasing } from "./allotted-leasing.ts";
 import { allottedLink } from "./allotted-link.ts";
 
 const NAME = "Card 00 00";
@@ -36,9 +39,9 @@ function link(limits: { readonly bytes: number }) {
     send: (type: number, body: unknown) => void sent.push({ type, body }),
     drained: async () => {},
   };
-  let own: Pick<typeof end, "send"> | undefined;
+  let own: AnsweringEnd | undefined;
   const serving = allottedLink(end, allotment, (given) => {
-    own = given as Pick<typeof end, "send">;
+    own = given;
     const nothing = () => {};
     const frame = (one: SessionFrame) => void passed.push(one);
     return { frame, up: nothing, down: nothing, unlock: nothing, over: nothing };
@@ -47,8 +50,15 @@ function link(limits: { readonly bytes: number }) {
     const body = { card: 1, call, flags: 0, sendProtocol: 2, receiveProtocol: 2 };
     return { type: Type.Transmit, body, tail: new Uint8Array(length) };
   };
-  const answer = (call: number) => own?.send(Type.Result, { call });
-  return { allotments, allotment, serving, sent, passed, transmit, answer, end };
+  const begin = (call: number): SessionFrame => {
+    const body = { card: 1, call, flags: Flag.Early };
+    return { type: Type.Begin, body, tail: new Uint8Array() };
+  };
+  const told = { rv: Rv.Success, protocol: 0, length: -1, ahead: 0 };
+  const answer = (call: number) => own?.send(Type.Result, { call, ...told });
+  const unanswered = () => own?.unanswered?.();
+  const calls = { transmit, begin, answer, unanswered };
+  return { allotments, allotment, serving, sent, passed, end, ...calls };
 }
 
 describe("the memory of a link", () => {
@@ -58,8 +68,26 @@ describe("the memory of a link", () => {
     serving.frame(transmit(2, 4_000));
     expect(allotment.bytes).toBeGreaterThan(8_000);
     answer(1);
-    expect(allotment.bytes).toBeLessThan(5_000);
+    expect(allotment.bytes).toBeLessThan(8_000);
     serving.over(new Error("gone") as never);
+    expect(allotment.bytes).toBe(0);
+  });
+
+  test("counts calls whose answer nobody wants until they are over, and too many end the link", () => {
+    const { allotment, serving, begin, unanswered } = link({ bytes: 10_000 });
+    serving.frame(begin(0));
+    const { bytes } = allotment;
+    expect(bytes).toBeGreaterThan(0);
+    serving.frame(begin(0));
+    unanswered();
+    expect(allotment.bytes).toBe(bytes);
+    const flood = () => {
+      for (let n = 0; n < 100; n += 1) serving.frame(begin(0));
+    };
+    expect(flood).toThrow("too much at once");
+    serving.over(new Error("gone") as never);
+    expect(allotment.bytes).toBe(0);
+    unanswered(); // what was under way ends later
     expect(allotment.bytes).toBe(0);
   });
 
@@ -74,6 +102,15 @@ describe("the memory of a link", () => {
     // Answers that nobody takes count as well.
     end.unacknowledgedBytes = 10_000;
     expect(() => serving.frame(transmit(4, 10))).toThrow("too much at once");
+  });
+
+  test("ends with the link for whoever takes no answers, whatever he asks", () => {
+    const { serving, end } = link({ bytes: 10_000 });
+    const wish = { lease: 1, flags: 0, forMs: 1_000, reader: NAME };
+    const lease: SessionFrame = { type: Type.Lease, body: wish, tail: new Uint8Array() };
+    serving.frame(lease);
+    end.unacknowledgedBytes = 20_001;
+    expect(() => serving.frame(lease)).toThrow("too much at once");
   });
 
   test.each([
@@ -110,6 +147,53 @@ test("a rate that is set anew holds from the next call on", async () => {
   expect(performance.now() - start).toBeLessThan(1_500);
 });
 
+test("an end of nothing is no faster than he may, one of a transaction is never late", async () => {
+  const allotment = new Allotments(() => ({ perSecond: 100 })).of("mallory");
+  const service = allotted(fakeService([fakeReader(NAME, { atr: ATR })]), allotment);
+  const { signal } = new AbortController();
+  const how = { share: 2, protocols: 3, principal: { name: "mallory" } };
+  const { session } = await service.connect(NAME, how, { signal });
+  await session.begin({ signal });
+  for (let n = 0; n < 150; n += 1) allotment.count();
+  const start = performance.now();
+  await session.end(Disposition.Leave);
+  expect(performance.now() - start).toBeLessThan(300);
+  await expect(session.end(Disposition.Leave)).rejects.toMatchObject({ rv: Rv.NotTransacted });
+  expect(performance.now() - start).toBeGreaterThan(300);
+});
+
+test("leases and their renewals are asked for no faster than he may", async () => {
+  const allotment = new Allotments(() => ({ perSecond: 100 })).of("mallory");
+  const ended = new AbortController();
+  let renewed = 0;
+  const leasing = allottedLeasing(
+    {
+      lease: async (reader) => ({
+        reader,
+        fence: 1,
+        expiresAt: 0,
+        ended: ended.signal,
+        renew: () => void (renewed += 1),
+        release: async () => {},
+        [Symbol.asyncDispose]: async () => {},
+      }),
+    },
+    allotment,
+  );
+  const { signal } = new AbortController();
+  const ask = () => leasing.lease(NAME, { forMs: 1_000, wait: false }, { signal });
+  for (let n = 0; n < 98; n += 1) allotment.count();
+  const start = performance.now();
+  const lease = await ask(); // the last but one of the second's worth
+  for (let n = 0; n < 100; n += 1) await ask();
+  expect(performance.now() - start).toBeGreaterThan(900);
+  for (let n = 0; n < 300; n += 1) allotment.count();
+  const renewing = Promise.resolve(lease.renew(1_000));
+  expect(renewed).toBe(0);
+  ended.abort(new Error("it is over"));
+  await expect(renewing).rejects.toThrow("it is over");
+});
+
 test("who left and has rested is forgotten", () => {
   const { allotments, allotment, serving } = link({ bytes: 10_000 });
   allotment.count();
@@ -118,4 +202,25 @@ test("who left and has rested is forgotten", () => {
   expect(allotments.size).toBe(1 + 1); // not rested yet
   for (let n = 0; n < 100; n += 1) allotments.of(`somebody ${n}`);
   expect(allotments.size).toBeLessThanOrEqual(3);
+});
+
+test("who left is not forgotten while a handle or a call of his is not over", () => {
+  vi.useFakeTimers();
+  try {
+    const allotments = new Allotments(() => ({ handles: 1 }));
+    const mallory = allotments.of("mallory");
+    const give = mallory.takeHandle();
+    vi.advanceTimersByTime(60_000);
+    allotments.of("alice");
+    expect(allotments.of("mallory")).toBe(mallory);
+    give();
+    const bytes = mallory.arrived(0);
+    allotments.of("alice");
+    expect(allotments.of("mallory")).toBe(mallory);
+    mallory.answered(bytes);
+    allotments.of("alice");
+    expect(allotments.of("mallory")).not.toBe(mallory);
+  } finally {
+    vi.useRealTimers();
+  }
 });

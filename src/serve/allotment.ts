@@ -11,8 +11,8 @@ import { Pace } from "./pace.ts";
 /** Who holds a card is slowed down only when he is so far ahead, ms: others wait for him. */
 const HOLDER_AHEAD_MS = 2_000;
 
-/** How much longer than its bytes a call that waits is, roughly: what it takes in memory. */
-const CALL_BYTES = 256;
+/** How much more than its bytes a call that waits takes in memory, roughly: mostly promises. */
+const CALL_BYTES = 2_048;
 
 /** One link, as far as it takes memory. */
 export interface Load {
@@ -40,7 +40,8 @@ export class Allotment {
 
   /** Whether it is as if he had never been here. */
   get isIdle(): boolean {
-    return this.#links.size === 0 && this.#pace.isRested(performance.now());
+    const hasNothing = this.#links.size + this.#handles + this.#waitingBytes === 0;
+    return hasNothing && this.#pace.isRested(performance.now());
   }
 
   /** Bytes of his that are kept here now. */

@@ -1,12 +1,10 @@
 import { ProtocolError } from "../domain/errors.ts";
 import { Rv } from "../domain/return-codes.ts";
-import type { LinkEnd, SessionFrame } from "../link/end.ts";
+import type { AnsweringEnd } from "../fronts/link/call-frame.ts";
+import type { SessionFrame } from "../link/end.ts";
 import type { Serving } from "../link/hall.ts";
 import { Flag, Type } from "../wire/link/frames.ts";
 import type { Allotment, Load } from "./allotment.ts";
-
-/** What a served link needs of its end. */
-export type AnsweringEnd = Pick<LinkEnd, "send" | "drained">;
 
 /** How often as much as he may somebody must have here to be cut off: calls without data are not refused before. */
 const CUT_OFF_TIMES = 2;
@@ -22,6 +20,8 @@ export function allottedLink(
 ): Serving {
   /** What each call takes that was not answered, by its number. */
   const waiting = new Map<number, number>();
+  /** The same of those whose answer nobody wants: they have no number. */
+  const unanswered: number[] = [];
   allotment.enter(end);
   const answered = (call: number): void => {
     allotment.answered(waiting.get(call) ?? 0);
@@ -33,21 +33,24 @@ export function allottedLink(
       end.send(type, body, tail, options);
     },
     drained: (most, options) => end.drained(most, options),
+    unanswered: () => allotment.answered(unanswered.pop() ?? 0), // it is all the same which one
   });
   return {
     frame: (frame) => {
+      if (allotment.isOver(CUT_OFF_TIMES)) throw new ProtocolError("too much at once");
       if (hasCall(frame)) {
         const { call, flags } = frame.body;
         if (call === 0 && frame.tail.length > 0)
           throw new ProtocolError("data for a card, and nobody wants the answer");
         if (waiting.has(call)) throw new ProtocolError(`call ${call} is under way already`);
-        if (allotment.isOver(CUT_OFF_TIMES)) throw new ProtocolError("too much at once");
         if (frame.tail.length > 0 && allotment.isOver()) {
           const told = { rv: Rv.ServerTooBusy, protocol: 0, length: -1, ahead: 0 };
           end.send(Type.Result, { call, ...told }, undefined, { soon: (flags & Flag.Early) !== 0 });
           return;
         }
-        if (call !== 0) waiting.set(call, allotment.arrived(frame.tail.length));
+        const bytes = allotment.arrived(frame.tail.length);
+        if (call === 0) unanswered.push(bytes);
+        else waiting.set(call, bytes);
       }
       serving.frame(frame);
     },
@@ -57,6 +60,7 @@ export function allottedLink(
     over: (reason) => {
       allotment.leave(end);
       for (const call of waiting.keys()) answered(call);
+      for (const bytes of unanswered.splice(0)) allotment.answered(bytes);
       serving.over(reason);
     },
   };

@@ -44,7 +44,9 @@ class AllottedSession extends ForwardingSession {
   }
 
   override async end(disposition: number): Promise<void> {
-    this.#allotment.count();
+    // One of nothing gives nothing back.
+    if (this.#depth > 0) this.#allotment.count();
+    else await this.#allotment.pace({ isHolder: false, signal: this.#life.signal });
     this.#depth = Math.max(0, this.#depth - 1);
     await super.end(disposition);
   }

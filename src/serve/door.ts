@@ -17,6 +17,8 @@ import type { Visitor } from "./visitor.ts";
 
 /** How long the last words to somebody who has to go may take, ms. */
 const LAST_WORDS_MS = 400;
+/** The longest that a timer may take, ms: some 24 days. What ends later is seen by those who look from time to time. */
+const MAX_DELAY_MS = 2 ** 31 - 1;
 
 export interface DoorOptions {
   readonly hall: Hall;
@@ -134,10 +136,14 @@ export class Door {
     const grant = guests.grantOf(register(), visitor.name);
     admit();
     const one = { visitor, stream };
+    const look = (): void => this.#endExpired(register());
+    const expired = setTimeout(look, Math.min(leftTo(visitor), MAX_DELAY_MS));
+    expired.unref();
     const who = { identity: visitor.name, address };
     this.#inside.add(one);
     if (grant) this.#known.set(visitor.name, grant);
     stream.once("close", () => {
+      clearTimeout(expired);
       this.#inside.delete(one);
       tell({ what: "left", ...who });
     });
@@ -187,6 +193,9 @@ export class Door {
     frames.close(error);
   }
 }
+
+/** How long a certificate still holds, ms. */
+const leftTo = ({ expires = Number.POSITIVE_INFINITY }: Visitor): number => expires - Date.now();
 
 const reasonOf = (error: unknown): string =>
   error instanceof Error ? error.message.slice(0, 256) : "something went wrong";

@@ -52,7 +52,9 @@ export const memberGuests = ({
       }
       return visitor;
     },
-    admit: (register, { name }) => {
+    admit: (register, { name, expires }, now) => {
+      if (expires !== undefined && expires <= now)
+        throw new CardwireError("E_DENIED", `the certificate of ${name} has expired`);
       if (isRevoked(register, name))
         throw new CardwireError("E_DENIED", `the identity ${name} was revoked`);
     },

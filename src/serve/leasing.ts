@@ -6,6 +6,7 @@ import {
   type LeasePlace,
   type LeaseWish,
   type Leasing,
+  withRenewal,
 } from "../domain/leasing.ts";
 import type { Principal } from "../domain/principal.ts";
 import type { Attendance } from "../services/arbiter/arbiter.ts";
@@ -21,7 +22,7 @@ const LOOK_MS = 250;
 const AT_ONCE_MS = 500;
 
 /** Of an arbiter: what is needed of it here. */
-export interface LeasingArbiter {
+export interface LeasingArbiter extends Pick<CardService, "readers"> {
   attendance(reader: string): Attendance;
   lease(reader: string, wish: LeaseOptions, within: { signal: AbortSignal }): Promise<Lease>;
 }
@@ -43,7 +44,8 @@ export function arbitratedLeasing(
         throw new LeaseError("refused", `${name} waits for a lease of ${reader} already`);
       waiting.add(key);
       try {
-        return bounded(await leaseOf(arbiter, { principal, reader, wish }, within));
+        const lease = await leaseOf(arbiter, { principal, reader, wish }, within);
+        return bounded(lease, { arbiter, view });
       } finally {
         waiting.delete(key);
       }
@@ -70,21 +72,28 @@ export function arbitratedLeasing(
 const withinBounds = (forMs: number): number =>
   Math.min(Math.max(forMs, LASTS_MS.least), LASTS_MS.most);
 
-/** A lease that is never renewed for longer than one may last. */
-const bounded = (lease: Lease): Lease => ({
-  reader: lease.reader,
-  fence: lease.fence,
-  ended: lease.ended,
-  get expiresAt() {
-    return lease.expiresAt;
-  },
-  renew: (forMs) => lease.renew(withinBounds(forMs)),
-  release: (why) => lease.release(why),
-  [Symbol.asyncDispose]: () => lease[Symbol.asyncDispose](),
-});
+/** A lease that is never renewed for longer than one may last, and ends when its reader is not shown to its holder any more. */
+function bounded(
+  lease: Lease,
+  { arbiter, view }: { readonly arbiter: LeasingArbiter; readonly view: CardService },
+): Lease {
+  const { reader, ended: signal } = lease;
+  const check = async (): Promise<void> => {
+    // One that was unplugged is not shown to anybody, and may come again.
+    if (!isSeen(view, reader) && isSeen(arbiter, reader)) await lease.release("denied");
+  };
+  const follow = async (): Promise<void> => {
+    for await (const _ of view.watch({ signal })) await check();
+  };
+  follow().catch(() => {}); // there are no readers any more
+  return withRenewal(lease, async (forMs) => {
+    await check();
+    await lease.renew(withinBounds(forMs));
+  });
+}
 
-const isSeen = (view: CardService, reader: string): boolean =>
-  view.readers.some(({ name }) => name === reader);
+const isSeen = ({ readers }: Pick<CardService, "readers">, reader: string): boolean =>
+  readers.some(({ name }) => name === reader);
 
 async function leaseOf(
   arbiter: LeasingArbiter,

@@ -178,6 +178,15 @@ describe("a member of an organisation", () => {
     await vi.waitFor(async () => expect((await linked("alice")).state).toBe("up"));
   });
 
+  test("does not stay when his certificate ends", async () => {
+    await start();
+    await joined("alice", await member("alice", { days: 5_000 / DAY_MS }));
+    const remote = await linked("alice");
+    expect(remote.state).toBe("up");
+    await vi.waitFor(() => expect(remote.state).not.toBe("up"), { timeout: 10_000 });
+    await refused("alice", "expired");
+  });
+
   test("does not come in with a server's certificate, an expired one, or another authority's", async () => {
     await start();
     const place = { host: "127.0.0.1", port: serve.port };

@@ -5,7 +5,7 @@ import { type Linked, linkTo } from "../../test/link/linked.ts";
 import { acting, actor, LOCAL, SELECT, VERIFY, WatchedCard } from "../../test/link/watched-card.ts";
 import { noAudit } from "../audit/record.ts";
 import type { CardSession } from "../domain/card-service.ts";
-import type { Lease } from "../domain/leasing.ts";
+import { type Lease, withRenewal } from "../domain/leasing.ts";
 import { ShareMode } from "../domain/pcsc.ts";
 import { FEATURES } from "../link/versions.ts";
 import { Arbiter } from "../services/arbiter/arbiter.ts";
@@ -288,20 +288,13 @@ const identityOf = (number: number): string =>
 
 /** An arbiter whose leases are over soon. */
 const hasty = (arbiter: Arbiter): LeasingArbiter => ({
+  get readers() {
+    return arbiter.readers;
+  },
   attendance: (reader) => arbiter.attendance(reader),
   lease: async (reader, wish, within) => {
     const lease = await arbiter.lease(reader, { ...wish, forMs: wish.forMs / HASTE }, within);
-    return {
-      reader,
-      fence: lease.fence,
-      ended: lease.ended,
-      get expiresAt() {
-        return lease.expiresAt;
-      },
-      renew: (forMs) => lease.renew(forMs / HASTE),
-      release: (why) => lease.release(why),
-      [Symbol.asyncDispose]: () => lease.release(),
-    };
+    return withRenewal(lease, (forMs) => lease.renew(forMs / HASTE));
   },
 });
 

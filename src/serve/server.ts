@@ -16,6 +16,7 @@ import { FEATURES } from "../link/versions.ts";
 import { emit } from "../observe/events.ts";
 import { Allotments } from "./allotment.ts";
 import { allotted } from "./allotted.ts";
+import { allottedLeasing } from "./allotted-leasing.ts";
 import { allottedLink } from "./allotted-link.ts";
 import { type AuthorityFiles, authorityFiles } from "./authority-files.ts";
 import { Door, type Visit } from "./door.ts";
@@ -115,8 +116,8 @@ export async function openServe(options: ServeOptions): Promise<Serve> {
         const grant = principal && guests.grantOf(register.value, principal.name);
         if (!principal || !grant) throw new CardwireError("E_DENIED", "nobody knows who that is");
         const seen = view(principal, grant);
-        const leases = leasing?.(principal, seen);
         const allotment = allotments.of(principal.name);
+        const leases = leasing && allottedLeasing(leasing(principal, seen), allotment);
         const service = allotted(seen, allotment);
         return allottedLink(
           end,

@@ -15,6 +15,8 @@ export interface Visitor {
   readonly name: string;
   /** SHA-256 of his key, in hexadecimal. */
   readonly fingerprint: string;
+  /** When his certificate ends, as Date.now() counts; undefined where the register says until when he may come. */
+  readonly expires?: number;
 }
 
 /**
@@ -59,7 +61,8 @@ export function memberOf({ certificate, distrust }: Arrival, nameOf: NameOf): Vi
   const [name] = names;
   if (name === undefined || names.length > 1)
     throw denied(`the certificate has ${names.length} names of the kind ${nameOf}, not one`);
-  return { name, fingerprint: fingerprintOf(certificate) };
+  const expires = Date.parse(certificate.validTo);
+  return { name, fingerprint: fingerprintOf(certificate), expires };
 }
 
 const kinds: Readonly<Record<Exclude<NameOf, "CN">, string>> = {

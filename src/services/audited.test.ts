@@ -78,6 +78,36 @@ test("handles and commands are recorded, and no PIN is", async () => {
   expect(JSON.stringify(records)).not.toMatch(/3132|123456/);
 });
 
+test("what else is done to a card is recorded: attributes, and resets", async () => {
+  const { fake, records, note } = scene();
+  await using service = audited(fake, { admit: () => {}, note }, "alice");
+  const { session } = await service.connect(NAME, how, within());
+  await session.setAttribute(0x7a007, VERIFY).catch(() => {});
+  await session.reconnect(how, Disposition.Leave);
+  await session.reconnect(how, Disposition.Unpower);
+  await session.begin(within());
+  await session.end(Disposition.Leave);
+  await session.begin(within());
+  await session.end(Disposition.Reset);
+  await expect(session.end(Disposition.Reset)).rejects.toThrow("SCardEndTransaction");
+  await session.disconnect(Disposition.Reset);
+  const who = { identity: "alice", reader: NAME, card: "3b80800101" };
+  const ms = expect.any(Number);
+  expect(records.slice(1)).toEqual([
+    {
+      event: "attribute",
+      ...who,
+      id: "0x7a007",
+      sent: 13,
+      result: "SCARD_E_UNSUPPORTED_FEATURE",
+      ms,
+    },
+    { event: "reset", ...who, by: "reconnect", disposition: "unpower", ms },
+    { event: "reset", ...who, by: "end", disposition: "reset", ms },
+    { event: "disconnect", ...who, disposition: "reset", commands: 0, ms },
+  ]);
+});
+
 test("where nothing may happen that is not recorded, nothing reaches the card", async () => {
   const { fake, note } = scene();
   let isBroken = false;
@@ -86,11 +116,15 @@ test("where nothing may happen that is not recorded, nothing reaches the card", 
   };
   await using service = audited(fake, { admit, note }, "alice");
   const { session } = await service.connect(NAME, how, within());
+  await session.begin(within());
   isBroken = true;
   const calls = fake.log.length;
   await expect(session.transmit(VERIFY, PCI)).rejects.toThrow("the audit log cannot be written");
   await expect(service.connect(NAME, how, within())).rejects.toThrow("the audit log");
+  await expect(session.setAttribute(1, VERIFY)).rejects.toThrow("the audit log");
+  await expect(session.reconnect(how, Disposition.Reset)).rejects.toThrow("the audit log");
   expect(fake.log.length).toBe(calls);
+  await session.end(Disposition.Reset); // what ends something is never refused
   await session.abandon();
 });
 

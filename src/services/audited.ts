@@ -1,7 +1,8 @@
 import type { Audit, AuditRecord } from "../audit/record.ts";
 import { tellCommand, tellStatusWord } from "../audit/told-command.ts";
-import type { CardService, CardSession } from "../domain/card-service.ts";
+import type { CardService, CardSession, ConnectOptions } from "../domain/card-service.ts";
 import { ReturnCodeError } from "../domain/errors.ts";
+import { Disposition } from "../domain/pcsc.ts";
 import { Rv } from "../domain/return-codes.ts";
 import { ForwardingSession } from "./forwarding-session.ts";
 
@@ -93,7 +94,7 @@ class AuditedSession extends ForwardingSession {
     const about = {
       event: "control",
       ...this.#who,
-      code: `0x${code.toString(16)}`,
+      code: hexOf(code),
       sent: data.length,
     };
     try {
@@ -106,9 +107,34 @@ class AuditedSession extends ForwardingSession {
     }
   }
 
+  override async setAttribute(id: number, value: Uint8Array): Promise<void> {
+    this.#audit.admit();
+    const about = { event: "attribute", ...this.#who, id: hexOf(id), sent: value.length };
+    await this.#noted(about, () => super.setAttribute(id, value));
+  }
+
+  override async reconnect(
+    how: Omit<ConnectOptions, "principal">,
+    initialization: number,
+  ): Promise<number> {
+    const reconnect = () => super.reconnect(how, initialization);
+    if (initialization === Disposition.Leave) return await reconnect();
+    this.#audit.admit();
+    return await this.#noted(this.#reset("reconnect", initialization), reconnect);
+  }
+
+  // What ends something is carried out though it cannot be recorded: others wait, and the card is left as he has it.
+
+  override async end(disposition: number): Promise<void> {
+    const start = performance.now();
+    await super.end(disposition);
+    if (disposition === Disposition.Leave) return;
+    this.#audit.note({ ...this.#reset("end", disposition), ms: since(start) });
+  }
+
   override async disconnect(disposition: number): Promise<void> {
     await super.disconnect(disposition);
-    this.#ends("disconnect");
+    this.#ends("disconnect", disposition === Disposition.Leave ? undefined : nameOf(disposition));
   }
 
   override async abandon(): Promise<void> {
@@ -116,12 +142,37 @@ class AuditedSession extends ForwardingSession {
     this.#ends("abandon");
   }
 
-  #ends(event: string): void {
+  #ends(event: string, disposition?: string): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#audit.note({ event, ...this.#who, commands: this.#commands, ms: since(this.#since) });
+    const about = { event, ...this.#who, disposition };
+    this.#audit.note({ ...about, commands: this.#commands, ms: since(this.#since) });
+  }
+
+  /** What befalls the card by something else than a command. */
+  #reset(by: string, disposition: number): AuditRecord {
+    return { event: "reset", ...this.#who, by, disposition: nameOf(disposition) };
+  }
+
+  async #noted<T>(about: AuditRecord, job: () => Promise<T>): Promise<T> {
+    const start = performance.now();
+    try {
+      const done = await job();
+      this.#audit.note({ ...about, ms: since(start) });
+      return done;
+    } catch (error) {
+      if (isNews(error)) this.#audit.note({ ...about, result: resultOf(error), ms: since(start) });
+      throw error;
+    }
   }
 }
+
+const hexOf = (number: number): string => `0x${number.toString(16)}`;
+
+const nameOf = (disposition: number): string =>
+  Object.entries(Disposition)
+    .find(([, value]) => value === disposition)?.[0]
+    .toLowerCase() ?? String(disposition);
 
 const since = (start: number): number => Math.round((performance.now() - start) * 1_000) / 1_000;
 

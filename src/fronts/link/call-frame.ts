@@ -1,5 +1,6 @@
 import { ReturnCodeError } from "../../domain/errors.ts";
 import { Rv } from "../../domain/return-codes.ts";
+import type { LinkEnd } from "../../link/end.ts";
 import { type CardCallType, Flag, type Frame, Type } from "../../wire/link/frames.ts";
 
 /** A call on a handle that is open. */
@@ -11,6 +12,12 @@ export interface Answer {
   readonly data?: Uint8Array;
   /** What was fetched ahead of its being asked for. */
   readonly ahead?: readonly Uint8Array[];
+}
+
+/** The end of a link, as far as it takes answers. */
+export interface AnsweringEnd extends Pick<LinkEnd, "send" | "drained"> {
+  /** A call is over whose answer nobody wants. */
+  readonly unanswered?: () => void;
 }
 
 export const DONE: Answer = {};

@@ -67,3 +67,19 @@ test("what its handle does once it is over comes first again", async () => {
   await vi.advanceTimersByTimeAsync(0);
   expect(call.isFree).toBe(true);
 });
+
+test("one call more takes no longer, however many wait", async () => {
+  vi.useRealTimers();
+  const order = new ReaderOrder();
+  const over = deferred();
+  const start = performance.now();
+  const waiting = Array.from({ length: 5_000 }, async (_, n) => {
+    const before = order.before(NAME, n % 100, false);
+    order.add(NAME, n % 100, over.promise);
+    await before;
+  });
+  expect(performance.now() - start).toBeLessThan(500);
+  over.resolve();
+  await Promise.all(waiting);
+  expect(order.before(NAME, 100, true)).toBeUndefined();
+});

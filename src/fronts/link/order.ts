@@ -1,4 +1,5 @@
 import { type Deferred, deferred } from "../../domain/deferred.ts";
+import { UnderWay } from "./under-way.ts";
 
 /**
  * How long a connect may take, ms, before it is taken to wait for another program's transaction. Others are kept waiting
@@ -6,23 +7,25 @@ import { type Deferred, deferred } from "../../domain/deferred.ts";
  */
 const WAITS_MS = 100;
 
-/** A call whose caller did not wait. */
+/** The calls on one reader whose callers did not wait, and that are not over. */
 interface Early {
-  readonly card: number;
-  /** Settles when it is over. */
-  readonly done: Promise<unknown>;
-  /** The same, or when the connect of its handle is known to wait: nothing is done to the card before that is over. */
-  readonly passable: Promise<unknown>;
+  /** How many of each handle. */
+  readonly ofCard: Map<number, number>;
+  /** All of them. */
+  readonly calls: UnderWay;
+  /** The same without those behind a connect that is known to wait: nothing is done to the card before that is over. */
+  readonly unpassed: UnderWay;
 }
 
 /**
  * Keeps calls on one reader in the order in which they arrived, where their callers rely on it: a call whose caller
- * went on without its answer comes before every later one on that reader, whichever handle makes it.
+ * went on without its answer comes before every later one on that reader, whichever handle makes it. However many wait,
+ * one more takes no longer.
  *
  * Only a connect that waits is passed by those that pcscd would answer at once: that card is held by somebody else.
  */
 export class ReaderOrder {
-  readonly #early = new Map<string, Set<Early>>();
+  readonly #early = new Map<string, Early>();
   /** Connects that are not over, by handle: each settles when it is known to wait. */
   readonly #connects = new Map<number, Deferred<void>>();
 
@@ -31,22 +34,26 @@ export class ReaderOrder {
    *
    * @param waits whether it would wait for another program's transaction, too.
    */
-  before(reader: string, card: number, waits: boolean): Promise<unknown> | undefined {
-    const others = [...(this.#early.get(reader) ?? [])].filter((one) => one.card !== card);
-    if (others.length === 0) return undefined;
-    return Promise.all(others.map(({ done, passable }) => (waits ? done : passable)));
+  before(reader: string, card: number, waits: boolean): Promise<void> | undefined {
+    const early = this.#early.get(reader);
+    if (!early || early.ofCard.size === (early.ofCard.has(card) ? 1 : 0)) return undefined;
+    // Its own are among them: behind those it waits in any case.
+    return (waits ? early.calls : early.unpassed).over();
   }
 
   /** A call whose caller did not wait. @param done resolves when it is over; never rejects. */
   add(reader: string, card: number, done: Promise<unknown>): void {
-    const ofReader = this.#early.get(reader) ?? new Set();
+    const early = this.#of(reader);
+    const { ofCard, calls, unpassed } = early;
     const connect = this.#connects.get(card);
-    const passable = connect ? Promise.race([done, connect.promise]) : done;
-    const early = { card, done, passable };
-    this.#early.set(reader, ofReader.add(early));
+    ofCard.set(card, (ofCard.get(card) ?? 0) + 1);
+    calls.add(done);
+    unpassed.add(connect ? Promise.race([done, connect.promise]) : done);
     void done.then(() => {
-      ofReader.delete(early);
-      if (ofReader.size === 0 && this.#early.get(reader) === ofReader) this.#early.delete(reader);
+      const others = (ofCard.get(card) ?? 0) - 1;
+      if (others > 0) ofCard.set(card, others);
+      else ofCard.delete(card);
+      if (ofCard.size === 0 && this.#early.get(reader) === early) this.#early.delete(reader);
     });
   }
 
@@ -68,5 +75,15 @@ export class ReaderOrder {
         if (this.#connects.get(card) === waits) this.#connects.delete(card);
       }
     };
+  }
+
+  #of(reader: string): Early {
+    const early = this.#early.get(reader) ?? {
+      ofCard: new Map(),
+      calls: new UnderWay(),
+      unpassed: new UnderWay(),
+    };
+    this.#early.set(reader, early);
+    return early;
   }
 }

@@ -1,5 +1,6 @@
 import { duplexPair } from "node:stream";
 import { expect, test } from "vitest";
+import { deferred } from "../../domain/deferred.ts";
 import { ProtocolError } from "../../domain/errors.ts";
 import type { Leasing } from "../../domain/leasing.ts";
 import { LinkEnd, type SessionFrame } from "../../link/end.ts";
@@ -59,6 +60,30 @@ test("what is renewed or released and is over is passed over; what never was is 
   renew();
   release();
   ask(1); // the number is free again
+});
+
+test("renewals that come while one waits are one, and each is answered", async () => {
+  const turns = [deferred(), deferred()];
+  const renewed: number[] = [];
+  const { leases, ask, told } = served({
+    lease: async (reader) => ({
+      reader,
+      fence: 1,
+      expiresAt: Date.now(),
+      ended: new AbortController().signal,
+      renew: async (forMs) => await turns[renewed.push(forMs) - 1]?.promise,
+      release: async () => {},
+      [Symbol.asyncDispose]: async () => {},
+    }),
+  });
+  ask(1);
+  await expect.poll(() => told).toHaveLength(1);
+  for (let forMs = 1; forMs <= 1_000; forMs += 1)
+    leases.frame({ type: Type.Renew, body: { lease: 1, forMs }, tail: new Uint8Array(0) });
+  expect(renewed).toEqual([1]);
+  for (const { resolve } of turns) resolve();
+  await expect.poll(() => told).toHaveLength(1 + 1_000);
+  expect(renewed).toEqual([1, 1_000]);
 });
 
 test("one that is granted in the moment in which it is given up is released", async () => {

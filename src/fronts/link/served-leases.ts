@@ -19,6 +19,9 @@ interface Held {
   /** Gives up the waiting. */
   readonly stop: AbortController;
   lease?: Lease;
+  /** Renewals that were not answered, and for how long the latest is, ms. */
+  renewals: number;
+  renewForMs: number;
 }
 
 /** The leases that the programs at the other end of one link ask for. They end with its session. */
@@ -60,7 +63,7 @@ export class ServedLeases {
     const { lease: number } = body;
     if (this.#held.has(number)) throw new ProtocolError(`lease ${number} is there already`);
     if (this.#held.size >= MAX_LEASES) throw new ProtocolError("too many leases");
-    const held: Held = { stop: new AbortController() };
+    const held: Held = { stop: new AbortController(), renewals: 0, renewForMs: 0 };
     this.#held.set(number, held);
     this.#take(held, body).catch((error: unknown) => this.#tellOver(number, error));
   }
@@ -86,13 +89,24 @@ export class ServedLeases {
   }
 
   #renew({ lease: number, forMs }: Body<typeof Type.Renew>): void {
-    const lease = this.#held.get(number)?.lease;
-    if (!lease) return; // it is over, and the other end is told so just now
-    const renew = async (): Promise<void> => {
-      await lease.renew(forMs);
-      this.#tellLeased(number, lease);
-    };
-    renew().catch((error: unknown) => this.#tellOver(number, error));
+    const held = this.#held.get(number);
+    if (!held?.lease) return; // it is over, and the other end is told so just now
+    held.renewForMs = forMs;
+    held.renewals += 1;
+    if (held.renewals > 1) return;
+    this.#renewAll(number, held, held.lease).catch((error: unknown) =>
+      this.#tellOver(number, error),
+    );
+  }
+
+  /** One at a time, and those that come meanwhile are one: many take no more memory than that. */
+  async #renewAll(number: number, held: Held, lease: Lease): Promise<void> {
+    while (held.renewals > 0) {
+      const { renewals, renewForMs } = held;
+      await lease.renew(renewForMs);
+      held.renewals -= renewals;
+      for (let n = 0; n < renewals; n += 1) this.#tellLeased(number, lease);
+    }
   }
 
   #release(number: number, why?: "gone"): void {

@@ -201,3 +201,18 @@ test("a reset is told of after a reconnect that came while the one before was fo
   await reset();
   await expect.poll(() => notices).toEqual([Rv.ResetCard, Rv.ResetCard]);
 });
+
+test("a call whose answer nobody wants is told to be over, once, whatever it came to", async () => {
+  await using service = fakeService([reader]);
+  let over = 0;
+  const end = { send: () => {}, drained: async () => {}, unanswered: () => void (over += 1) };
+  const link = new ServedLink(service, end, { name: "test" });
+  const tell = (type: typeof Type.Begin | typeof Type.Abandon) =>
+    link.frame({ type, body: { card: 1, call: 0, flags: Flag.Early }, tail: new Uint8Array() });
+  const body = { card: 1, call: 1, flags: 0, share: 9, protocols: 3, reader: "none" };
+  link.frame({ type: Type.Connect, body, tail: new Uint8Array() });
+  tell(Type.Begin);
+  tell(Type.Abandon);
+  await expect.poll(() => over).toBe(2);
+  link.over();
+});

@@ -4,12 +4,12 @@ import type { Leasing } from "../../domain/leasing.ts";
 import { Disposition } from "../../domain/pcsc.ts";
 import type { Principal } from "../../domain/principal.ts";
 import { Rv } from "../../domain/return-codes.ts";
-import type { LinkEnd, SessionFrame } from "../../link/end.ts";
+import type { SessionFrame } from "../../link/end.ts";
 import type { Serving } from "../../link/hall.ts";
 import { encodeAnswers } from "../../wire/link/answers.ts";
 import { Flag, isForServer, MAX_PAYLOAD, nameOfType, Type } from "../../wire/link/frames.ts";
 import { encodeReaders, type LinkedReader } from "../../wire/link/reader-list.ts";
-import type { Answer, CallFrame } from "./call-frame.ts";
+import type { Answer, AnsweringEnd, CallFrame } from "./call-frame.ts";
 import { ReaderOrder } from "./order.ts";
 import { Others } from "./others.ts";
 import { ServedCard } from "./served-card.ts";
@@ -26,7 +26,7 @@ const LOOK_MS = 200;
 /** Serves one link: carries out the calls of the programs at its other end, and tells of the readers. */
 export class ServedLink implements Serving {
   readonly #service: CardService;
-  readonly #end: Pick<LinkEnd, "send" | "drained">;
+  readonly #end: AnsweringEnd;
   readonly #principal: Principal;
   readonly #cards = new Map<number, ServedCard>();
   readonly #order = new ReaderOrder();
@@ -45,12 +45,7 @@ export class ServedLink implements Serving {
   #look: NodeJS.Timeout | undefined;
 
   /** @param leasing gives leases to the principal; absent where nobody does. */
-  constructor(
-    service: CardService,
-    end: Pick<LinkEnd, "send" | "drained">,
-    principal: Principal,
-    leasing?: Leasing,
-  ) {
+  constructor(service: CardService, end: AnsweringEnd, principal: Principal, leasing?: Leasing) {
     this.#service = service;
     this.#end = end;
     this.#principal = principal;
@@ -193,7 +188,7 @@ export class ServedLink implements Serving {
     done.then(
       ({ protocol, data = NOTHING, ahead: answers = [] }) => {
         this.#tellReaders();
-        if (call === 0) return;
+        if (call === 0) return this.#end.unanswered?.();
         const ahead = answers.length === 0 ? NOTHING : encodeAnswers(answers);
         const body = {
           call,
@@ -207,7 +202,7 @@ export class ServedLink implements Serving {
       },
       (error: unknown) => {
         this.#tellReaders();
-        if (call === 0) return;
+        if (call === 0) return this.#end.unanswered?.();
         const { rv, told } =
           error instanceof ReturnCodeError
             ? error

@@ -1,5 +1,7 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { once } from "node:events";
+import { mkdtemp, rename, rm, stat } from "node:fs/promises";
 import { request } from "node:http";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -22,10 +24,15 @@ test("metrics are told on a port, and nothing else is", async () => {
   ).rejects.toThrow(`metrics cannot be offered at 127.0.0.1:${server.port}`);
 });
 
-test("and at a Unix socket", async () => {
+test("and at a Unix socket of its user's alone, also where another was killed", async () => {
   const directory = await mkdtemp(join(tmpdir(), "cardwire-metrics-"));
   try {
     const path = join(directory, "metrics");
+    // Somebody was killed there.
+    const killed = createServer().listen(join(directory, "old"));
+    await once(killed, "listening");
+    await rename(join(directory, "old"), path);
+    killed.close();
     await using _server = await serveMetrics(metrics, { path });
     const status = await new Promise((resolve, reject) => {
       request({ socketPath: path, path: "/metrics" }, (answer) => resolve(answer.statusCode))
@@ -33,6 +40,10 @@ test("and at a Unix socket", async () => {
         .end();
     });
     expect(status).toBe(200);
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+    await expect(serveMetrics(metrics, { path })).rejects.toMatchObject({
+      code: "E_SOCKET_IN_USE",
+    });
   } finally {
     await rm(directory, { recursive: true });
   }

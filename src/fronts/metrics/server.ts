@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import { CardwireError } from "../../domain/errors.ts";
+import { publishSocket } from "../../host/unix-socket.ts";
 import { type Metrics, OPEN_METRICS } from "../../observe/metrics.ts";
 
 /** Where metrics are asked for: a port of this computer alone, or a Unix socket. */
@@ -19,7 +20,7 @@ export interface MetricsServer extends AsyncDisposable {
 /**
  * Answers `GET /metrics`, and nothing else.
  *
- * @throws {CardwireError} `E_LISTEN` when it cannot listen there.
+ * @throws {CardwireError} `E_LISTEN` when it cannot listen at that port; at a path as {@link publishSocket}.
  */
 export async function serveMetrics(metrics: Metrics, place: MetricsPlace): Promise<MetricsServer> {
   const server = createServer({ requestTimeout: REQUEST_MS }, (request, response) => {
@@ -32,27 +33,33 @@ export async function serveMetrics(metrics: Metrics, place: MetricsPlace): Promi
   server.maxConnections = MOST_CONNECTIONS;
   server.on("clientError", (_error, socket) => void socket.destroy());
   server.unref();
-  await listening(server, place);
+  const published = "path" in place ? await publishSocket(server, place) : undefined;
+  if (!("path" in place)) await listening(server, place);
   const address = server.address();
   return {
     port: typeof address === "object" ? address?.port : undefined,
     async [Symbol.asyncDispose]() {
-      server.closeAllConnections();
+      const closed = once(server, "close");
+      await published?.[Symbol.asyncDispose]();
       server.close();
-      await once(server, "close");
+      server.closeAllConnections();
+      await closed;
     },
   };
 }
 
-async function listening(server: Server, place: MetricsPlace): Promise<void> {
+async function listening(
+  server: Server,
+  place: { readonly host: string; readonly port: number },
+): Promise<void> {
   server.listen(place);
   try {
     await once(server, "listening");
   } catch (cause) {
-    const where = "path" in place ? place.path : `${place.host}:${place.port}`;
+    const where = `${place.host}:${place.port}`;
     throw new CardwireError("E_LISTEN", `metrics cannot be offered at ${where}`, {
       cause,
-      hint: "Choose another port, or a path in a directory of yours that is not there yet.",
+      hint: "Choose another port, or a path.",
     });
   }
 }

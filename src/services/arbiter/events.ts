@@ -1,5 +1,5 @@
 /** Its holder gave it back; its time ran out; an administrator took it; its holder is gone. */
-export type LeaseEnd = "released" | "time" | "kick" | "gone";
+export type LeaseEnd = "released" | "time" | "kick" | "gone" | "denied";
 
 /** What an arbiter decides, for whoever keeps a record. Times in ms. */
 export type ArbiterEvent = { readonly reader: string; readonly identity: string } & (

@@ -90,6 +90,7 @@ const words: Readonly<Record<LeaseEnd, string>> = {
   time: "its time is over",
   kick: "an administrator ended it",
   gone: "its holder is gone",
+  denied: "its holder may not use the reader any more",
 };
 
 /** Between two looks at whether somebody else still has the card exclusively, ms. */

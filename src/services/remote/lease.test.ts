@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { linkTo, type LinkedOptions } from "../../../test/link/linked.ts";
+import { type LinkedOptions, linkTo } from "../../../test/link/linked.ts";
 import type { LeaseError, LeasePlace } from "../../domain/leasing.ts";
 import { Disposition } from "../../domain/pcsc.ts";
 import { Rv } from "../../domain/return-codes.ts";
@@ -8,6 +8,7 @@ import { arbitratedLeasing } from "../../serve/leasing.ts";
 import { fakeReader, fakeService } from "../../testing/fake-service.ts";
 import { Arbiter } from "../arbiter/arbiter.ts";
 import { lentReaders } from "../lent-readers.ts";
+import { Policy } from "../policy/policy.ts";
 
 const NAME = "Card 00 00";
 const HIDDEN = "Hidden 00 00";
@@ -97,6 +98,29 @@ test("nobody has one for longer than a day, however it is asked for", async () =
   expect(lease.expiresAt - Date.now()).toBeLessThanOrEqual(DAY);
   await lease.renew(0); // which becomes a second
   expect(lease.ended.aborted).toBe(false);
+});
+
+test("it ends when its reader is not shown to its holder any more, not when that is unplugged", async () => {
+  const policy = new Policy();
+  const fake = fakeService([fakeReader(NAME, { atr: ATR })]);
+  await using arbiter = new Arbiter(fake);
+  const grant = { principal: { name: "alice" }, readers: ["*"], profile: "use" } as const;
+  const view = policy.view(arbiter, grant);
+  const leasing = arbitratedLeasing(arbiter)(grant.principal, view);
+  await using lease = await leasing.lease(NAME, { forMs: MINUTE, wait: false }, soon());
+  const { ended } = lease;
+  fake.unplug(NAME);
+  expect(view.readers).toEqual([]);
+  await lease.renew(MINUTE);
+  fake.plug(fakeReader(NAME, { atr: ATR }));
+  await expect.poll(() => view.readers).toHaveLength(1);
+  expect(ended.aborted).toBe(false);
+  const rule = { name: "rule 1", verdict: "deny", identities: ["alice"] } as const;
+  policy.update({ rules: [rule], groups: new Map() });
+  await expect.poll(() => ended.aborted).toBe(true);
+  expect(ended.reason).toMatchObject({
+    message: `the lease of ${NAME} is over: its holder may not use the reader any more`,
+  });
 });
 
 test("it ends with its time, or when an administrator ends it, and its holder hears of it", async () => {
