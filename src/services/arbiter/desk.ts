@@ -1,6 +1,6 @@
 import type { CardService, Connected, ConnectOptions, Reader } from "../../domain/card-service.ts";
 import { ReturnCodeError } from "../../domain/errors.ts";
-import { Disposition } from "../../domain/pcsc.ts";
+import { Disposition, ReaderStateBit } from "../../domain/pcsc.ts";
 import { Rv } from "../../domain/return-codes.ts";
 import type { ArbiterEvent } from "./events.ts";
 import { type HandOverPolicy, isHandOverDue, UNKNOWN, UNUSED, type Use } from "./hand-over.ts";
@@ -63,6 +63,8 @@ export class Desk {
   /** The policy under which that came to be. */
   #usedUnder: HandOverPolicy | undefined;
   #eventCounter: number | undefined;
+  /** The event counter of an empty reader. */
+  #emptyAt: number | undefined;
   /** Who keeps pcscd's lock although it is nobody's turn. */
   lingering: Lingering | undefined;
   /** The lease in force. */
@@ -76,7 +78,9 @@ export class Desk {
     this.limits = limits;
     this.tell = onEvent;
     this.queue = new Queue((identity) => limits(identity).waiting);
-    this.#eventCounter = this.#state?.eventCounter;
+    const { eventCounter, stateBits = 0 } = this.#state ?? {};
+    this.#eventCounter = eventCounter;
+    if ((stateBits & ReaderStateBit.Present) === 0) this.#emptyAt = eventCounter;
   }
 
   /** What holds now between two identities at this card. */
@@ -236,18 +240,22 @@ export class Desk {
 
   /** There is a new list of readers. */
   look(): void {
-    const { sharing = 0, eventCounter: counter } = this.#state ?? {};
+    const { sharing = 0, eventCounter: counter, stateBits = 0 } = this.#state ?? {};
     const hadForeign = this.#handles.look(sharing);
     const { hasForeign } = this;
     this.#foreign = { now: hasForeign, since: hadForeign || this.#foreign.since };
     if (counter === this.#eventCounter) return;
     if (counter === undefined) this.#handles.clear();
+    const wasEmptyAt = this.#emptyAt;
+    this.#emptyAt = (stateBits & ReaderStateBit.Present) === 0 ? counter : undefined;
     this.#eventCounter = counter;
     // It may be told late: one of ours may have sent something to this card already.
     if (this.#sessions.size === 0 && !this.#handles.isOpening) {
       this.#use = UNUSED;
       this.#foreign.since = hasForeign;
     }
+    // A card that comes ends no transaction, and is no news to a handle; one that goes is, also if it came meanwhile.
+    if (wasEmptyAt !== undefined && counter === ((wasEmptyAt + 1) & 0xffff)) return;
     for (const session of this.#sessions) session.wasMoved();
   }
 

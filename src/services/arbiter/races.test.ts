@@ -247,3 +247,20 @@ test("another policy finds in the card what was left under the one before", asyn
   policy = "reset";
   await expect(bob.transmit(SELECT, PCI)).rejects.toThrow(refused(Rv.ResetCard));
 });
+
+test("a card that comes ends no transaction on the empty reader; one that goes does", async () => {
+  await using stage = await scene();
+  const { arbiter, readers, connect } = stage;
+  readers.pull(NAME);
+  const how = { share: ShareMode.Direct, protocols: 3, principal: { name: "alice" } };
+  const { session: alice } = await arbiter.connect(NAME, how, within());
+  await alice.begin(within());
+  await readers.insert(NAME, stage.card);
+  await delay(5);
+  expect(arbiter.attendance(NAME).holder).toBe("alice");
+  readers.pull(NAME);
+  await delay(5);
+  expect(arbiter.attendance(NAME).holder).toBeUndefined();
+  await readers.insert(NAME, stage.card);
+  await (await connect("bob")).transmit(SELECT, PCI);
+});
