@@ -58,7 +58,7 @@ export class Store {
 
   /** Runs `action` while nobody else changes anything here. */
   async locked<T>(action: () => Promise<T>): Promise<T> {
-    return await withLock(`serve ${this.path}`, action);
+    return await withLock(this.file("register"), action);
   }
 
   file(name: string): string {
