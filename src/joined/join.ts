@@ -1,16 +1,17 @@
 import { hostname, userInfo } from "node:os";
 import { isPair, makeRequest } from "../carriers/tls/authority.ts";
+import { type CertificateFiles, readCertificates } from "../carriers/tls/certificate-files.ts";
 import { checkCertificate, commonName, readCertificate } from "../carriers/tls/certificates.ts";
 import { dialTls, type TlsPlace } from "../carriers/tls/dial.ts";
 import { ask, hear } from "../carriers/tls/exchange.ts";
 import { newKey } from "../carriers/tls/keys.ts";
-import { type CertificateFiles, readCertificates } from "../carriers/tls/certificate-files.ts";
 import { DEFAULT_PORT, Protocol, Purpose } from "../carriers/tls/protocols.ts";
 import { CardwireError, ProtocolError } from "../domain/errors.ts";
+import { isIdentityName } from "../domain/identity.ts";
 import { wordOf } from "../domain/where.ts";
-import { asText, read, Reply } from "../wire/join/messages.ts";
+import { asText, Reply, read } from "../wire/join/messages.ts";
 import type { Token } from "../wire/join/token.ts";
-import { hostsPath, makeRoom, type JoinedHost } from "./hosts.ts";
+import { hostsPath, type JoinedHost, makeRoom } from "./hosts.ts";
 
 /** What a host is called here when nobody chose a name: as the token calls it. */
 export const nameOfHost = ({ addresses: [first = ""] }: Token): string =>
@@ -108,6 +109,8 @@ function certified(
   checkCertificate(readCertificate(certificate), readCertificate(authority), { purpose });
   if (!isPair({ key, certificate }))
     throw new ProtocolError("the card host's certificate is for another key");
+  if (!isIdentityName(commonName(readCertificate(certificate)) ?? ""))
+    throw new ProtocolError("the card host's certificate is for a name that nobody can have");
   return certificate;
 }
 
