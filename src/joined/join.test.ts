@@ -70,3 +70,13 @@ test("a card host may not call us what is no name", async () => {
   });
   expect(await readdir(folder)).toEqual([]);
 });
+
+test("whoever is hung up on learns what that means for his token", async () => {
+  const joining = joinOne(async (stream) => void stream.destroy());
+  await expect(joining).rejects.toMatchObject({
+    code: "E_PROTOCOL",
+    message: expect.stringMatching(/^the card host gave no certificate: .* hung up/),
+    hint: expect.stringContaining("The token may be used up"),
+  });
+  expect(await readdir(folder)).toEqual([]);
+});

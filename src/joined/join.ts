@@ -1,4 +1,5 @@
 import { hostname, userInfo } from "node:os";
+import type { Duplex } from "node:stream";
 import { isPair, makeRequest } from "../carriers/tls/authority.ts";
 import { type CertificateFiles, readCertificates } from "../carriers/tls/certificate-files.ts";
 import { checkCertificate, commonName, readCertificate } from "../carriers/tls/certificates.ts";
@@ -39,7 +40,7 @@ export async function joinHost(
   try {
     const on = `${userInfo().username}@${hostname()}`.slice(0, 256);
     ask(stream, { secret: asText(token.secret), request, on });
-    const certificate = certified(await hear(stream, { signal }), { key, authority });
+    const certificate = certified(await answerOf(stream, signal), { key, authority });
     const joined: JoinedHost = {
       name,
       identity: commonName(readCertificate(certificate)) ?? "",
@@ -93,6 +94,19 @@ export async function renewCertificate(
     return certified(reply, { key: credentials.key, authority });
   } finally {
     stream.destroy();
+  }
+}
+
+/** What the card host says to a token. @throws {CardwireError} `E_PROTOCOL` when it says nothing. */
+async function answerOf(stream: Duplex, signal: AbortSignal): Promise<unknown> {
+  try {
+    return await hear(stream, { signal });
+  } catch (cause) {
+    if (!(CardwireError.is(cause) && cause.code === "E_PROTOCOL")) throw cause;
+    throw new CardwireError("E_PROTOCOL", `the card host gave no certificate: ${cause.message}`, {
+      cause,
+      hint: "The token may be used up. Try again; if it is refused then, ask for another: 'cardwire invite NAME' makes it.",
+    });
   }
 }
 
