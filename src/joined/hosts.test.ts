@@ -3,10 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import {
-  isJoined,
-  type JoinedHost,
-  joinedNames,
   makeRoom,
+  isJoined,
+  joinedNames,
+  type JoinedHost,
   readHost,
   removeHost,
   replaceCertificate,
