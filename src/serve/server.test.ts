@@ -479,6 +479,19 @@ test("an authority that somebody knows is not made anew", async () => {
   await start();
 });
 
+test("an authority of a wrong clock is made anew when somebody is invited", async () => {
+  await serve[Symbol.asyncDispose]();
+  await rm(stateOfServe(), { recursive: true });
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.UTC(1970, 0, 2) });
+  await start();
+  vi.useRealTimers();
+  const before = serve.fingerprint;
+  await invited("alice");
+  await vi.waitFor(() => expect(serve.fingerprint).not.toBe(before), { timeout: 5_000 });
+  const remote = await linked((await joined("alice")).name);
+  expect(names(remote)).toEqual(["Yubi 00 00", "Other 00 00"]);
+});
+
 test("a token tells where serve listens, as others know it", () => {
   const own = ownAddresses();
   for (const all of [[], ["0.0.0.0"], ["192.0.2.7", "::"]]) expect(reachable(all)).toEqual(own);
