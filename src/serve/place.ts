@@ -21,11 +21,13 @@ export type Place = Readonly<v.InferOutput<typeof Place>>;
 
 const FILE = "place.json";
 
-/** @throws {CardwireError} `E_STATE`, `E_DISK_FULL` */
+/** @throws {CardwireError} `E_STATE`, `E_DISK_FULL`, `E_LOCKED` */
 export async function rememberPlace(store: Store, place: Place): Promise<void> {
   const text = `${JSON.stringify(place)}\n`;
   const path = store.file(FILE);
-  if ((await readPrivateFile(path)) !== text) await writePrivateFile(path, text);
+  await store.locked(async () => {
+    if ((await readPrivateFile(path)) !== text) await writePrivateFile(path, text);
+  });
 }
 
 /** The default port at all addresses, where it never ran. @throws {CardwireError} `E_STATE` */
