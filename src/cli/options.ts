@@ -1,6 +1,7 @@
 import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import type { CertificateFiles } from "../carriers/tls/certificate-files.ts";
 import { CardwireError } from "../domain/errors.ts";
+import { isAnyAddress, isHostAddress } from "../domain/host-address.ts";
 import type { PcscdOptions } from "../services/pcscd/daemon.ts";
 import { CommandWithExamples, type Example } from "./help.ts";
 import type { Via, WayOptions } from "./open-source.ts";
@@ -24,12 +25,16 @@ export const slotsOption = (unless: string) =>
   ).choices(["16", "48"] as const);
 /** The default where programs are on this computer. */
 export const SLOTS_AS_BUILT = "as each was built, else 16";
-/** An option that may stand on a command line more than once; its values are a list. */
-export const repeatable = <const F extends string>(flags: F, description: string) =>
+/** An option that may stand on a command line more than once; its values are a list. @param parse refuses a value. */
+export const repeatable = <const F extends string>(
+  flags: F,
+  description: string,
+  parse: (text: string) => string = (text) => text,
+) =>
   new Option(flags, `${description} (repeatable)`).argParser(
     (text: string, before: readonly string[] | undefined): readonly string[] => [
       ...(before ?? []),
-      text,
+      parse(text),
     ],
   );
 
@@ -138,6 +143,20 @@ export function parsePort(text: string): number {
   if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535)
     throw new InvalidArgumentError("It wants a number from 0 to 65535.");
   return Number(text);
+}
+
+/** A TCP port of another computer. */
+export function parseOtherPort(text: string): number {
+  const port = parsePort(text);
+  if (port === 0) throw new InvalidArgumentError("It wants a number from 1 to 65535.");
+  return port;
+}
+
+/** A host's name or address, as others know it. */
+export function parseHostAddress(text: string): string {
+  if (!isHostAddress(text) || isAnyAddress(text))
+    throw new InvalidArgumentError("It wants a host's name, or an address that others reach.");
+  return text;
 }
 
 /** The first of two ports, one for each reader; or 0 for any that are free. */

@@ -121,6 +121,11 @@ describe("wrong usage is said in one line, and what is right in another", () => 
     [["attach", "host", "--mode", "9"], "argument '9' is invalid", "Usage: cardwire attach"],
     [["attach", "software:", "--vpcd-port", "65535"], "at most 65534", "Usage: cardwire attach"],
     [["attach", "host", "--slots", "17"], "Allowed choices are 16, 48", "cardwire attach --help"],
+    [["invite", "bob", "--address", "foo bar"], "'foo bar' is invalid", "cardwire invite"],
+    [["invite", "bob", "--address", ""], "'' is invalid", "cardwire invite"],
+    [["invite", "bob", "--address", "http://x"], "'http://x' is invalid", "cardwire invite"],
+    [["invite", "bob", "--address", "::"], "'::' is invalid", "cardwire invite"],
+    [["invite", "bob", "--port", "0"], "'0' is invalid", "cardwire invite"],
     [["env", "a", "b"], "too many arguments for 'env'", "cardwire env [options] [name]"],
   ])("%j", async (argv, what, right) => {
     const { out, err, error } = await cardwire(argv);
@@ -137,6 +142,11 @@ describe("wrong usage is said in one line, and what is right in another", () => 
     [["run", "host"], "there is nothing to run", "run WHERE -- COMMAND"],
     [["run", "host", "ls"], "there is nothing to run", "run WHERE -- COMMAND"],
     [["attach"], "WHERE is missing", "--local"],
+    [
+      ["invite", "bob", ...Array.from({ length: 9 }, () => ["--address", "a"]).flat()],
+      "a token has room for 8 addresses",
+      "the best first",
+    ],
     [["attach", "a", "b", "a"], "a is named twice", "once"],
     [["readers", "unix:/run/pcscd/pcscd.comm", "--local"], "local is named twice", "once"],
   ])("%j", async (argv, what, right) => {

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { isHostAddress, withPort } from "./host-address.ts";
+import { isAnyAddress, isHostAddress, withPort } from "./host-address.ts";
 
 test.each(["cardhost", "a.b-c.example", "192.0.2.7", "2001:db8::7", "::1", "my_host", "1"])(
   "%s is a host",
@@ -26,6 +26,17 @@ test.each([
   "a.".repeat(127),
 ])("%j is none", (text) => {
   expect(isHostAddress(text)).toBe(false);
+});
+
+test.each(["0.0.0.0", "::", "::0", "0:0:0:0:0:0:0:0", "0"])(
+  "%s is no address of one computer",
+  (text) => {
+    expect(isAnyAddress(text)).toBe(true);
+  },
+);
+
+test.each(["::1", "127.0.0.1", "10.0.0.0", "0xyz"])("%s is one", (text) => {
+  expect(isAnyAddress(text)).toBe(false);
 });
 
 test("whatever the standards allow is one", () => {

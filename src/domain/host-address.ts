@@ -10,6 +10,9 @@ export function isHostAddress(text: string): boolean {
     .every((label) => /^[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$/.test(label));
 }
 
+/** Whether an address stands for all of a computer's: `0.0.0.0`, `::`, or another spelling. Nobody is reached there. */
+export const isAnyAddress = (text: string): boolean => /^[0.:]+$/.test(text);
+
 /** A host and a port as one word: those of IPv6 stand in brackets. */
 export const withPort = (host: string, port: number): string =>
   host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;

@@ -13,9 +13,13 @@ export interface Grant {
 
 const MAX_NAME = 64;
 
-/** @throws {CardwireError} `E_NAME` when nobody can be called so: names stand in certificates, logs and command lines. */
+/** Whether somebody can be called so: names stand in certificates, logs and command lines. */
+export const isIdentityName = (name: string): boolean =>
+  name.length <= MAX_NAME && /^[A-Za-z0-9][A-Za-z0-9._@-]*$/.test(name);
+
+/** @throws {CardwireError} `E_NAME` when nobody can be called so. */
 export function checkIdentityName(name: string): void {
-  if (name.length <= MAX_NAME && /^[A-Za-z0-9][A-Za-z0-9._@-]*$/.test(name)) return;
+  if (isIdentityName(name)) return;
   throw new CardwireError("E_NAME", `${JSON.stringify(name)} cannot be the name of an identity`, {
     hint: `Use letters, digits, '.', '_', '@' and '-', a letter or digit first, ${MAX_NAME} at most.`,
   });

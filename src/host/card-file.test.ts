@@ -4,6 +4,9 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createCardFile, openCardFile } from "./card-file.ts";
 
+/** Of the one that is open. */
+const LOCK = ".test.card.lock";
+
 let directory: string;
 let path: string;
 
@@ -29,7 +32,7 @@ test("is written in one step, and nothing is left beside it", async () => {
   await file.write("two");
   expect(await readFile(path, "utf8")).toBe("two");
   expect(await modeOf(path)).toBe(0o600);
-  expect(await readdir(directory)).toEqual(["test.card"]);
+  expect(await readdir(directory)).toEqual([LOCK, "test.card"]);
 });
 
 test("what a killed process left is removed, and nothing else", async () => {
@@ -39,7 +42,7 @@ test("what a killed process left is removed, and nothing else", async () => {
     await writeFile(join(directory, name), "half a");
   await using file = await openCardFile(path);
   expect(file.text).toBe("one");
-  expect((await readdir(directory)).toSorted()).toEqual([...others, "test.card"].toSorted());
+  expect((await readdir(directory)).toSorted()).toEqual([LOCK, ...others, "test.card"].toSorted());
 });
 
 test("a link to it stays one", async () => {

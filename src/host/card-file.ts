@@ -54,7 +54,7 @@ export async function openCardFile(path: string): Promise<CardFile> {
   const real = await realpath(path).catch((cause: unknown) => {
     throw explain(cause, path, "read");
   });
-  const lock = await holdLock(`card ${real}`);
+  const lock = await holdLock(real);
   if (!lock)
     throw new CardwireError("E_CARD_IN_USE", `another cardwire runs the card ${path}`, {
       hint: "A card can be in one place only. End the other one first.",

@@ -2,11 +2,10 @@ import { lstat, readdir } from "node:fs/promises";
 import { homedir } from "node:os";
 import { basename, dirname, isAbsolute, join } from "node:path";
 import { attachmentRecords } from "./attachments.ts";
-import { ownedDirectories } from "./owned-directory.ts";
+import { ASIDE, ownedDirectories } from "./owned-directory.ts";
 import { type Person, thisPerson } from "./paths.ts";
 import { lookAtSocket } from "./socket-holder.ts";
 import { SYSTEM_SOCKET } from "./system-socket.ts";
-import { ASIDE } from "./unix-socket.ts";
 
 /** A path that cardwire makes on the computer on which it runs. */
 export interface Footprint {

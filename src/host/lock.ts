@@ -1,28 +1,39 @@
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { createServer, type Server } from "node:net";
+import { stat } from "node:fs/promises";
+import { createServer } from "node:net";
+import { basename, dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { CardwireError } from "../domain/errors.ts";
 import { errorCode } from "./error-code.ts";
+import { type Held, isHeld, takePlace } from "./lock-place.ts";
 
 /** Longest wait for another process, ms. What is done under a lock takes a few system calls. */
 const WAIT_MS = 2_000;
 const POLL_MS = 10;
 
+/** What the system says where no socket can be made: a read-only directory, a file system without them, no space. */
+const NO_PLACE: ReadonlySet<string> = new Set(
+  "EACCES EPERM EROFS ENOTSUP EOPNOTSUPP EINVAL ENOSPC EDQUOT".split(" "),
+);
+
 /**
- * Runs `action` while no other process of this user runs one for the same `what`, such as a path.
+ * Runs `action` while no other process of this user runs one for the same path, at which there need be nothing.
  *
- * The lock is a socket in Linux's abstract namespace (unix(7)): the kernel drops it with its process, so none is ever
- * left behind. Processes in different network namespaces do not see each other's.
+ * The lock is a socket, which the kernel closes with its process. In a directory that is this user's, and in which
+ * nobody else may write, it is beside `path` (`.NAME.lock`). Elsewhere, and where no socket can be made, it is a name in
+ * Linux's abstract namespace (unix(7)): any local user can take that and keep us waiting, and processes in different
+ * network namespaces do not see each other's.
  *
+ * @param path absolute, without symbolic links above its last part.
  * @throws {CardwireError} `E_LOCKED` when another process holds it for longer than two seconds.
  */
-export async function withLock<T>(what: string, action: () => Promise<T>): Promise<T> {
-  const lock = await acquire(what);
+export async function withLock<T>(path: string, action: () => Promise<T>): Promise<T> {
+  const lock = await acquire(path);
   try {
     return await action();
   } finally {
-    lock.close();
+    await lock.release();
   }
 }
 
@@ -31,25 +42,19 @@ export async function withLock<T>(what: string, action: () => Promise<T>): Promi
  *
  * @returns undefined when another process has it; nothing is waited for.
  */
-export async function holdLock(what: string): Promise<AsyncDisposable | undefined> {
-  const lock = await tryToAcquire(what);
-  if (lock instanceof Error) return undefined;
+export async function holdLock(path: string): Promise<AsyncDisposable | undefined> {
+  const lock = await tryToAcquire(path);
+  if (!lock) return undefined;
   lock.unref(); // it holds nobody up
-  return {
-    [Symbol.asyncDispose]: async () => {
-      lock.close();
-      await once(lock, "close");
-    },
-  };
+  return { [Symbol.asyncDispose]: () => lock.release() };
 }
 
-async function acquire(what: string): Promise<Server> {
+async function acquire(path: string): Promise<Held> {
   for (const until = performance.now() + WAIT_MS; ; ) {
-    const lock = await tryToAcquire(what);
-    if (!(lock instanceof Error)) return lock;
+    const lock = await tryToAcquire(path);
+    if (lock) return lock;
     if (performance.now() > until) {
-      throw new CardwireError("E_LOCKED", `another cardwire is busy with ${what}`, {
-        cause: lock,
+      throw new CardwireError("E_LOCKED", `another cardwire is busy with ${path}`, {
         hint: "Try again in a moment.",
       });
     }
@@ -57,16 +62,38 @@ async function acquire(what: string): Promise<Server> {
   }
 }
 
-/** @returns the system's error when another process has it. */
-async function tryToAcquire(what: string): Promise<Server | Error> {
-  const hash = createHash("sha256").update(what).digest("hex").slice(0, 32);
+/** @returns undefined when another process has it. */
+async function tryToAcquire(path: string): Promise<Held | undefined> {
+  const place = join(dirname(path), `.${basename(path)}.lock`);
+  if (!(await isClosed(dirname(path)))) return await takeName(path);
+  try {
+    return await takePlace(place);
+  } catch (error) {
+    if (!NO_PLACE.has(errorCode(error) ?? "")) throw error;
+    // That holds for every process of ours, but that there is no space: one may have taken the place before.
+    return (await isHeld(place)) ? undefined : await takeName(path);
+  }
+}
+
+/** Whether a directory is this user's, and nobody else may write in it. */
+async function isClosed(directory: string): Promise<boolean> {
+  const found = await stat(directory).catch(() => undefined); // not there
+  return found !== undefined && found.uid === process.getuid?.() && (found.mode & 0o022) === 0;
+}
+
+async function takeName(path: string): Promise<Held | undefined> {
+  const hash = createHash("sha256").update(path).digest("hex").slice(0, 32);
   const server = createServer((caller) => caller.destroy());
   server.listen(`\0cardwire:${process.getuid?.() ?? 0}:${hash}`);
   try {
     await once(server, "listening");
-    return server;
   } catch (cause) {
-    if (errorCode(cause) === "EADDRINUSE" && cause instanceof Error) return cause;
+    if (errorCode(cause) === "EADDRINUSE") return undefined;
     throw cause;
   }
+  const release = async () => {
+    server.close();
+    await once(server, "close");
+  };
+  return { unref: () => server.unref(), release };
 }

@@ -2,6 +2,9 @@ import { lstat, mkdtemp, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { isRunning, type ProcessIdentity, thisProcess } from "./process-identity.ts";
 
+/** Prefix of the directories in which a socket is made, beside its place. */
+export const ASIDE = ".cardwire";
+
 /**
  * Makes a fresh directory, 0700, whose name says which process it belongs to: `PREFIX-PID.STARTTIME-RANDOM`, both
  * numbers in base 36 because socket paths are short.

@@ -29,15 +29,27 @@ export async function replaceFile(path: string, text: string): Promise<void> {
 const nextName = (path: string): string => `${path}.${randomBytes(6).toString("hex")}.new`;
 /** What {@link nextName} adds. */
 const NEXT_ENDING = /^\.[0-9a-f]{12}\.new$/;
+const NEXT_LENGTH = ".0123456789ab.new".length;
 
-/** A process that is killed while it replaces a file leaves the next text behind, private keys and all. Never throws. */
+/**
+ * A process that is killed while it replaces a file leaves the next text behind, private keys and all. Nobody else may
+ * replace it meanwhile. Never throws.
+ */
 export async function removeLeftovers(path: string): Promise<void> {
-  const [folder, name] = [dirname(path), basename(path)];
+  const name = basename(path);
+  await removeFrom(dirname(path), (other) => other.startsWith(name) && isNext(other, name.length));
+}
+
+/** The same of all files in a folder that is cardwire's own. Never throws. */
+export async function removeLeftoversIn(folder: string): Promise<void> {
+  await removeFrom(folder, (name) => isNext(name, -NEXT_LENGTH));
+}
+
+const isNext = (name: string, from: number): boolean => NEXT_ENDING.test(name.slice(from));
+
+async function removeFrom(folder: string, isLeft: (name: string) => boolean): Promise<void> {
   const names = await readdir(folder).catch(() => []); // a folder may be open to who knows the names in it only
-  const leftovers = names.filter(
-    (other) => other.startsWith(name) && NEXT_ENDING.test(other.slice(name.length)),
-  );
-  for (const leftover of leftovers)
+  for (const leftover of names.filter(isLeft))
     await rm(join(folder, leftover), { force: true }).catch(() => {}); // the file is good with it there, too
 }
 

@@ -41,6 +41,7 @@ export async function lookAtSocket(path: string): Promise<SocketPlace> {
     const code = errorCode(cause);
     if (code === "ENOENT") return { state: "free" };
     if (code === "ECONNREFUSED") return { state: "stale" };
+    if (code === "ECONNRESET") return await lookAtSocket(path); // it ended just now
     // A live listener that does not take us in time: its queue is full.
     if (cause instanceof Error && cause.name === "TimeoutError")
       return { state: "live", holder: undefined, cause };

@@ -1,3 +1,5 @@
+import { open } from "node:fs/promises";
+import { join } from "node:path";
 import { CardwireError } from "../domain/errors.ts";
 
 /** Longest path of a Unix socket on Linux, in bytes: `sun_path` has 108, the last for NUL (unix(7)). */
@@ -23,4 +25,20 @@ export function checkSocketPath(path: string): void {
     `the socket path ${path} has ${bytes} bytes, and Linux takes ${MAX_SOCKET_PATH_BYTES}`,
     { hint: "Choose a shorter path, or a shorter name for the attachment." },
   );
+}
+
+/** Runs `action` with a path to a socket's place in a directory that is short enough, however long the directory's is. */
+export async function withSocketPath<T>(
+  directory: string,
+  name: string,
+  action: (path: string) => Promise<T>,
+): Promise<T> {
+  const plain = join(directory, name);
+  if (fitsSocketPath(plain)) return await action(plain);
+  const handle = await open(directory);
+  try {
+    return await action(`/proc/self/fd/${handle.fd}/${name}`);
+  } finally {
+    await handle.close();
+  }
 }

@@ -5,7 +5,6 @@ import {
   constants,
   link,
   lstat,
-  open,
   realpath,
   rename,
   rm,
@@ -18,9 +17,9 @@ import { errorCode } from "./error-code.ts";
 import { explainFileError } from "./file-errors.ts";
 import { giveToGroup, groupId } from "./group.ts";
 import { withLock } from "./lock.ts";
-import { makeOwnedDirectory, sweepOwnedDirectories } from "./owned-directory.ts";
+import { ASIDE, makeOwnedDirectory, sweepOwnedDirectories } from "./owned-directory.ts";
 import { byHolder, lookAtSocket } from "./socket-holder.ts";
-import { checkSocketPath, fitsSocketPath } from "./socket-path.ts";
+import { checkSocketPath, withSocketPath } from "./socket-path.ts";
 
 export interface SocketOptions {
   readonly path: string;
@@ -37,9 +36,6 @@ export interface PublishedSocket extends AsyncDisposable {
 
 /** The socket while it is being made. Node.js unlinks the path it listened at once more at close: the name must be rare. */
 const MADE = ".cardwire";
-
-/** Prefix of the directories beside a socket's place in which it is made. */
-export const ASIDE = ".cardwire";
 
 /**
  * Whether a socket could be published at `path` now, without making anything: for those who have more to do first, such
@@ -112,7 +108,10 @@ async function listenAside(
   const aside = await makeOwnedDirectory(dirname(path), ASIDE);
   try {
     const made = join(aside, MADE);
-    await listen(server, aside);
+    await withSocketPath(aside, MADE, async (short) => {
+      server.listen(short);
+      await once(server, "listening");
+    });
     if (gid !== undefined) await giveToGroup(made, gid, group ?? "");
     await chmod(made, mode);
     const inode = await inodeOf(made);
@@ -124,23 +123,6 @@ async function listenAside(
     }
   } finally {
     await rm(aside, { recursive: true, force: true });
-  }
-}
-
-async function listen(server: Server, directory: string): Promise<void> {
-  const plain = join(directory, MADE);
-  if (fitsSocketPath(plain)) {
-    server.listen(plain);
-    await once(server, "listening");
-    return;
-  }
-  // The path is to be just short enough, this one is not: reach the directory through its descriptor.
-  const handle = await open(directory);
-  try {
-    server.listen(`/proc/self/fd/${handle.fd}/${MADE}`);
-    await once(server, "listening");
-  } finally {
-    await handle.close();
   }
 }
 

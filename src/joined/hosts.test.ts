@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -84,6 +84,18 @@ describe("a host that was joined", () => {
     expect((await readHost("a", path)).credentials).toEqual({ key: "KEY", certificate: "NEXT" });
     await replaceCertificate("b", "NEXT", path);
     expect(await joinedNames(path)).toEqual(["a"]);
+  });
+
+  test("keeps nothing of what a killed process left of a file, or was making", async () => {
+    await addHost(host("a"), path);
+    await addHost(host("b"), path);
+    await writeFile(join(path, "a/cert.pem.0123456789ab.new"), "half a");
+    await replaceCertificate("a", "NEXT", path);
+    const files = ["ca.pem", "cert.pem", "host.json", "key.pem"];
+    expect((await readdir(join(path, "a"))).toSorted()).toEqual(files);
+    await mkdir(join(path, ".aside-zzzzzz.1-abcdef"));
+    await removeHost("b", path);
+    expect(await readdir(path)).toEqual(["a"]);
   });
 
   test("is not read when others may read its key, or half of it is missing", async () => {

@@ -13,6 +13,7 @@ import {
   statePath,
   writePrivateFile,
 } from "../host/private-file.ts";
+import { removeLeftovers } from "../host/replace-file.ts";
 
 /** Prefix of the directories in which such a host is being made, or taken away. Names do not begin so. */
 const ASIDE = ".aside";
@@ -103,7 +104,6 @@ export interface Room extends AsyncDisposable {
 export async function makeRoom(name: string, key: string, path = hostsPath()): Promise<Room> {
   checkAttachmentName(name);
   await makePrivatePath(path);
-  await sweepOwnedDirectories(path, ASIDE);
   if ((await joinedNames(path)).includes(name)) throw taken(name);
   const aside = await makeAside(path);
   const room: Room = {
@@ -130,18 +130,22 @@ export async function makeRoom(name: string, key: string, path = hostsPath()): P
 }
 
 async function makeAside(path: string): Promise<string> {
+  await sweepOwnedDirectories(path, ASIDE); // of one that was killed: there may be a key in it
   return await makeOwnedDirectory(path, ASIDE).catch((cause: unknown) => {
     throw explainStateError(cause, path, "written");
   });
 }
 
-/** Puts another certificate in the place of a host's. @throws {CardwireError} `E_STATE`, `E_DISK_FULL` */
+/** Puts another certificate in the place of a host's. One at a time. @throws {CardwireError} `E_STATE`, `E_DISK_FULL` */
 export async function replaceCertificate(
   name: string,
   certificate: string,
   path = hostsPath(),
 ): Promise<void> {
-  if (await isJoined(name, path)) await writePrivateFile(join(path, name, "cert.pem"), certificate);
+  if (!(await isJoined(name, path))) return;
+  const file = join(path, name, "cert.pem");
+  await removeLeftovers(file);
+  await writePrivateFile(file, certificate);
 }
 
 /** Removes a host with its key. @throws {CardwireError} `E_NOT_JOINED`, `E_STATE` */

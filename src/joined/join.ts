@@ -1,16 +1,18 @@
 import { hostname, userInfo } from "node:os";
+import type { Duplex } from "node:stream";
 import { isPair, makeRequest } from "../carriers/tls/authority.ts";
+import { type CertificateFiles, readCertificates } from "../carriers/tls/certificate-files.ts";
 import { checkCertificate, commonName, readCertificate } from "../carriers/tls/certificates.ts";
 import { dialTls, type TlsPlace } from "../carriers/tls/dial.ts";
 import { ask, hear } from "../carriers/tls/exchange.ts";
 import { newKey } from "../carriers/tls/keys.ts";
-import { type CertificateFiles, readCertificates } from "../carriers/tls/certificate-files.ts";
 import { DEFAULT_PORT, Protocol, Purpose } from "../carriers/tls/protocols.ts";
 import { CardwireError, ProtocolError } from "../domain/errors.ts";
+import { isIdentityName } from "../domain/identity.ts";
 import { wordOf } from "../domain/where.ts";
-import { asText, read, Reply } from "../wire/join/messages.ts";
+import { asText, Reply, read } from "../wire/join/messages.ts";
 import type { Token } from "../wire/join/token.ts";
-import { hostsPath, makeRoom, type JoinedHost } from "./hosts.ts";
+import { hostsPath, type JoinedHost, makeRoom } from "./hosts.ts";
 
 /** What a host is called here when nobody chose a name: as the token calls it. */
 export const nameOfHost = ({ addresses: [first = ""] }: Token): string =>
@@ -38,7 +40,7 @@ export async function joinHost(
   try {
     const on = `${userInfo().username}@${hostname()}`.slice(0, 256);
     ask(stream, { secret: asText(token.secret), request, on });
-    const certificate = certified(await hear(stream, { signal }), { key, authority });
+    const certificate = certified(await answerOf(stream, signal), { key, authority });
     const joined: JoinedHost = {
       name,
       identity: commonName(readCertificate(certificate)) ?? "",
@@ -95,6 +97,19 @@ export async function renewCertificate(
   }
 }
 
+/** What the card host says to a token. @throws {CardwireError} `E_PROTOCOL` when it says nothing. */
+async function answerOf(stream: Duplex, signal: AbortSignal): Promise<unknown> {
+  try {
+    return await hear(stream, { signal });
+  } catch (cause) {
+    if (!(CardwireError.is(cause) && cause.code === "E_PROTOCOL")) throw cause;
+    throw new CardwireError("E_PROTOCOL", `the card host gave no certificate: ${cause.message}`, {
+      cause,
+      hint: "The token may be used up. Try again; if it is refused then, ask for another: 'cardwire invite NAME' makes it.",
+    });
+  }
+}
+
 /** The certificate that the card host gave us, if that is what was asked for. */
 function certified(
   message: unknown,
@@ -108,6 +123,8 @@ function certified(
   checkCertificate(readCertificate(certificate), readCertificate(authority), { purpose });
   if (!isPair({ key, certificate }))
     throw new ProtocolError("the card host's certificate is for another key");
+  if (!isIdentityName(commonName(readCertificate(certificate)) ?? ""))
+    throw new ProtocolError("the card host's certificate is for a name that nobody can have");
   return certificate;
 }
 

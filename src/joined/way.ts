@@ -1,4 +1,5 @@
 import { X509Certificate } from "node:crypto";
+import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import { isRenewalDue } from "../carriers/tls/authority.ts";
 import { checkDates } from "../carriers/tls/certificates.ts";
@@ -80,9 +81,9 @@ export class JoinedWay implements Way, AsyncDisposable {
 
   /** Never rejects: it is tried again with the next connection, or at the next look. */
   async #renew(host: JoinedHost): Promise<void> {
-    await using lock = await holdLock(`renewal ${this.#path}/${this.#host}`);
-    if (!lock) return; // another process is about it
     try {
+      await using lock = await holdLock(join(this.#path, this.#host));
+      if (!lock) return; // another process is about it
       using either = firstSignal(AbortSignal.timeout(RENEW_MS), this.#life.signal);
       const certificate = await renewCertificate(host, either);
       await replaceCertificate(this.#host, certificate, this.#path);

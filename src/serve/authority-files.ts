@@ -4,11 +4,13 @@ import {
   isRenewalDue,
   makeAuthority,
   makeServerCredentials,
+  validity,
 } from "../carriers/tls/authority.ts";
 import { checkCertificate, fingerprintOf, readCertificate } from "../carriers/tls/certificates.ts";
 import { Purpose } from "../carriers/tls/protocols.ts";
 import { CardwireError } from "../domain/errors.ts";
 import { readPrivateFile, writePrivateFile } from "../host/private-file.ts";
+import type { Register } from "./records.ts";
 import type { Store } from "./store.ts";
 
 /** A card host's own authority, and what it shows of itself. */
@@ -24,7 +26,8 @@ export interface AuthorityFiles {
  * a third of its time is left.
  *
  * @param host what this computer is called, for people.
- * @throws {CardwireError} `E_STATE` when they cannot be read, or a part is missing; `E_DISK_FULL`, `E_LOCKED`.
+ * @throws {CardwireError} `E_STATE` when they cannot be read, a part is missing, or somebody knows an authority that does
+ *   not hold now; `E_DISK_FULL`, `E_LOCKED`.
  */
 export async function authorityFiles(
   store: Store,
@@ -32,7 +35,7 @@ export async function authorityFiles(
   now = Date.now(),
 ): Promise<AuthorityFiles> {
   return await store.locked(async () => {
-    const authority = (await load(store, "ca")) ?? (await first(store, host, now));
+    const authority = await authorityIn(store, host, now);
     const server = await load(store, "server");
     const isGood = server !== undefined && isServers(server, authority, now);
     return {
@@ -56,14 +59,35 @@ async function load(store: Store, name: "ca" | "server"): Promise<Credentials | 
   throw damaged(store, "has another key");
 }
 
-/** A new authority; only where nobody knows one yet. */
-async function first(store: Store, host: string, now: number): Promise<Credentials> {
-  const { identities, invitations } = await store.read();
-  if (identities.length > 0 || invitations.length > 0) throw damaged(store, "is missing");
+/** The one that there is, or a new one where nobody knows that: a first start may have been by a wrong clock. */
+async function authorityIn(store: Store, host: string, now: number): Promise<Credentials> {
+  const found = await load(store, "ca");
+  const why = found && whyNot(found, now);
+  if (found && why === undefined) return found;
+  if (isKnown(await store.read(), now))
+    throw why === undefined ? damaged(store, "is missing") : over(store, why, now);
   const authority = await makeAuthority(host, now);
   await save(store, "ca", authority);
   return authority;
 }
+
+/** Whether somebody came in by the authority, or has a token that tells of it. */
+const isKnown = ({ identities, invitations }: Register, now: number): boolean =>
+  identities.length > 0 ||
+  invitations.some(({ used, expires }) => used !== undefined || Date.parse(expires) > now);
+
+/** Whether it holds now. */
+export const holds = (authority: Credentials, now = Date.now()): boolean =>
+  whyNot(authority, now) === undefined;
+
+/** Why an authority does not hold now. */
+function whyNot({ certificate }: Credentials, now: number): string | undefined {
+  const { from, to } = validity(readCertificate(certificate));
+  if (now < from) return `holds only from ${day(from)}`;
+  return now < to ? undefined : `expired on ${day(to)}`;
+}
+
+const day = (time: number): string => new Date(time).toISOString().slice(0, 10);
 
 async function renewed(
   store: Store,
@@ -92,6 +116,11 @@ function isServers(server: Credentials, authority: Credentials, now: number): bo
     return false;
   }
 }
+
+const over = (store: Store, why: string, now: number): CardwireError =>
+  new CardwireError("E_STATE", `the authority in ${store.path} ${why}`, {
+    hint: `This computer's clock shows ${day(now)}. If that is right, end serve, and: mv ${store.path} ${store.path}.old; everybody has to be invited again.`,
+  });
 
 const damaged = (store: Store, what: string, cause?: unknown): CardwireError =>
   new CardwireError("E_STATE", `the authority in ${store.path} ${what}`, {

@@ -19,9 +19,9 @@ export interface Guests {
 }
 
 /** Those who were invited, by certificates of this card host's own authority. */
-export const invitedGuests = (authority: X509Certificate): Guests => ({
+export const invitedGuests = (authority: () => X509Certificate): Guests => ({
   enrols: true,
-  visitorOf: (arrival) => visitorOf(arrival, authority),
+  visitorOf: (arrival) => visitorOf(arrival, authority()),
   admit: (register, visitor, now) => void admitted(register, visitor, now),
   grantOf: (register, name) => {
     const found = register.identities.find((one) => one.name === name);

@@ -3,7 +3,7 @@ import { CardwireError } from "../domain/errors.ts";
 import { checkIdentityName, type Grant } from "../domain/identity.ts";
 import { encodeToken, TOKEN_SECRET_BYTES } from "../wire/join/token.ts";
 import { authorityFiles } from "./authority-files.ts";
-import { knownPlace, ownAddresses } from "./place.ts";
+import { knownPlace, reachable } from "./place.ts";
 import { withInvitation } from "./register.ts";
 import type { Store } from "./store.ts";
 
@@ -40,8 +40,7 @@ export async function invite(store: Store, host: string, options: InviteOptions)
     throw new CardwireError("E_IDENTITY", "nobody is invited to this card host", {
       hint: "'cardwire serve' was told to take certificates of an organisation's (--ca) instead.",
     });
-  const addresses =
-    options.addresses ?? (known.addresses.length > 0 ? known.addresses : ownAddresses());
+  const addresses = options.addresses ?? reachable(known.addresses);
   if (addresses.length === 0)
     throw new CardwireError(
       "E_ADDRESS",

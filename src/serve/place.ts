@@ -1,7 +1,8 @@
 import { hostname, networkInterfaces } from "node:os";
 import * as v from "valibot";
 import { DEFAULT_PORT } from "../carriers/tls/protocols.ts";
-import { isHostAddress } from "../domain/host-address.ts";
+import { CardwireError } from "../domain/errors.ts";
+import { isAnyAddress, isHostAddress } from "../domain/host-address.ts";
 import { readPrivateFile, writePrivateFile } from "../host/private-file.ts";
 import { MAX_ADDRESSES } from "../wire/join/token.ts";
 import type { Store } from "./store.ts";
@@ -20,11 +21,13 @@ export type Place = Readonly<v.InferOutput<typeof Place>>;
 
 const FILE = "place.json";
 
-/** @throws {CardwireError} `E_STATE`, `E_DISK_FULL` */
+/** @throws {CardwireError} `E_STATE`, `E_DISK_FULL`, `E_LOCKED` */
 export async function rememberPlace(store: Store, place: Place): Promise<void> {
   const text = `${JSON.stringify(place)}\n`;
   const path = store.file(FILE);
-  if ((await readPrivateFile(path)) !== text) await writePrivateFile(path, text);
+  await store.locked(async () => {
+    if ((await readPrivateFile(path)) !== text) await writePrivateFile(path, text);
+  });
 }
 
 /** The default port at all addresses, where it never ran. @throws {CardwireError} `E_STATE` */
@@ -37,6 +40,25 @@ export async function knownPlace(store: Store): Promise<Place> {
       return { port: DEFAULT_PORT, addresses: [], organisation: false };
     throw error;
   }
+}
+
+/** Whether a serve has run with this state. @throws {CardwireError} `E_STATE` */
+export const hasServed = async (store: Store): Promise<boolean> =>
+  (await readPrivateFile(store.file(FILE))) !== undefined;
+
+/** @throws {CardwireError} `E_NO_SERVE` where no serve has run, and nobody was invited. */
+export async function checkUsed(store: Store, command: string): Promise<void> {
+  const { identities, invitations } = await store.read();
+  if (identities.length > 0 || invitations.length > 0 || (await hasServed(store))) return;
+  throw new CardwireError("E_NO_SERVE", `no serve has run with ${store.path} yet`, {
+    hint: `Run this as the user of serve, such as: sudo -u cardwire ${command}`,
+  });
+}
+
+/** By what names others may reach this computer, which listens there: the best first, as many as a token has room for. */
+export function reachable(listening: readonly string[]): readonly string[] {
+  if (listening.length === 0 || listening.some(isAnyAddress)) return ownAddresses();
+  return listening.filter(isHostAddress).slice(0, MAX_ADDRESSES);
 }
 
 /** By what names others may reach this computer, where it listens at all its addresses: the best first. */

@@ -23,6 +23,8 @@ const identity = v.object({
   name: v.string(),
   ...grant,
   created: time,
+  /** When the invitation was made that says what he may use. */
+  invited: v.optional(time),
   revoked: v.optional(time),
   keys: v.array(key),
 });

@@ -58,6 +58,15 @@ describe("an identity", () => {
       expect(admitted(two, { name: "alice", fingerprint }, NOW).profile).toBe("look");
   });
 
+  test("gets nothing back by an invitation that is older than the last", () => {
+    const manage = withInvitation(nobody, { ...order, secret: "aa", profile: "manage" }, NOW);
+    const both = withInvitation(manage, { ...order, secret: "bb", profile: "look" }, NOW + 1);
+    const one = withGuest(both, "bb", key, NOW + 2);
+    const two = withGuest(one, "aa", { ...key, fingerprint: "22" }, NOW + 3);
+    for (const fingerprint of ["11", "22"])
+      expect(admitted(two, { name: "alice", fingerprint }, NOW + 4).profile).toBe("look");
+  });
+
   test("that is revoked does not come in, nor do those whom it could have invited", () => {
     const revoked = withoutIdentity(invited("bb", joined()), "alice", NOW);
     expect(() => admitted(revoked, alice, NOW)).toThrow("the identity alice was revoked");

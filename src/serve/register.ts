@@ -43,8 +43,8 @@ const noInvitation = (message: string): CardwireError =>
   });
 
 /**
- * Lets somebody in who was invited: the invitation is used up, and the key is his. What the invitation grants holds for
- * all his computers from now on.
+ * Lets somebody in who was invited: the invitation is used up, and the key is his. What it grants holds for all his
+ * computers from now on, unless he came in by one that was made after it.
  *
  * @throws {CardwireError} `E_TOKEN`
  */
@@ -54,15 +54,18 @@ export function withGuest(
   key: { readonly fingerprint: string; readonly on: string; readonly expires: number },
   now: number,
 ): Register {
-  const { name, readers, profile } = goodInvitation(register, secret, now);
+  const { name, readers, profile, created: invited } = goodInvitation(register, secret, now);
   const before = register.identities.find((one) => one.name === name);
   const isBack = before?.revoked !== undefined;
   const added = { ...key, created: iso(now), expires: iso(key.expires) };
+  const isOlder = !isBack && before?.invited !== undefined && before.invited > invited;
+  const grant = isOlder ? before : { readers, profile, invited };
   const identity: Identity = {
     name,
-    readers,
-    profile,
+    readers: grant.readers,
+    profile: grant.profile,
     created: before && !isBack ? before.created : iso(now),
+    invited: grant.invited,
     keys: [...(before ? livingKeys(before, now) : []), added].slice(-MAX_KEYS),
   };
   return {

@@ -27,7 +27,7 @@ import { encodeFrame, FrameDecoder, Reason, Type } from "../wire/link/frames.ts"
 import { authorityFiles } from "./authority-files.ts";
 import { grantedReaders } from "./granted.ts";
 import { invite } from "./invite.ts";
-import { ownAddresses } from "./place.ts";
+import { ownAddresses, reachable } from "./place.ts";
 import { withoutIdentity } from "./register.ts";
 import { openServe, type Serve } from "./server.ts";
 import { openStore, type Store } from "./store.ts";
@@ -477,6 +477,26 @@ test("an authority that somebody knows is not made anew", async () => {
   await expect(start()).rejects.toMatchObject({ code: "E_STATE" });
   await rm(stateOfServe(), { recursive: true });
   await start();
+});
+
+test("an authority of a wrong clock is made anew when somebody is invited", async () => {
+  await serve[Symbol.asyncDispose]();
+  await rm(stateOfServe(), { recursive: true });
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.UTC(1970, 0, 2) });
+  await start();
+  vi.useRealTimers();
+  const before = serve.fingerprint;
+  await invited("alice");
+  await vi.waitFor(() => expect(serve.fingerprint).not.toBe(before), { timeout: 5_000 });
+  const remote = await linked((await joined("alice")).name);
+  expect(names(remote)).toEqual(["Yubi 00 00", "Other 00 00"]);
+});
+
+test("a token tells where serve listens, as others know it", () => {
+  const own = ownAddresses();
+  for (const all of [[], ["0.0.0.0"], ["192.0.2.7", "::"]]) expect(reachable(all)).toEqual(own);
+  expect(reachable(["192.0.2.7", "fe80::1%eth0", "a b"])).toEqual(["192.0.2.7"]);
+  expect(reachable(Array.from({ length: 9 }, (_, index) => `192.0.2.${index}`))).toHaveLength(8);
 });
 
 test("addresses that a token may tell", () => {

@@ -18,7 +18,7 @@ import { Allotments } from "./allotment.ts";
 import { allotted } from "./allotted.ts";
 import { allottedLeasing } from "./allotted-leasing.ts";
 import { allottedLink } from "./allotted-link.ts";
-import { type AuthorityFiles, authorityFiles } from "./authority-files.ts";
+import { type AuthorityFiles, authorityFiles, holds } from "./authority-files.ts";
 import { Door, type Visit } from "./door.ts";
 import { Enrolment } from "./enrolment.ts";
 import { type Guests, invitedGuests, memberGuests } from "./guests.ts";
@@ -98,7 +98,7 @@ export async function openServe(options: ServeOptions): Promise<Serve> {
   try {
     const store = await openStore(options.path);
     const locals = new Locals(options.local?.profile ?? "use");
-    const { secrets, files, renew, ...shown } = await credentialsOf(store, options);
+    const { secrets, files, isGood, renew, ...shown } = await credentialsOf(store, options);
     const guests = withLocals(shown.guests, locals);
     const visits = opened.hold(new Repeats<Visit>(VISITS));
     const tell = (visit: Visit): void => visits.note(visit, kindOf(visit));
@@ -155,19 +155,28 @@ export async function openServe(options: ServeOptions): Promise<Serve> {
     const local = options.local && (await openHere(options.local, door, locals));
     if (local && Symbol.asyncDispose in local) opened.hold(local);
     opened.hold(hall); // last: those who are there are told before their lines are cut
-    const look = async (): Promise<void> => {
-      door.changed(register.value); // certificates expire without a word
+    const showNew = async (): Promise<void> => {
       await renew();
       listener.renew(secrets());
+    };
+    const look = async (): Promise<void> => {
+      door.changed(register.value); // certificates expire without a word
+      await showNew();
     };
     const looking = setInterval(() => void look().catch(complain), LOOK_MS);
     looking.unref();
     const following = (async () => {
-      for await (const now of register.follow({ signal })) door.changed(now);
+      for await (const now of register.follow({ signal })) {
+        door.changed(now);
+        // Whoever invited somebody made another: see authorityFiles.
+        if (!isGood()) await showNew().catch(complain);
+      }
     })();
     return {
       port: listener.port,
-      fingerprint: files()?.fingerprint,
+      get fingerprint() {
+        return files()?.fingerprint;
+      },
       get links() {
         return hall.size;
       },
@@ -228,6 +237,8 @@ async function credentialsOf(
   readonly secrets: () => ServerSecrets;
   /** Of its own authority; undefined where it has none. */
   readonly files: () => AuthorityFiles | undefined;
+  /** Whether that holds now. */
+  readonly isGood: () => boolean;
   readonly renew: () => Promise<void>;
 }> {
   if (organisation) {
@@ -236,12 +247,13 @@ async function credentialsOf(
       guests: memberGuests(organisation),
       secrets: () => ({ ...credentials, authorities: [authorities] }),
       files: () => undefined,
+      isGood: () => true,
       renew: async () => {},
     };
   }
   let files = await authorityFiles(store, host);
   return {
-    guests: invitedGuests(readCertificate(files.authority.certificate)),
+    guests: invitedGuests(() => readCertificate(files.authority.certificate)),
     secrets: () => ({
       key: files.server.key,
       // Who joins knows the authority by the fingerprint of its key only: it is shown as well.
@@ -249,6 +261,7 @@ async function credentialsOf(
       authorities: [files.authority.certificate],
     }),
     files: () => files,
+    isGood: () => holds(files.authority),
     renew: async () => {
       files = await authorityFiles(store, host);
     },

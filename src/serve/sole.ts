@@ -16,9 +16,9 @@ const ACCEPT_MS = 2_000;
  * @throws {CardwireError} `E_SERVE_RUNS`
  */
 export async function aloneWith(store: Store): Promise<AsyncDisposable> {
-  const lock = await holdLock(`serving ${store.path}`);
+  const lock = await holdLock(store.file("serving"));
   const { control } = await knownPlace(store);
-  // Processes in another network namespace see the same files, and not the lock.
+  // Where no lock can be a file, one of another network namespace is known by this alone.
   if (lock && !(control !== undefined && (await isAlive(control)))) return lock;
   await lock?.[Symbol.asyncDispose]();
   const pid = control === undefined ? undefined : await ownerOf(control);

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -26,6 +26,14 @@ test("several who change it at once lose nothing", async () => {
   const { invitations } = await (await openStore(join(folder, "serve"))).read();
   expect(invitations.map(({ secret }) => secret).toSorted()).toEqual(numbers.map(secretOf));
   expect((await stat(join(folder, "serve/invitations.json"))).mode & 0o777).toBe(0o600);
+});
+
+test("what a killed process left of a file is removed, and nothing else", async () => {
+  const { path } = await openStore(join(folder, "serve"));
+  for (const name of ["ca.key", "ca.key.0123456789ab.new", "ca.key.new", "audit.log"])
+    await writeFile(join(path, name), "half a", { mode: 0o600 });
+  await openStore(path);
+  expect((await readdir(path)).toSorted()).toEqual(["audit.log", "ca.key", "ca.key.new"]);
 });
 
 test("what is refused changes nothing", async () => {

@@ -9,6 +9,7 @@ import {
   statePath,
   writePrivateFile,
 } from "../host/private-file.ts";
+import { removeLeftoversIn } from "../host/replace-file.ts";
 import { Identities, Invitations, type Register } from "./records.ts";
 
 /** Where a card host keeps its authority and who may come in. */
@@ -58,7 +59,7 @@ export class Store {
 
   /** Runs `action` while nobody else changes anything here. */
   async locked<T>(action: () => Promise<T>): Promise<T> {
-    return await withLock(`serve ${this.path}`, action);
+    return await withLock(this.file("register"), action);
   }
 
   file(name: string): string {
@@ -93,8 +94,10 @@ export async function existingStore(path: string = servePath()): Promise<Store> 
   return new Store(await realpath(path).catch(() => path)); // not there: it reads as empty
 }
 
-/** Opens the state of a card host, made where there is none. @throws {CardwireError} `E_STATE`, `E_DISK_FULL` */
+/** Opens the state of a card host, made where there is none. @throws {CardwireError} `E_STATE`, `E_DISK_FULL`, `E_LOCKED` */
 export async function openStore(path: string = servePath()): Promise<Store> {
   await makePrivatePath(path);
-  return new Store(await realpath(path));
+  const store = new Store(await realpath(path));
+  await store.locked(() => removeLeftoversIn(store.path)); // of one that was killed
+  return store;
 }

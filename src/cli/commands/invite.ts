@@ -1,6 +1,12 @@
 import { Option } from "@commander-js/extra-typings";
 import type { Io } from "../io.ts";
-import { grantOptions, parsePort, repeatable, subcommand } from "../options.ts";
+import {
+  grantOptions,
+  parseHostAddress,
+  parseOtherPort,
+  repeatable,
+  subcommand,
+} from "../options.ts";
 
 export const inviteCommand = (io: Io) =>
   subcommand("invite", "Let one computer of somebody's in, once: prints a token for it", [
@@ -16,11 +22,12 @@ export const inviteCommand = (io: Io) =>
       repeatable(
         "--address <address>",
         "under which name or address he reaches this computer (default: those it knows of)",
+        parseHostAddress,
       ),
     )
     .addOption(
       new Option("--port <port>", "and at which port (default: where 'serve' listens)").argParser(
-        parsePort,
+        parseOtherPort,
       ),
     )
     .option("--json", "one JSON object, for scripts")

@@ -1,5 +1,6 @@
 import type { Io } from "../io.ts";
 import { subcommand } from "../options.ts";
+import { printable } from "../report.ts";
 
 export const leaveCommand = (io: Io) =>
   subcommand("leave", "Forget a card host that was joined, with the key for it", [
@@ -17,6 +18,6 @@ export const leaveCommand = (io: Io) =>
       if (json) io.out(JSON.stringify({ name, identity }));
       else
         io.err(
-          `left ${name}: its key is gone from here. To shut it out there as well: cardwire revoke ${identity ?? "NAME"}`,
+          `left ${name}: its key is gone from here. To shut it out there as well: cardwire revoke ${printable(identity ?? "NAME")}`,
         );
     });

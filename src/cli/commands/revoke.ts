@@ -12,11 +12,12 @@ export const revokeCommand = (io: Io) =>
     .action(async (name, { undo, json }) => {
       const { existingStore } = await import("../../serve/store.ts");
       const { withoutIdentity, withPardon } = await import("../../serve/register.ts");
-      const { knownPlace } = await import("../../serve/place.ts");
+      const { checkUsed, knownPlace } = await import("../../serve/place.ts");
       const { checkIdentityName } = await import("../../domain/identity.ts");
       const { isLocal, withoutLocal } = await import("../../serve/locals.ts");
       checkIdentityName(withoutLocal(name).replace(/^[#_]/, "u")); // which accounts may begin with
       const store = await existingStore();
+      await checkUsed(store, `cardwire revoke ${name}`);
       const isMember = isLocal(name) || (await knownPlace(store)).organisation;
       if (undo && !isMember)
         throw wrongUsage(`a new invitation lets ${name} in again`, `cardwire invite ${name}`);

@@ -17,8 +17,9 @@ export function followSettings(
   { load, fixed }: LiveSettings,
   from: ServeSettings,
   apply: (settings: ServeSettings) => void,
+  path = configPath(),
 ): Disposable {
-  let seen: number | undefined;
+  let seen = stampOf(path);
   let told = "";
   const reload = async (): Promise<void> => {
     try {
@@ -34,19 +35,28 @@ export function followSettings(
     }
   };
   const look = async (): Promise<void> => {
-    const { mtimeMs = 0 } = (await stat(configPath()).catch(() => undefined)) ?? {};
-    const isNews = seen !== undefined && seen !== mtimeMs;
-    seen = mtimeMs;
+    const now = stampOf(path);
+    const isNews = (await seen) !== (await now);
+    seen = now;
     if (isNews) await reload();
   };
-  void look(); // never rejects, as reload does not
-  const timer = setInterval(() => void look(), LOOK_MS);
+  const timer = setInterval(() => void look(), LOOK_MS); // never rejects, as reload does not
   timer.unref();
   return {
     [Symbol.dispose]() {
       clearInterval(timer);
     },
   };
+}
+
+/**
+ * By what one state of a file is told from the next. Its time of modification alone may be an older file's, as `cp -p`
+ * and packages have it, or the same within a tick of the kernel's clock. Never rejects.
+ */
+async function stampOf(path: string): Promise<string> {
+  const found = await stat(path, { bigint: true }).catch(() => undefined); // there is none
+  if (!found) return "";
+  return [found.dev, found.ino, found.size, found.mtimeNs, found.ctimeNs].join(" ");
 }
 
 const say = (what: string): void => emit("cardwire:trouble", () => ({ what }));

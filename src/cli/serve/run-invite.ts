@@ -1,7 +1,10 @@
 import { hostname } from "node:os";
 import { INVITATION_MS, type Invited, type InviteOptions, invite } from "../../serve/invite.ts";
+import { hasServed } from "../../serve/place.ts";
 import { openStore, type Store } from "../../serve/store.ts";
+import { MAX_ADDRESSES } from "../../wire/join/token.ts";
 import type { Io } from "../io.ts";
+import { wrongUsage } from "../options.ts";
 
 /** An invitation as a command line asks for it. */
 export interface InvitationWish extends Omit<InviteOptions, "lifetimeMs"> {
@@ -28,7 +31,18 @@ export async function runInvite(
   { json, ...wish }: InvitationWish & { readonly json: boolean },
   io: Io,
 ): Promise<void> {
-  const invited = await inviteIn(await openStore(), wish);
+  if ((wish.addresses?.length ?? 0) > MAX_ADDRESSES)
+    throw wrongUsage(
+      `a token has room for ${MAX_ADDRESSES} addresses`,
+      "Give --address less often, the best first.",
+    );
+  const store = await openStore();
+  const isFirst = !(await hasServed(store));
+  const invited = await inviteIn(store, wish);
+  if (isFirst)
+    io.err(
+      `No serve has run with ${store.path} yet: only one of this user's will know the token. If it runs as another user: sudo -u cardwire cardwire invite ${wish.name}`,
+    );
   if (json) {
     io.out(JSON.stringify(invitedJson(wish.name, invited)));
     return;

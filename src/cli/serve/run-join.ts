@@ -9,6 +9,7 @@ import { parseToken } from "../../wire/join/token.ts";
 import type { Io } from "../io.ts";
 import { wrongUsage } from "../options.ts";
 import { tellIfSlow } from "../patience.ts";
+import { printable } from "../report.ts";
 
 /** More than any token has, bytes. */
 const MAX_INPUT = 16_384;
@@ -33,7 +34,7 @@ export async function runJoin(
     io.out(JSON.stringify(told));
     return;
   }
-  io.out(`joined ${joined.name} as ${identity}`);
+  io.out(`joined ${joined.name} as ${printable(identity)}`);
   io.err(
     `Its readers, for one program: cardwire run ${joined.name} -- PROGRAM; for all: cardwire attach ${joined.name}`,
   );
