@@ -54,7 +54,7 @@ export class Gate {
   /** Whether nothing can happen to the card between the judgement of a command and the command. */
   get hasCardAlone(): boolean {
     if (this.#depth > 0) return true;
-    if (this.#policy.willReset(this.state.reader, this.#grant.principal.name)) return false;
+    if (!this.#policy.runsAtOnce(this.state.reader, this.#grant.principal.name)) return false;
     return this.share === ShareMode.Exclusive || !this.state.isShared;
   }
 
