@@ -2,12 +2,13 @@ import { setImmediate } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { noAudit } from "../audit/record.ts";
 import type { CardSession } from "../domain/card-service.ts";
+import { deferred } from "../domain/deferred.ts";
 import { Disposition, ShareMode } from "../domain/pcsc.ts";
 import { Rv } from "../domain/return-codes.ts";
 import { Arbiter } from "../services/arbiter/arbiter.ts";
 import { Policy } from "../services/policy/policy.ts";
 import type { Rules } from "../services/policy/rule.ts";
-import { fakeReader, fakeService } from "../testing/fake-service.ts";
+import { type FakeAnswers, fakeReader, fakeService } from "../testing/index.ts";
 import { identityViews, mayRunAtOnce } from "./identity-views.ts";
 import { recordDecisions, recordRepeats } from "./recorded-events.ts";
 
@@ -22,6 +23,7 @@ const hex = (text: string) => Buffer.from(text, "hex");
 const SELECT = hex("00a4040005a000000001");
 /** Only in the application that SELECT selects; elsewhere the same bytes may be anything. */
 const SPECIAL = hex("80f60000");
+const OK = Uint8Array.of(0x90, 0x00);
 const REFUSED = Uint8Array.of(0x69, 0x85);
 
 const whole = (value: number) => [{ value, mask: 0xff }];
@@ -39,8 +41,8 @@ const rules: Rules = {
 };
 
 /** The parts as serve puts them together, at one card. */
-async function atOneCard() {
-  const fake = fakeService([fakeReader(NAME, { atr: ATR })]);
+async function atOneCard(answers: FakeAnswers = {}) {
+  const fake = fakeService([fakeReader(NAME, { atr: ATR })], answers);
   const policy: Policy = new Policy({
     rules,
     foreignUse: () => "told",
@@ -104,6 +106,28 @@ test("a command that waits for a lease to end is judged when its turn has come",
   await setImmediate();
   await lease.release();
   expect((await sent).data).toEqual(REFUSED);
+});
+
+test("what a transaction selected is gone when it is taken away, also what was answered meanwhile", async () => {
+  const answer = deferred();
+  let isSlow = false;
+  await using stage = await atOneCard({
+    transmit: async () => {
+      if (isSlow) await answer.promise;
+      return OK;
+    },
+  });
+  const bob = await stage.open("bob");
+  await bob.begin(within());
+  isSlow = true;
+  const selected = bob.transmit(SELECT, PCI);
+  await setImmediate();
+  const kicked = stage.arbiter.kick(NAME);
+  answer.resolve();
+  expect((await selected).data).toEqual(OK);
+  await kicked;
+  const other = await stage.open("bob");
+  expect((await other.transmit(SPECIAL, PCI)).data).toEqual(REFUSED);
 });
 
 test("what is known of a card is not forgotten when somebody looks who sees other readers only", async () => {
