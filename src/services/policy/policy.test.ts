@@ -190,6 +190,20 @@ describe("commands", () => {
     expect(refusals[1]?.header).toBeUndefined();
   });
 
+  test.each([
+    ["a PIN in BCD", "123456ff"],
+    ["a longer one", "1234567890"],
+    ["a PIN block of format 2", "241234ff"],
+    ["a word", "70617373"],
+    ["a word whose letters would be a command", "4b702061"],
+  ])("of %s nothing is told", async (_what, bytes) => {
+    const refusals: Refusal[] = [];
+    const policy = new Policy({ onRefusal: (refusal) => refusals.push(refusal) });
+    const session = await open(policy.view(fakeService([card]), grant({ profile: "look" })));
+    expect(await say(session, bytes)).toBe("6985");
+    expect(refusals.map(({ header }) => header)).toEqual([undefined]);
+  });
+
   test("other rules hold from the next one on, in the sessions that there are", async () => {
     const policy = new Policy();
     const session = await open(policy.view(fakeService([card]), grant()));
