@@ -54,9 +54,9 @@ async function atOneCard(answers: FakeAnswers = {}) {
     onEvent: recordDecisions(noAudit, repeats, () => policy),
   });
   const view = identityViews({ arbiter, policy, audit: noAudit });
-  const open = async (name: string): Promise<CardSession> => {
+  const open = async (name: string, share: number = ShareMode.Shared): Promise<CardSession> => {
     const service = view({ name }, { readers: [], profile: "look" });
-    return (await service.connect(NAME, how(name), within())).session;
+    return (await service.connect(NAME, { ...how(name), share }, within())).session;
   };
   return {
     fake,
@@ -108,26 +108,42 @@ test("a command that waits for a lease to end is judged when its turn has come",
   expect((await sent).data).toEqual(REFUSED);
 });
 
-test("what a transaction selected is gone when it is taken away, also what was answered meanwhile", async () => {
-  const answer = deferred();
-  let isSlow = false;
-  await using stage = await atOneCard({
-    transmit: async () => {
-      if (isSlow) await answer.promise;
-      return OK;
-    },
-  });
-  const bob = await stage.open("bob");
-  await bob.begin(within());
-  isSlow = true;
-  const selected = bob.transmit(SELECT, PCI);
-  await setImmediate();
-  const kicked = stage.arbiter.kick(NAME);
-  answer.resolve();
-  expect((await selected).data).toEqual(OK);
-  await kicked;
-  const other = await stage.open("bob");
-  expect((await other.transmit(SPECIAL, PCI)).data).toEqual(REFUSED);
+test.each([
+  ["a transaction", ShareMode.Shared],
+  ["exclusive access", ShareMode.Exclusive],
+])(
+  "what was selected is gone when %s is taken away, also where that was answered meanwhile",
+  async (what, share) => {
+    const answer = deferred();
+    let isSlow = false;
+    await using stage = await atOneCard({
+      transmit: async () => {
+        if (isSlow) await answer.promise;
+        return OK;
+      },
+    });
+    const bob = await stage.open("bob", share);
+    await bob.transmit(hex("00b0000000"), PCI); // after the first reset
+    if (what === "a transaction") await bob.begin(within());
+    isSlow = true;
+    const selected = bob.transmit(SELECT, PCI);
+    await setImmediate();
+    const kicked = stage.arbiter.kick(NAME);
+    answer.resolve();
+    expect((await selected).data).toEqual(OK);
+    await kicked;
+    const other = await stage.open("bob");
+    expect((await other.transmit(SPECIAL, PCI)).data).toEqual(REFUSED);
+  },
+);
+
+test("commands of one who has the card for himself are no transactions", async () => {
+  await using stage = await atOneCard();
+  const bob = await stage.open("bob", ShareMode.Exclusive);
+  await bob.transmit(SELECT, PCI); // after the first reset
+  const before = stage.fake.log.length;
+  for (const command of [SELECT, SPECIAL]) await bob.transmit(command, PCI);
+  expect(stage.fake.log.slice(before)).toHaveLength(2);
 });
 
 test("what is known of a card is not forgotten when somebody looks who sees other readers only", async () => {

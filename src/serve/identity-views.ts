@@ -12,7 +12,7 @@ export function mayRunAtOnce(
   identity: string,
 ): boolean {
   const { holder, lease } = arbiter.attendance(reader);
-  const isFree = holder === undefined && (lease === undefined || lease.identity === identity);
+  const isFree = [holder, lease?.identity].every((one) => one === undefined || one === identity);
   return isFree && !arbiter.isHandOverDue(reader, identity);
 }
 

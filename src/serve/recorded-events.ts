@@ -24,9 +24,7 @@ export const recordDecisions =
   (audit: Audit, repeats: Repeats<AuditRecord>, policy: () => Policy) =>
   (event: ArbiterEvent): void => {
     const { type, reader, identity, ...about } = event;
-    // "taken" is told before: what its holder has sent by then is answered yet.
-    const isTaken = type === "transaction" && event.how === "taken";
-    if (type === "hand-over" || isTaken) policy().cardWasReset(reader);
+    if (type === "hand-over" || type === "taken") policy().cardWasReset(reader);
     const times = Object.entries(about).map(([name, value]) =>
       typeof value === "number" && /ms$/i.test(name) ? [name, rounded(value)] : [name, value],
     );

@@ -194,7 +194,7 @@ export class Gate {
     send: (inner: CardSession) => Promise<T>,
     answerIn: (answer: T) => Uint8Array,
   ): Promise<T> {
-    const { view, guard } = this.state;
+    const { view, guard, resets } = this.state;
     view.sending(seen.command, this);
     let answer: T;
     try {
@@ -205,8 +205,8 @@ export class Gate {
       throw error;
     }
     const bytes = answerIn(answer);
-    // What a session that has ended left behind, nobody knows.
-    if (this.#life.signal.aborted) view.lost();
+    // What a session that has ended left behind, or a reset that came in between, nobody knows.
+    if (this.#life.signal.aborted || this.state.resets !== resets) view.lost();
     else view.answered(seen.command, bytes, this);
     guard.answered(seen, selection, statusWordOf(bytes));
     return answer;

@@ -81,9 +81,12 @@ export class Policy {
     return new PolicyView(this, service, grant);
   }
 
-  /** The card has been reset by somebody who does not come through here, such as an arbiter at a hand-over. */
+  /**
+   * The card has been reset by somebody who does not come through here, such as an arbiter at a hand-over, or is about to
+   * be: what is answered by then to a command that is under way does not count.
+   */
   cardWasReset(reader: string): void {
-    this.#states.get(reader)?.view.reset();
+    this.#states.get(reader)?.wasReset();
   }
 
   /** Somebody who does not come through here has used the card: what is selected is not known any more. */
