@@ -23,6 +23,9 @@ test.each([
   ["a VERIFY whose length is wrong", "0020008009313233343536ff"],
   ["a command that no standard names", "00f9000004deadbeef"],
   ["less than a header", "0020"],
+  ["a PIN block of format 2, whose class is reserved", "241234ff"],
+  ["a command to the reader", "ffca000000"],
+  ["a password whose letters would be a command", "4b702061"],
 ])("of %s only the length is told", (_, hex) => {
   expect(told(hex)).toEqual({ sent: hex.length / 2 });
 });

@@ -1,8 +1,20 @@
 import type { Audit } from "../audit/record.ts";
 import type { CardService } from "../domain/card-service.ts";
+import type { Arbiter } from "../services/arbiter/arbiter.ts";
 import { audited } from "../services/audited.ts";
 import type { Policy } from "../services/policy/policy.ts";
 import type { View } from "./server.ts";
+
+/** Whether a command of that identity's outside a transaction has its turn at once, and finds the card as it is now. */
+export function mayRunAtOnce(
+  arbiter: Pick<Arbiter, "attendance" | "isHandOverDue">,
+  reader: string,
+  identity: string,
+): boolean {
+  const { holder, lease } = arbiter.attendance(reader);
+  const isFree = [holder, lease?.identity].every((one) => one === undefined || one === identity);
+  return isFree && !arbiter.isHandOverDue(reader, identity);
+}
 
 export interface ViewParts {
   /** Where all identities meet. */

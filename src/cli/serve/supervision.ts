@@ -4,7 +4,7 @@ import { Holdings } from "../../domain/holdings.ts";
 import type { MetricsPlace } from "../../fronts/metrics/server.ts";
 import { listen } from "../../observe/events.ts";
 import { Metrics } from "../../observe/metrics.ts";
-import { identityViews } from "../../serve/identity-views.ts";
+import { identityViews, mayRunAtOnce } from "../../serve/identity-views.ts";
 import { arbitratedLeasing } from "../../serve/leasing.ts";
 import { cardsTimed, metered, meterState } from "../../serve/metered.ts";
 import {
@@ -61,12 +61,12 @@ export async function supervise(
     const audit = metered(opened.hold(await openAudit(options)), metrics);
     // Where nothing is reset, other programs' use is to be seen by the number of their handles.
     const foreignUse = (reader: string) => (terms.handOver(reader) === "shared" ? "seen" : "told");
-    const willReset = (reader: string, name: string): boolean =>
-      arbiter.isHandOverDue(reader, name);
+    const runsAtOnce = (reader: string, name: string): boolean =>
+      mayRunAtOnce(arbiter, reader, name);
     const repeats = opened.hold(recordRepeats(audit));
     const onRefusal = recordRefusals(repeats);
     const settle: PolicyOptions["settle"] = (reader, within) => serials.settle(reader, within);
-    const policy = new Policy({ rules: from.rules, foreignUse, willReset, onRefusal, settle });
+    const policy = new Policy({ rules: from.rules, foreignUse, runsAtOnce, onRefusal, settle });
     const onEvent = recordDecisions(audit, repeats, () => policy);
     // The readers' owner closes them; what watches them ends with that.
     const arbiter: Arbiter = new Arbiter(cardsTimed(readers, metrics), {

@@ -1,7 +1,7 @@
 import { ReturnCodeError } from "../../domain/errors.ts";
 import { Rv } from "../../domain/return-codes.ts";
 import type { LinkEnd } from "../../link/end.ts";
-import { type CardCallType, Flag, type Frame, Type } from "../../wire/link/frames.ts";
+import { type CardCallType, Flag, type Frame, MAX_PAYLOAD, Type } from "../../wire/link/frames.ts";
 
 /** A call on a handle that is open. */
 export type CallFrame = Frame<CardCallType>;
@@ -21,6 +21,19 @@ export interface AnsweringEnd extends Pick<LinkEnd, "send" | "drained"> {
 }
 
 export const DONE: Answer = {};
+
+/** A frame, for longer than its bytes stay where they are. */
+export const kept = ({ type, body, tail }: CallFrame): CallFrame =>
+  ({ type, body, tail: tail.length === 0 ? NOTHING : Buffer.from(tail) }) as CallFrame;
+
+const NOTHING = new Uint8Array(0);
+
+/** An answer, if a frame can carry it. @throws {ReturnCodeError} what is said where a program's own buffer is too short. */
+export function fitting(answer: Answer): Answer {
+  const length = answer.data?.length ?? 0;
+  if (length > MAX_PAYLOAD) throw new ReturnCodeError("", Rv.InsufficientBuffer, { length });
+  return answer;
+}
 
 /** Whether its program went on without the answer. */
 export const isEarly = ({ body }: CallFrame): boolean => (body.flags & Flag.Early) !== 0;

@@ -7,7 +7,7 @@ import { type Body, Flag, Type } from "../../wire/link/frames.ts";
 import { type Answer, type CallFrame, DONE, isDenied, isEarly, nameOf } from "./call-frame.ts";
 import { OwedConnect } from "./owed-connect.ts";
 import { ServedSession } from "./served-session.ts";
-import { Turns } from "./turns.ts";
+import { type TurnOptions, Turns } from "./turns.ts";
 
 interface ConnectHow {
   readonly share: number;
@@ -60,9 +60,9 @@ export class ServedCard {
     return this.#turns.waiting;
   }
 
-  /** Does `job` after the calls before it, and after `others`. Never rejects if `job` does not. */
-  inTurn<T>(job: () => Promise<T>, others?: Promise<unknown>): Promise<T> {
-    return this.#turns.take(job, others);
+  /** See {@link Turns.take}. */
+  inTurn<T>(job: () => Promise<T>, options?: TurnOptions): Promise<T> {
+    return this.#turns.take(job, options);
   }
 
   /** Gives up the connect or begin that is under way or waits for its turn. */
@@ -99,11 +99,13 @@ export class ServedCard {
   }
 
   /**
-   * Its program died, or nobody comes back for it: what waits is given up, what was sent before is carried out, and then
-   * the handle ends. Never rejects.
+   * Its program died, or nobody comes back for it: what it waited for is given up, what it believed done is carried out,
+   * and then the handle ends. Never rejects.
    */
   async abandon(): Promise<void> {
-    await this.#turns.last(async () => await this.#end(Rv.InvalidHandle)?.abandon());
+    const last = async (): Promise<void> => await this.#end(Rv.InvalidHandle)?.abandon();
+    // Never rejects, and is awaited by the last.
+    await this.#turns.last(last, () => void this.#session?.abandon());
   }
 
   /** The time of its transaction is over: the card is as if its holder had died, and its program learns of a reset. */

@@ -7,6 +7,7 @@ import { Disposition, ShareMode } from "../../domain/pcsc.ts";
 import { Rv } from "../../domain/return-codes.ts";
 import { LinkEnd } from "../../link/end.ts";
 import { FrameStream } from "../../link/frame-stream.ts";
+import { Arbiter } from "../../services/arbiter/arbiter.ts";
 import { fakeReader, fakeService } from "../../testing/fake-service.ts";
 import { Flag, Type } from "../../wire/link/frames.ts";
 import { ServedLink } from "./served-link.ts";
@@ -159,6 +160,66 @@ test.each([
     expect(await answered(4)).toBe(Rv.RemovedCard);
   },
 );
+
+const call = { card: 1, call: 2, flags: 0 };
+const sharing = { share: ShareMode.Shared, protocols: 3 };
+const pci = { sendProtocol: 2, receiveProtocol: 2 };
+const COMMAND = Uint8Array.of(0, 1, 2, 3);
+
+test.each<[what: string, send: (near: LinkEnd) => void]>([
+  ["command", (near) => near.send(Type.Transmit, { ...call, ...pci }, COMMAND)],
+  ["control", (near) => near.send(Type.Control, { ...call, code: 1 }, COMMAND)],
+  ["reconnect", (near) => near.send(Type.Reconnect, { ...call, ...sharing, initialization: 1 })],
+  ["disconnect", (near) => near.send(Type.Disconnect, { ...call, disposition: 1 })],
+  [
+    "command behind one that waits",
+    (near) => {
+      near.send(Type.Transmit, { ...call, ...pci }, COMMAND);
+      near.send(Type.Transmit, { ...call, ...pci, call: 3 }, COMMAND);
+    },
+  ],
+  [
+    "disconnect that was believed done",
+    (near) => near.send(Type.Disconnect, { ...call, flags: Flag.Early, disposition: 1 }),
+  ],
+])("what waits for its turn when its program dies never comes to the card: %s", async (_, send) => {
+  await using service = fakeService([reader]);
+  const arbiter = new Arbiter(service);
+  const within = { signal: AbortSignal.timeout(10_000) };
+  const { near, connect, answered } = serve(arbiter);
+  connect(1, 1);
+  expect(await answered(1)).toBe(Rv.Success);
+  const alice = { ...sharing, principal: { name: "alice" } };
+  const { session } = await arbiter.connect(NAME, alice, within);
+  await session.begin(within);
+  const before = service.log.length;
+  send(near);
+  await expect.poll(() => arbiter.attendance(NAME).waiting).toHaveLength(1);
+  near.close("its program is gone");
+  await expect.poll(() => arbiter.attendance(NAME).waiting, { timeout: 5_000 }).toEqual([]);
+  await session.end(Disposition.Leave);
+  await expect.poll(() => service.readers[0]?.sharing).toBe(1);
+  expect(service.log.slice(before)).toEqual(["abandon", "end 0"]);
+});
+
+test("what its program believed done when it died is carried out", async () => {
+  const late = deferred();
+  const transmit = async () => {
+    await late.promise;
+    return Uint8Array.of(0x90, 0x00);
+  };
+  await using service = fakeService([reader], { transmit });
+  const { near, connect, answered } = serve(service);
+  connect(1, 1);
+  expect(await answered(1)).toBe(Rv.Success);
+  near.send(Type.Transmit, { ...call, ...pci, flags: Flag.Early }, COMMAND);
+  near.send(Type.Disconnect, { ...call, call: 3, flags: Flag.Early, disposition: 1 });
+  await expect.poll(() => near.unacknowledged, { timeout: 5_000 }).toBe(0);
+  near.close("its program is gone");
+  late.resolve();
+  await expect.poll(() => service.readers[0]?.sharing).toBe(0);
+  expect(service.log.at(-1)).toBe("disconnect 1");
+});
 
 test("an answer that fits into no frame is refused, as where a program's buffer is too short", async () => {
   await using service = fakeService([reader], { transmit: () => new Uint8Array(140_000) });

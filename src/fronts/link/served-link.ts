@@ -7,9 +7,9 @@ import { Rv } from "../../domain/return-codes.ts";
 import type { SessionFrame } from "../../link/end.ts";
 import type { Serving } from "../../link/hall.ts";
 import { encodeAnswers } from "../../wire/link/answers.ts";
-import { Flag, isForServer, MAX_PAYLOAD, nameOfType, Type } from "../../wire/link/frames.ts";
+import { Flag, isForServer, nameOfType, Type } from "../../wire/link/frames.ts";
 import { encodeReaders, type LinkedReader } from "../../wire/link/reader-list.ts";
-import type { Answer, AnsweringEnd, CallFrame } from "./call-frame.ts";
+import { type Answer, type AnsweringEnd, type CallFrame, fitting, kept } from "./call-frame.ts";
 import { ReaderOrder } from "./order.ts";
 import { Others } from "./others.ts";
 import { ServedCard } from "./served-card.ts";
@@ -171,9 +171,11 @@ export class ServedLink implements Serving {
     { waits }: { readonly waits: boolean },
   ): void {
     const bounded = async () => fitting(await job());
-    const done = card.inTurn(bounded, this.#order.before(card.reader, body.card, waits));
+    const after = this.#order.before(card.reader, body.card, waits);
+    const isEarly = (body.flags & Flag.Early) !== 0;
+    const done = card.inTurn(bounded, { after, isEarly });
     this.#answer(body, done);
-    if ((body.flags & Flag.Early) === 0) return;
+    if (!isEarly) return;
     this.#order.add(
       card.reader,
       body.card,
@@ -278,17 +280,6 @@ export class ServedLink implements Serving {
     }
   }
 }
-
-/** An answer, if a frame can carry it. @throws {ReturnCodeError} what is said where a program's own buffer is too short. */
-function fitting(answer: Answer): Answer {
-  const length = answer.data?.length ?? 0;
-  if (length > MAX_PAYLOAD) throw new ReturnCodeError("", Rv.InsufficientBuffer, { length });
-  return answer;
-}
-
-/** A call's frame, for longer than its bytes stay where they are. */
-const kept = ({ type, body, tail }: CallFrame): CallFrame =>
-  ({ type, body, tail: tail.length === 0 ? NOTHING : Buffer.from(tail) }) as CallFrame;
 
 const NOTHING = new Uint8Array(0);
 const INDEX_BYTES = 4;

@@ -16,6 +16,7 @@ export class ServedSession {
   /** Begins that nobody waited for and that were refused: each command tries again, and runs only if it is granted. */
   #owed: number;
   #isExclusive: boolean;
+  #ending: Promise<void> | undefined;
 
   /** @param begun.owed transactions that its program believes it has already. */
   constructor(
@@ -96,9 +97,10 @@ export class ServedSession {
     }
   }
 
-  /** Its program is gone. Never rejects. */
+  /** Its program is gone. Gives up the call under way, where that waits. Never rejects. */
   async abandon(): Promise<void> {
-    await this.#session.abandon();
+    this.#ending ??= this.#session.abandon();
+    await this.#ending;
   }
 
   async #begin(frame: Frame<typeof Type.Begin>): Promise<Answer> {

@@ -4,6 +4,13 @@ import { Rv } from "../../domain/return-codes.ts";
 /** How long what a program believed done may still take when it is gone, ms. */
 const LAST_CALLS_MS = 1_000;
 
+export interface TurnOptions {
+  /** What is waited for, besides the calls before. */
+  readonly after?: Promise<unknown> | undefined;
+  /** Whether its program went on without the answer. */
+  readonly isEarly?: boolean;
+}
+
 /** The calls on one handle, one after the other, and what gives them up. */
 export class Turns {
   /** The calls so far. */
@@ -13,6 +20,10 @@ export class Turns {
   #stop = new AbortController();
   /** The one of the call under way. */
   #stopping = this.#stop;
+  /** Whether a program waits for the call under way. */
+  #isAwaited = false;
+  /** What a program waits for is told, once it is gone. */
+  #gone: ReturnCodeError | undefined;
   /** For what it does not wait for. */
   readonly #patience = new AbortController();
 
@@ -31,18 +42,21 @@ export class Turns {
     return this.#patience.signal;
   }
 
-  /** Does `job` after the calls before it, and after `others`. Never rejects if `job` does not. */
-  take<T>(job: () => Promise<T>, others?: Promise<unknown>): Promise<T> {
+  /** Does `job` after the calls before it. @throws {ReturnCodeError} where its program waits for it, and is gone. */
+  take<T>(job: () => Promise<T>, { after, isEarly = false }: TurnOptions = {}): Promise<T> {
     this.#running += 1;
     const stop = this.#stop;
     const run = () => {
+      if (this.#gone && !isEarly) return Promise.reject(this.#gone);
       this.#stopping = stop;
+      this.#isAwaited = !isEarly;
       return job();
     };
-    const free = this.#running === 1 && !others;
-    const done = free ? run() : Promise.all([this.#calls, others]).then(run);
+    const free = this.#running === 1 && !after;
+    const done = free ? run() : Promise.all([this.#calls, after]).then(run);
     const over = (): void => {
       this.#running -= 1;
+      this.#isAwaited = false;
     };
     this.#calls = done.then(over, over); // before anybody else hears of it
     return done;
@@ -54,15 +68,26 @@ export class Turns {
     this.#stop = new AbortController();
   }
 
-  /** The last one: its program is gone. What waits is given up, what it believed done is carried out before. */
-  async last(job: () => Promise<void>): Promise<void> {
+  /**
+   * The last one: its program is gone. What that waited for is given up at once; what it believed done is carried out
+   * before, unless it takes long.
+   *
+   * @param giveUp ends the call under way, whatever it waits for.
+   */
+  async last(job: () => Promise<void>, giveUp: () => void): Promise<void> {
     const gone = new ReturnCodeError("SCardReleaseContext", Rv.Cancelled);
+    this.#gone = gone;
     this.#stop.abort(gone);
-    const late = setTimeout(() => this.#patience.abort(gone), LAST_CALLS_MS);
+    if (this.#isAwaited) giveUp();
+    const late = setTimeout(() => {
+      this.#patience.abort(gone);
+      giveUp();
+    }, LAST_CALLS_MS);
     late.unref();
-    await this.take(async () => {
+    const last = async (): Promise<void> => {
       clearTimeout(late);
       await job();
-    });
+    };
+    await this.take(last, { isEarly: true });
   }
 }

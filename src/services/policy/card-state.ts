@@ -21,6 +21,8 @@ export class CardState {
   /** Whether the service shows more handles than are ours. */
   #hasOthers = false;
   #version = 0;
+  /** How often the card was reset without a session's wish. */
+  #resets = 0;
 
   constructor(
     reader: string,
@@ -78,6 +80,17 @@ export class CardState {
     if (before && !isSameCard(before, now)) this.#change();
     const handles = this.#sessions.size + this.#arriving;
     this.#hasOthers = (now?.sharing ?? 0) > handles;
+  }
+
+  /** Another number whenever the card was reset without a session's wish, or is about to be. */
+  get resets(): number {
+    return this.#resets;
+  }
+
+  /** The card has been reset by somebody who does not come through here, or is about to be. */
+  wasReset(): void {
+    this.view.reset();
+    this.#resets += 1;
   }
 
   #change(): void {

@@ -23,7 +23,7 @@ export interface GateOptions {
 /** What decides about the calls of one session, and takes note of what came of them. */
 export class Gate {
   readonly state: CardState;
-  share: number;
+  #share: number;
   readonly #policy: Policy;
   readonly #grant: PolicyGrant;
   readonly #service: CardService;
@@ -31,6 +31,8 @@ export class Gate {
   #inner: CardSession | undefined;
   /** How often the session has begun a transaction and not ended it; 0 where that is not certain. */
   #depth = 0;
+  /** The same, where it is not certain: how often at most. */
+  #mayBeDepth = 0;
   /** What a PIN pad is about to send, or has sent. */
   #atPad: { readonly verdict: Verdict; readonly wasNoTry: () => void } | undefined;
   /** The card was reset or removed, and the session is told so: what is known of it is not to be relied on. */
@@ -44,7 +46,7 @@ export class Gate {
     this.state = state;
     this.#grant = grant;
     this.#service = service;
-    this.share = share;
+    this.#share = share;
   }
 
   get profile(): Profile {
@@ -54,8 +56,12 @@ export class Gate {
   /** Whether nothing can happen to the card between the judgement of a command and the command. */
   get hasCardAlone(): boolean {
     if (this.#depth > 0) return true;
-    if (this.#policy.willReset(this.state.reader, this.#grant.principal.name)) return false;
-    return this.share === ShareMode.Exclusive || !this.state.isShared;
+    if (!this.#policy.runsAtOnce(this.state.reader, this.#grant.principal.name)) return false;
+    return this.#isExclusive || !this.state.isShared;
+  }
+
+  get #isExclusive(): boolean {
+    return this.#share === ShareMode.Exclusive;
   }
 
   /** The session below is there. */
@@ -63,10 +69,13 @@ export class Gate {
     this.#inner = inner;
   }
 
-  /** The session has ended. @param by how; one that died in a transaction leaves a card that is reset. */
+  /** The session has ended. @param by how; one that died with the card in its hold leaves it reset. */
   close(by: "disconnect" | "death"): void {
-    const hasLock = this.#depth > 0 || this.share === ShareMode.Exclusive;
-    if (by === "death" && hasLock) this.state.view.reset();
+    const { view } = this.state;
+    if (by === "death") {
+      if (this.#depth > 0 || this.#isExclusive) view.reset();
+      else if (this.#mayBeDepth > 0) view.lost();
+    }
     this.#life.abort(new CardwireError("E_CLOSED", "the session has ended"));
     this.state.leave(this);
   }
@@ -74,10 +83,20 @@ export class Gate {
   begun(): void {
     if (this.#depth === 0 && this.state.isForeign) this.state.view.reset();
     this.#depth += 1;
+    this.#mayBeDepth += 1;
   }
 
   ended(): void {
     this.#depth = Math.max(0, this.#depth - 1);
+    this.#mayBeDepth = Math.max(0, this.#mayBeDepth - 1);
+  }
+
+  /** It has reconnected. pcscd leaves it its transactions then, but an arbiter may have taken them away before. */
+  reconnected(share: number): void {
+    this.#depth = 0;
+    // Where exclusive access becomes shared, a transaction stays (seen with pcscd 1.9.9).
+    if (this.#isExclusive) this.#mayBeDepth = Math.max(1, this.#mayBeDepth);
+    this.#share = share;
   }
 
   /** The rules that can concern the session now. */
@@ -128,7 +147,7 @@ export class Gate {
       return await call(this.#inner);
     } catch (error) {
       if (hasCode(error, NOTICES)) this.#mustForget = true;
-      // Whoever is told such a thing may not hold the card any more. Where he does, nothing is lost by that.
+      // Whoever is told such a thing may not hold the card any more. Where he does, his commands become transactions in his.
       if (hasCode(error, NOT_HELD)) this.#depth = 0;
       throw error;
     }
@@ -175,7 +194,7 @@ export class Gate {
     send: (inner: CardSession) => Promise<T>,
     answerIn: (answer: T) => Uint8Array,
   ): Promise<T> {
-    const { view, guard } = this.state;
+    const { view, guard, resets } = this.state;
     view.sending(seen.command, this);
     let answer: T;
     try {
@@ -186,8 +205,8 @@ export class Gate {
       throw error;
     }
     const bytes = answerIn(answer);
-    // What a session that has ended left behind, nobody knows.
-    if (this.#life.signal.aborted) view.lost();
+    // What a session that has ended left behind, or a reset that came in between, nobody knows.
+    if (this.#life.signal.aborted || this.state.resets !== resets) view.lost();
     else view.answered(seen.command, bytes, this);
     guard.answered(seen, selection, statusWordOf(bytes));
     return answer;

@@ -1,6 +1,6 @@
 import type { CommandView } from "./command-view.ts";
 import type { Seen } from "./need.ts";
-import { type Selection, startsWith } from "./selection.ts";
+import { type AidPattern, isCertainly, mayBe, type Selection, startsWith } from "./selection.ts";
 
 /** How many tries of one reference are known to be left. */
 interface Known {
@@ -74,12 +74,15 @@ export class PinGuard {
     this.#known = [];
   }
 
-  /** In doubt the same: one application may stand behind both. */
-  #about({ aid }: Selection, reference: number): readonly Known[] {
-    return this.#known.filter(
-      (known) =>
-        known.reference === reference && (startsWith(known.aid, aid) || startsWith(aid, known.aid)),
-    );
+  /** In doubt the same: one application may stand behind both, and in that application one PIN. */
+  #about(selection: Selection, reference: number): readonly Known[] {
+    return this.#known.filter((known) => {
+      if (!mayBe(selection, { bytes: known.aid, isPrefix: true })) return false;
+      const mayBeOpenPgp = mayBe(selection, OPENPGP) && mayBe(known, OPENPGP);
+      return (
+        known.reference === reference || (mayBeOpenPgp && known.reference === other(reference))
+      );
+    });
   }
 
   #remember(selection: Selection, reference: number, left: number): void {
@@ -99,13 +102,21 @@ export class PinGuard {
   }
 }
 
+const OPENPGP: AidPattern = {
+  bytes: Uint8Array.of(0xd2, 0x76, 0x00, 0x01, 0x24, 0x01),
+  isPrefix: true,
+};
 /** OpenPGP card 3.4, 4.2: 81 and 82 are one PIN. */
-const OPENPGP = Uint8Array.of(0xd2, 0x76, 0x00, 0x01, 0x24, 0x01);
+const [SIGNING, ALL_ELSE] = [0x81, 0x82] as const;
 
-/** The reference whose tries a command costs. */
-function referenceOf({ kind, ins, p1, p2 }: CommandView, { aid }: Selection): number | undefined {
+/** What names the same PIN in OpenPGP. */
+const other = (reference: number): number | undefined =>
+  reference === SIGNING ? ALL_ELSE : reference === ALL_ELSE ? SIGNING : undefined;
+
+/** The reference whose tries a command costs; of two for one PIN the first, where that is certain. */
+function referenceOf({ kind, ins, p1, p2 }: CommandView, selection: Selection): number | undefined {
   if (kind !== "interindustry" || p2 === undefined || p1 === LOG_OUT) return undefined;
   if (ins === VERIFY || ins === VERIFY_TLV || ins === CHANGE || ins === CHANGE_TLV)
-    return p2 === 0x82 && startsWith(aid, OPENPGP) ? 0x81 : p2;
+    return p2 === ALL_ELSE && isCertainly(selection, OPENPGP) ? SIGNING : p2;
   return ins === UNBLOCK || ins === UNBLOCK_TLV ? RESETTING_CODE | p2 : undefined;
 }

@@ -122,7 +122,7 @@ export class PolicySession implements CardSession {
     const active = await this.#disposing(initialization, (inner) =>
       inner.reconnect(how, initialization),
     );
-    this.#gate.share = how.share;
+    this.#gate.reconnected(how.share);
     return active;
   }
 

@@ -190,6 +190,20 @@ describe("commands", () => {
     expect(refusals[1]?.header).toBeUndefined();
   });
 
+  test.each([
+    ["a PIN in BCD", "123456ff"],
+    ["a longer one", "1234567890"],
+    ["a PIN block of format 2", "241234ff"],
+    ["a word", "70617373"],
+    ["a word whose letters would be a command", "4b702061"],
+  ])("of %s nothing is told", async (_what, bytes) => {
+    const refusals: Refusal[] = [];
+    const policy = new Policy({ onRefusal: (refusal) => refusals.push(refusal) });
+    const session = await open(policy.view(fakeService([card]), grant({ profile: "look" })));
+    expect(await say(session, bytes)).toBe("6985");
+    expect(refusals.map(({ header }) => header)).toEqual([undefined]);
+  });
+
   test("other rules hold from the next one on, in the sessions that there are", async () => {
     const policy = new Policy();
     const session = await open(policy.view(fakeService([card]), grant()));
@@ -239,8 +253,15 @@ describe("commands", () => {
 describe("sessions on one reader", () => {
   const PIV = "00a4040005a000000308";
   /** A card that answers SELECT and remembers it for nobody. */
-  const answers = { transmit: () => hex("9000") };
+  const answers = {
+    transmit: (apdu: Uint8Array) => {
+      // pcscd's own code for a card that does not answer.
+      if (apdu[1] === 0xb0) throw new ReturnCodeError("SCardTransmit", Rv.NotTransacted);
+      return hex("9000");
+    },
+  };
   const put = "00db3fff";
+  const fails = "00b0000000";
   const allowed = rules({
     verdict: "allow",
     aids: [{ bytes: hex("a000000308"), isPrefix: true }],
@@ -279,6 +300,16 @@ describe("sessions on one reader", () => {
         await session.abandon();
       },
     ],
+    [
+      "death in a transaction in which a command failed",
+      async (session) => {
+        await session.begin({ signal });
+        await expect(say(session, fails)).rejects.toMatchObject({ rv: Rv.NotTransacted });
+        for (const command of [PIV, PIV]) await say(session, command); // the second is believed
+        expect(await say(session, put)).toBe("9000");
+        await session.abandon();
+      },
+    ],
   ])("know nothing after: %s", async (_what, reset) => {
     const policy = new Policy({ rules: allowed });
     const inner = fakeService([card], answers);
@@ -289,6 +320,29 @@ describe("sessions on one reader", () => {
     await reset(other, policy);
     await one.reconnect({ share: 2, protocols: 3 }, 0);
     expect(await say(one, put)).toBe("6985");
+  });
+
+  test("know nothing after death with the transaction that exclusive access leaves", async () => {
+    const policy = new Policy({ rules: allowed });
+    const inner = fakeService([card], answers);
+    const exclusive = await open(policy.view(inner, grant()), { share: 1 });
+    await exclusive.reconnect({ share: 2, protocols: 3 }, 0);
+    await say(exclusive, PIV);
+    const one = await open(policy.view(inner, grant()));
+    await exclusive.abandon();
+    expect(await say(one, put)).toBe("6985");
+  });
+
+  test("a transaction is not relied on after a reconnect: it may have been taken away before", async () => {
+    const policy = new Policy();
+    const inner = fakeService([card], answers);
+    const one = await open(policy.view(inner, grant()));
+    await open(policy.view(inner, grant()));
+    await one.begin({ signal });
+    await one.reconnect({ share: 2, protocols: 3 }, 0);
+    const before = inner.log.length;
+    await say(one, PIV);
+    expect(inner.log.slice(before)).toEqual(["begin", `transmit ${PIV}`, "end 0"]);
   });
 
   test("know nothing after a reset by somebody else, or another card", async () => {

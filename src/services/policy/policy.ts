@@ -27,10 +27,10 @@ export interface PolicyOptions {
    */
   readonly foreignUse?: (reader: string) => "seen" | "told";
   /**
-   * Whether the service resets the card before it runs the identity's next command, as an arbiter does at a hand-over. What
-   * is known of the card is then not what that command will find. Never, unless told.
+   * Whether the service runs the identity's next command at once, and on the card as it is. An arbiter has it wait for its
+   * turn, or resets the card before it: what is known now is then not what the command will find. Always, unless told.
    */
-  readonly willReset?: (reader: string, identity: string) => boolean;
+  readonly runsAtOnce?: (reader: string, identity: string) => boolean;
   /**
    * Resolves when what there is to know of the serial number of the card in that reader has been told by
    * {@link Policy.tellSerial}, or cannot be found out. It is waited for before anybody gets at a card.
@@ -43,11 +43,11 @@ export interface PolicyOptions {
  * what is selected, so all views of a reader share what is known of the card in it.
  *
  * It decides about a command when it is sent. So that this is still true when the card runs it, a command outside a
- * transaction becomes one of its own as soon as there is a second session on the reader.
+ * transaction becomes one of its own as soon as there is a second session on the reader, or the service would have it wait.
  */
 export class Policy {
   readonly onRefusal: (refusal: Refusal) => void;
-  readonly willReset: (reader: string, identity: string) => boolean;
+  readonly runsAtOnce: (reader: string, identity: string) => boolean;
   readonly settle: NonNullable<PolicyOptions["settle"]>;
   readonly #rules: Watchable<Rules>;
   readonly #states = new Map<string, CardState>();
@@ -59,7 +59,7 @@ export class Policy {
   constructor(options: PolicyOptions = {}) {
     this.#rules = new Watchable(options.rules ?? NO_RULES);
     this.onRefusal = options.onRefusal ?? (() => {});
-    this.willReset = options.willReset ?? (() => false);
+    this.runsAtOnce = options.runsAtOnce ?? (() => true);
     this.settle = options.settle ?? (async () => {});
     this.#options = {
       keepTries: options.keepTries ?? KEPT_TRIES,
@@ -81,9 +81,12 @@ export class Policy {
     return new PolicyView(this, service, grant);
   }
 
-  /** The card has been reset by somebody who does not come through here, such as an arbiter at a hand-over. */
+  /**
+   * The card has been reset by somebody who does not come through here, such as an arbiter at a hand-over, or is about to
+   * be: what is answered by then to a command that is under way does not count.
+   */
   cardWasReset(reader: string): void {
-    this.#states.get(reader)?.view.reset();
+    this.#states.get(reader)?.wasReset();
   }
 
   /** Somebody who does not come through here has used the card: what is selected is not known any more. */

@@ -1,8 +1,11 @@
+import { isDoubtful } from "../../audit/told-command.ts";
+import { instructionName } from "../../wire/iso7816/instructions.ts";
 import { explain, type Verdict } from "./decide.ts";
+import { Level } from "./need.ts";
 
 /**
- * What was refused, for the audit. It carries nothing of a command but its header, and that only
- * where it is a command beyond doubt: who knows what other bytes are.
+ * What was refused, for the audit. It carries nothing of a command but its header, and that only where it is a command
+ * beyond doubt, of the standards or of the application: who knows what other bytes are.
  */
 export interface Refusal {
   readonly identity: string;
@@ -29,16 +32,15 @@ export function refusalOf({
   seen,
   ...verdict
 }: Verdict): Omit<Refusal, "identity" | "reader" | "call"> {
-  const { cla, ins, p1, p2, isWellFormed, kind } = seen.command;
+  const { cla, ins, p1, p2, isWellFormed } = seen.command;
   const isWhole =
-    isWellFormed &&
-    kind !== "reserved" &&
-    cla !== undefined &&
-    ins !== undefined &&
-    p1 !== undefined &&
-    p2 !== undefined;
+    isWellFormed && cla !== undefined && ins !== undefined && p1 !== undefined && p2 !== undefined;
+  const isTold =
+    isWhole &&
+    !isDoubtful(cla, ins, p1, p2) &&
+    (instructionName(cla, ins) !== undefined || verdict.need.level !== Level.Unknown);
   return {
-    ...(isWhole && { header: { cla, ins, p1, p2 } }),
+    ...(isTold && { header: { cla, ins, p1, p2 } }),
     ...(because.by === "rule" && { rule: because.rule.name }),
     why: explain({ because, seen, ...verdict }),
   };

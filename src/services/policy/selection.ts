@@ -30,7 +30,7 @@ export function isCertainly({ aid, isWhole }: Selection, pattern: AidPattern): b
  * Whether it could be one of them. In doubt it is: there are cards that take a longer name than the one an application
  * has, so a name that goes on behind the pattern is no proof of another application.
  */
-export const mayBe = ({ aid }: Selection, { bytes }: AidPattern): boolean =>
+export const mayBe = ({ aid }: Pick<Selection, "aid">, { bytes }: AidPattern): boolean =>
   startsWith(aid, bytes) || startsWith(bytes, aid);
 
 export function startsWith(bytes: Uint8Array, begin: Uint8Array): boolean {
