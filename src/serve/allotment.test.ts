@@ -10,6 +10,7 @@ import { Allotments } from "./allotment.ts";
 import { allotted } from "./allotted.ts";
 import { allottedLeasing } from "./allotted-leasing.ts";
 import { allottedLink } from "./allotted-link.ts";
+import type { IdentityLimits } from "./identity-limits.ts";
 
 const NAME = "Card 00 00";
 const ATR = Uint8Array.of(0x3b, 0x80, 0x80, 0x01, 0x01);
@@ -29,7 +30,7 @@ describe("a service with an allotment keeps the contract", () => {
 });
 
 /** A link whose calls are never answered, unless `answer` is called. */
-function link(limits: { readonly bytes: number }) {
+function link(limits: Partial<IdentityLimits>) {
   const allotments = new Allotments(() => limits);
   const allotment = allotments.of("mallory");
   const sent: unknown[] = [];
@@ -44,7 +45,14 @@ function link(limits: { readonly bytes: number }) {
     own = given;
     const nothing = () => {};
     const frame = (one: SessionFrame) => void passed.push(one);
-    return { frame, up: nothing, down: nothing, unlock: nothing, over: nothing };
+    const all = { frame, up: nothing, down: nothing, unlock: nothing, over: nothing };
+    return {
+      ...all,
+      // None is given up.
+      get handles() {
+        return passed.filter(({ type }) => type === Type.Connect).length;
+      },
+    };
   });
   const transmit = (call: number, length: number): SessionFrame => {
     const body = { card: 1, call, flags: 0, sendProtocol: 2, receiveProtocol: 2 };
@@ -102,6 +110,18 @@ describe("the memory of a link", () => {
     // Answers that nobody takes count as well.
     end.unacknowledgedBytes = 10_000;
     expect(() => serving.frame(transmit(4, 10))).toThrow("too much at once");
+  });
+
+  test("has an end where handles that were refused are not given up", () => {
+    const { serving, allotment, passed } = link({ handles: 10 });
+    const how = { flags: 0, share: 2, protocols: 3, reader: NAME };
+    const connect = (card: number): SessionFrame => {
+      return { type: Type.Connect, body: { card, call: card, ...how }, tail: new Uint8Array() };
+    };
+    for (let card = 1; card <= 1_010; card += 1) serving.frame(connect(card));
+    expect(allotment.isCrowded).toBe(false);
+    expect(() => serving.frame(connect(1_011))).toThrow("too many handles");
+    expect(passed).toHaveLength(1_011);
   });
 
   test("ends with the link for whoever takes no answers, whatever he asks", () => {
@@ -192,6 +212,19 @@ test("leases and their renewals are asked for no faster than he may", async () =
   expect(renewed).toBe(0);
   ended.abort(new Error("it is over"));
   await expect(renewing).rejects.toThrow("it is over");
+});
+
+test("connects are no faster than he may, those that are refused included", async () => {
+  const allotment = new Allotments(() => ({ handles: 0, perSecond: 100 })).of("mallory");
+  await using fake = fakeService([fakeReader(NAME, { atr: ATR })]);
+  const service = allotted(fake, allotment);
+  const { signal } = new AbortController();
+  const how = { share: 2, protocols: 3, principal: { name: "mallory" } };
+  for (let n = 0; n < 150; n += 1) allotment.count();
+  const start = performance.now();
+  const refused = service.connect(NAME, how, { signal });
+  await expect(refused).rejects.toMatchObject({ rv: Rv.ServerTooBusy });
+  expect(performance.now() - start).toBeGreaterThan(300);
 });
 
 test("who left and has rested is forgotten", () => {

@@ -14,10 +14,15 @@ const HOLDER_AHEAD_MS = 2_000;
 /** How much more than its bytes a call that waits takes in memory, roughly: mostly promises. */
 const CALL_BYTES = 2_048;
 
+/** Handles that were refused and not given up of which nobody has more who means it: each takes memory. */
+const MANY_REFUSED = 1_000;
+
 /** One link, as far as it takes memory. */
 export interface Load {
   /** Answers that the other end may not have yet, bytes. */
   readonly unacknowledgedBytes: number;
+  /** Handles that it has a number for: those that it has, and those that it was refused and did not give up. */
+  readonly handles: number;
 }
 
 /** What one identity has, and may have. */
@@ -76,6 +81,16 @@ export class Allotment {
       if (isHeld) this.#handles -= 1;
       isHeld = false;
     };
+  }
+
+  /** Whether too many handles are kept for him: one that was refused is, until he gives it up. */
+  get isCrowded(): boolean {
+    const { handles } = this.#limits();
+    let kept = 0;
+    for (const link of this.#links) kept += link.handles;
+    if (kept <= handles + MANY_REFUSED) return false;
+    this.#tell("handles", handles);
+    return true;
   }
 
   /** A call arrived. @param length of its data. @returns what it takes, for {@link answered}. */

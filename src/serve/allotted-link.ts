@@ -11,18 +11,18 @@ const CUT_OFF_TIMES = 2;
 
 /**
  * What `serve` makes, with the memory that its calls take counted: from the arrival of a call to its answer, and from
- * there until the other end has it. Beyond the allotment calls with data are refused; beyond twice of it the link ends.
+ * there until the other end has it. Beyond the allotment calls with data are refused; beyond twice of it the link ends. So
+ * it does where handles that were refused are not given up.
  */
 export function allottedLink(
-  end: AnsweringEnd & Load,
+  end: AnsweringEnd & Pick<Load, "unacknowledgedBytes">,
   allotment: Allotment,
-  serve: (end: AnsweringEnd) => Serving,
+  serve: (end: AnsweringEnd) => Serving & Pick<Load, "handles">,
 ): Serving {
   /** What each call takes that was not answered, by its number. */
   const waiting = new Map<number, number>();
   /** The same of those whose answer nobody wants: they have no number. */
   const unanswered: number[] = [];
-  allotment.enter(end);
   const answered = (call: number): void => {
     allotment.answered(waiting.get(call) ?? 0);
     waiting.delete(call);
@@ -33,8 +33,18 @@ export function allottedLink(
       end.send(type, body, tail, options);
     },
     drained: (most, options) => end.drained(most, options),
+    paced: (options) => allotment.pace({ isHolder: false, ...options }),
     unanswered: () => allotment.answered(unanswered.pop() ?? 0), // it is all the same which one
   });
+  const load: Load = {
+    get unacknowledgedBytes() {
+      return end.unacknowledgedBytes;
+    },
+    get handles() {
+      return serving.handles;
+    },
+  };
+  allotment.enter(load);
   return {
     frame: (frame) => {
       if (allotment.isOver(CUT_OFF_TIMES)) throw new ProtocolError("too much at once");
@@ -53,12 +63,14 @@ export function allottedLink(
         else waiting.set(call, bytes);
       }
       serving.frame(frame);
+      if (frame.type === Type.Connect && allotment.isCrowded)
+        throw new ProtocolError("too many handles");
     },
     down: (reason) => serving.down(reason),
     up: () => serving.up(),
     unlock: () => serving.unlock(),
     over: (reason) => {
-      allotment.leave(end);
+      allotment.leave(load);
       for (const call of waiting.keys()) answered(call);
       for (const bytes of unanswered.splice(0)) allotment.answered(bytes);
       serving.over(reason);

@@ -10,9 +10,9 @@ export function allotted(inner: CardService, allotment: Allotment): CardService 
     },
     watch: (options) => inner.watch(options),
     connect: async (reader, how, options) => {
+      await allotment.pace({ isHolder: false, ...options }); // also for those that are refused
       const give = allotment.takeHandle();
       try {
-        await allotment.pace({ isHolder: false, ...options });
         const { session, activeProtocol } = await inner.connect(reader, how, options);
         return { session: new AllottedSession(session, allotment, give), activeProtocol };
       } catch (error) {

@@ -18,6 +18,8 @@ export interface Answer {
 export interface AnsweringEnd extends Pick<LinkEnd, "send" | "drained"> {
   /** A call is over whose answer nobody wants. */
   readonly unanswered?: () => void;
+  /** Resolves when a call may be answered that comes to no card, for its handle was refused. @throws the signal's reason. */
+  readonly paced?: (options: { readonly signal: AbortSignal }) => Promise<void>;
 }
 
 export const DONE: Answer = {};

@@ -4,7 +4,15 @@ import { Disposition } from "../../domain/pcsc.ts";
 import type { Principal } from "../../domain/principal.ts";
 import { Rv } from "../../domain/return-codes.ts";
 import { type Body, Flag, Type } from "../../wire/link/frames.ts";
-import { type Answer, type CallFrame, DONE, isDenied, isEarly, nameOf } from "./call-frame.ts";
+import {
+  type Answer,
+  type AnsweringEnd,
+  type CallFrame,
+  DONE,
+  isDenied,
+  isEarly,
+  nameOf,
+} from "./call-frame.ts";
 import { OwedConnect } from "./owed-connect.ts";
 import { ServedSession } from "./served-session.ts";
 import { type TurnOptions, Turns } from "./turns.ts";
@@ -22,6 +30,7 @@ export class ServedCard {
   readonly reader: string;
   readonly #service: CardService;
   readonly #principal: Principal;
+  readonly #paced: AnsweringEnd["paced"];
   readonly #turns = new Turns();
   #session: ServedSession | undefined;
   /** What each call gets while there is no session: why it could not be connected, or that its transaction ended. */
@@ -30,10 +39,17 @@ export class ServedCard {
   #owed: OwedConnect | undefined;
   #isConnecting = true;
 
-  constructor(service: CardService, reader: string, principal: Principal) {
+  /** @param paced for calls while there is no session. */
+  constructor(
+    service: CardService,
+    reader: string,
+    principal: Principal,
+    paced?: AnsweringEnd["paced"],
+  ) {
     this.#service = service;
     this.reader = reader;
     this.#principal = principal;
+    this.#paced = paced;
   }
 
   /** Whether no call is under way or waits. */
@@ -127,6 +143,8 @@ export class ServedCard {
       this.#end(Rv.InvalidHandle);
       return DONE;
     }
+    const { awaited, unawaited } = this.#turns;
+    await this.#paced?.({ signal: isEarly(frame) ? unawaited : awaited });
     if (frame.type === Type.Reconnect) return await this.#connectAnew(frame.body);
     const owed = this.#owed;
     if (!owed) throw new ReturnCodeError(nameOf(frame), this.#without);

@@ -25,7 +25,12 @@ function serve(service: CardService) {
     down: () => link.down(),
     over: () => link.over(),
   });
-  const link = new ServedLink(service, far, { name: "test" });
+  const pace = { calls: 0, waits: Promise.resolve() };
+  const paced = async () => {
+    pace.calls += 1;
+    await pace.waits;
+  };
+  const link = new ServedLink(service, Object.assign(far, { paced }), { name: "test" });
   const near = new LinkEnd({
     frame: (frame) => {
       if (frame.type === Type.Result) codes.set(frame.body.call, frame.body.rv);
@@ -43,7 +48,7 @@ function serve(service: CardService) {
     await expect.poll(() => codes.get(call)).toBeDefined();
     return codes.get(call) ?? 0;
   };
-  return { link, near, connect, answered, notices };
+  return { link, near, connect, answered, notices, pace };
 }
 
 test("a handle whose number is that of one that still disconnects ends with its link", async () => {
@@ -219,6 +224,21 @@ test("what its program believed done when it died is carried out", async () => {
   late.resolve();
   await expect.poll(() => service.readers[0]?.sharing).toBe(0);
   expect(service.log.at(-1)).toBe("disconnect 1");
+});
+
+test("calls on a handle that was refused are as slow as others", async () => {
+  await using service = fakeService([]);
+  const { near, connect, answered, pace } = serve(service);
+  connect(1, 1);
+  expect(await answered(1)).toBe(Rv.UnknownReader);
+  const slow = deferred();
+  pace.waits = slow.promise;
+  near.send(Type.Status, { card: 1, call: 2, flags: 0 });
+  near.send(Type.Status, { card: 1, call: 3, flags: 0 });
+  await expect.poll(() => pace.calls).toBe(1);
+  slow.resolve();
+  expect(await answered(3)).toBe(Rv.UnknownReader);
+  expect(pace.calls).toBe(2);
 });
 
 test("an answer that fits into no frame is refused, as where a program's buffer is too short", async () => {

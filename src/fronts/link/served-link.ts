@@ -53,6 +53,11 @@ export class ServedLink implements Serving {
     this.#leases = new ServedLeases(end, leasing);
   }
 
+  /** Those that are connected, and those that were refused and not given up. */
+  get handles(): number {
+    return this.#cards.size;
+  }
+
   up(): void {
     this.#isLate = false;
   }
@@ -115,7 +120,7 @@ export class ServedLink implements Serving {
     const { card: number, reader } = body;
     if (this.#cards.has(number)) throw new ProtocolError(`handle ${number} is there already`);
     if (this.#cards.size >= MAX_CARDS) throw new ProtocolError("too many handles");
-    const card = new ServedCard(this.#service, reader, this.#principal);
+    const card = new ServedCard(this.#service, reader, this.#principal, this.#end.paced);
     this.#cards.set(number, card);
     this.#highest = Math.max(this.#highest, number);
     this.#others.connecting(reader);
