@@ -36,13 +36,12 @@ export async function takePlace(place: string): Promise<Held | undefined> {
 
 /** Whether a living process has it. What killed ones left is removed. */
 export async function isHeld(place: string): Promise<boolean> {
-  const names = await readdir(place).catch((error: unknown) => {
-    if (errorCode(error) === "ENOENT") return [];
-    throw error;
-  });
-  for (const name of names) {
-    const { state } = await withSocketPath(place, name, lookAtSocket);
-    if (state === "live") return true;
+  const gone = (error: unknown): undefined => {
+    if (errorCode(error) !== "ENOENT") throw error;
+  };
+  for (const name of (await readdir(place).catch(gone)) ?? []) {
+    const found = await withSocketPath(place, name, lookAtSocket).catch(gone);
+    if (found?.state === "live") return true;
     await rm(join(place, name), { recursive: true, force: true });
   }
   return false;
