@@ -339,6 +339,6 @@ test("property: over links that break, nobody's command runs in another's state 
   );
 
   // Else it showed nothing.
-  expect(sum.verified).toBeGreaterThan(RUNS);
+  expect(sum.verified).toBeGreaterThan(RUNS / 2);
   for (const much of Object.values(sum)) expect(much).toBeGreaterThan(RUNS / 4);
 }, 900_000);

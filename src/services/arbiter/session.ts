@@ -209,14 +209,18 @@ export class ArbitratedSession implements CardSession, Neighbour {
     const turn = await this.#turn(call);
     try {
       this.#check(call);
+      let isStale = false;
       if (!this.#desk.isHandOverDue(this.identity))
         try {
           return await this.#run(job);
         } catch (error) {
           if (!isCode(error, Rv.SharingViolation)) throw error;
+          // What was decided about the command need not be true after the reset that comes now.
+          isStale = this.#desk.isHandOverDue(this.identity);
         }
       await this.#grip.lock(this.#life.signal, () => this.#check(call));
       try {
+        if (isStale) throw new ReturnCodeError(call, Rv.SharingViolation);
         return await this.#run(job);
       } finally {
         await this.#grip.unlock();

@@ -159,7 +159,11 @@ export class Gate {
    */
   alone<T>(call: string, act: () => Promise<T>): Promise<T> {
     if (this.#depth > 0) return act();
-    return this.hasCardAlone ? this.state.follow(act()) : this.#inTransaction(call, act);
+    if (!this.hasCardAlone) return this.#inTransaction(call, act);
+    return this.state.follow(act()).catch((error: unknown) => {
+      if (!hasCode(error, DENIED)) throw error;
+      return this.#inTransaction(call, act); // nothing was sent
+    });
   }
 
   async #inTransaction<T>(call: string, act: () => Promise<T>): Promise<T> {
@@ -247,6 +251,7 @@ export class Gate {
 const NO_ANSWER = new Uint8Array(0);
 /** SW1 of a reader whose holder entered no PIN: too slow, cancelled, of a wrong length (PC/SC part 10, 2.5.3). */
 const NOT_ENTERED = 0x64;
+const DENIED: ReadonlySet<number> = new Set([Rv.SharingViolation]);
 const NOTICES: ReadonlySet<number> = new Set([Rv.ResetCard, Rv.RemovedCard]);
 const NOT_HELD: ReadonlySet<number> = new Set([
   ...NOTICES,
