@@ -55,7 +55,7 @@ async function killIn(command: string): Promise<string | undefined> {
   const inserted = reader.insert();
   await using card = start("node", [MAIN, "card", "piv", file, "--vpcd", vpcd], { user: "alice" });
   await Promise.race([inserted, card.exited.then(() => expect.fail(card.output))]);
-  expect(await readdir(folder)).toEqual(["test.card"]);
+  expect(await readdir(folder)).toEqual([".test.card.lock", "test.card"]); // and no half of a new one
   expect(await say(SELECT)).toMatch(/9000$/);
   await letIn(say);
   const answered = reader.say(command);
