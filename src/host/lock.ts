@@ -21,9 +21,9 @@ const NO_PLACE: ReadonlySet<string> = new Set(
  * Runs `action` while no other process of this user runs one for the same path, at which there need be nothing.
  *
  * The lock is a socket, which the kernel closes with its process. In a directory that is this user's, and in which
- * nobody else may write, it is beside `path` (`.NAME.lock`). Elsewhere, and where no socket can be made, it is a name in
- * Linux's abstract namespace (unix(7)): any local user can take that and keep us waiting, and processes in different
- * network namespaces do not see each other's.
+ * nobody else may write, it is beside `path` (`.NAME.lock`), out of everybody else's reach. A directory in which others
+ * may write protects nothing: they could take `path` itself. There, and where no socket can be made, it is a name in
+ * Linux's abstract namespace (unix(7)), which holds among the processes of one network namespace.
  *
  * @param path absolute, without symbolic links above its last part.
  * @throws {CardwireError} `E_LOCKED` when another process holds it for longer than two seconds.

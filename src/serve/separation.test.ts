@@ -2,7 +2,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 import * as fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
 import { type Linked, linkTo } from "../../test/link/linked.ts";
-import { acting, actor, LOCAL, SELECT, VERIFY, WatchedCard } from "../../test/link/watched-card.ts";
+import {
+  acting,
+  actor,
+  LOCAL,
+  provisioned,
+  SELECT,
+  VERIFY,
+  WatchedCard,
+} from "../../test/link/watched-card.ts";
 import { noAudit } from "../audit/record.ts";
 import type { CardSession } from "../domain/card-service.ts";
 import { type Lease, withRenewal } from "../domain/leasing.ts";
@@ -12,8 +20,6 @@ import { Arbiter } from "../services/arbiter/arbiter.ts";
 import type { ArbiterEvent } from "../services/arbiter/events.ts";
 import { Policy } from "../services/policy/policy.ts";
 import { SoftwareReaders } from "../services/software/service.ts";
-import { Algorithm } from "../software-cards/piv/algorithms.ts";
-import { provision } from "../software-cards/piv/provision.ts";
 import type { PivState } from "../software-cards/piv/state.ts";
 import { Allotment } from "./allotment.ts";
 import { allotted } from "./allotted.ts";
@@ -40,8 +46,7 @@ const MARKED = [0x80, 0xf0] as const;
 
 let state: PivState;
 beforeAll(async () => {
-  const options = { name: "Somebody", algorithm: Algorithm.EccP256, now: new Date() };
-  state = await provision(options);
+  state = await provisioned();
 });
 
 const moves = [

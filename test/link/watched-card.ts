@@ -3,7 +3,9 @@ import type { CardService, CardSession } from "../../src/domain/card-service.ts"
 import { ForwardingSession } from "../../src/services/forwarding-session.ts";
 import { withSessions } from "../../src/services/with-sessions.ts";
 import type { SoftwareCard } from "../../src/software-cards/card.ts";
+import { Algorithm } from "../../src/software-cards/piv/algorithms.ts";
 import { PivCard } from "../../src/software-cards/piv/card.ts";
+import { provision } from "../../src/software-cards/piv/provision.ts";
 import type { PivState } from "../../src/software-cards/piv/state.ts";
 
 /** A program that does not come through the arbiter. */
@@ -13,6 +15,10 @@ export const VISITOR = "(serve)";
 
 /** Who runs what: it goes with the call through all that is waited for. */
 export const actor = new AsyncLocalStorage<string>();
+
+/** What a new card of somebody's has in it. It takes a moment. */
+export const provisioned = (): Promise<PivState> =>
+  provision({ name: "Somebody", algorithm: Algorithm.EccP256, now: new Date() });
 
 /** A PIV card that notes in whose state a command ran. */
 export class WatchedCard implements SoftwareCard {

@@ -51,6 +51,16 @@ function serve(service: CardService) {
   return { link, near, connect, answered, notices, pace };
 }
 
+/** A card that answers when `late` is resolved. */
+function lateAnswer() {
+  const late = deferred();
+  const transmit = async () => {
+    await late.promise;
+    return Uint8Array.of(0x90, 0x00);
+  };
+  return { late, transmit };
+}
+
 test("a handle whose number is that of one that still disconnects ends with its link", async () => {
   const late = deferred();
   const before = ({ name }: { name: string }) =>
@@ -123,11 +133,7 @@ test("a handle that its program took for disconnected ends though that was refus
 });
 
 test("a begin is given up that waits for its turn", async () => {
-  const late = deferred();
-  const transmit = async () => {
-    await late.promise;
-    return Uint8Array.of(0x90, 0x00);
-  };
+  const { late, transmit } = lateAnswer();
   await using service = fakeService([reader], { transmit });
   const { near, connect, answered } = serve(service);
   connect(1, 1);
@@ -208,11 +214,7 @@ test.each<[what: string, send: (near: LinkEnd) => void]>([
 });
 
 test("what its program believed done when it died is carried out", async () => {
-  const late = deferred();
-  const transmit = async () => {
-    await late.promise;
-    return Uint8Array.of(0x90, 0x00);
-  };
+  const { late, transmit } = lateAnswer();
   await using service = fakeService([reader], { transmit });
   const { near, connect, answered } = serve(service);
   connect(1, 1);

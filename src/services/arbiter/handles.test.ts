@@ -16,7 +16,16 @@ function scene(lateMs = LATE_MS) {
     return fake.connect(NAME, how, { signal: AbortSignal.timeout(5_000) });
   };
   const open = async () => (await handles.open(connect)).session;
-  return { handles, connect, open };
+  /** One that is granted when `way` is resolved. */
+  const openLater = () => {
+    const way = deferred();
+    const opening = handles.open(async () => {
+      await way.promise;
+      return await connect();
+    });
+    return { way, opening };
+  };
+  return { handles, open, openLater };
 }
 
 describe("handles of other programs", () => {
@@ -41,12 +50,8 @@ describe("handles of other programs", () => {
   });
 
   test("were there when the number falls by more than we have closed", async () => {
-    const { handles, connect } = scene(0);
-    const way = deferred();
-    const opening = handles.open(async () => {
-      await way.promise;
-      return await connect();
-    });
+    const { handles, openLater } = scene(0);
+    const { way, opening } = openLater();
     // It could be ours, and another's handle is closed before ours is open.
     expect(handles.look(1)).toBe(false);
     expect(handles.look(0)).toBe(true);
@@ -86,12 +91,8 @@ describe("handles of other programs", () => {
   });
 
   test("were there when they are shown for long before ours is granted", async () => {
-    const { handles, connect } = scene(0);
-    const way = deferred();
-    const opening = handles.open(async () => {
-      await way.promise;
-      return await connect();
-    });
+    const { handles, openLater } = scene(0);
+    const { way, opening } = openLater();
     expect(handles.look(1)).toBe(false);
     await delay(150);
     way.resolve();

@@ -5,6 +5,7 @@ import {
   actor,
   hex,
   LOCAL,
+  provisioned,
   SELECT,
   VERIFY,
   WatchedCard,
@@ -13,8 +14,6 @@ import type { CardService, CardSession, Reader } from "../../domain/card-service
 import { ShareMode } from "../../domain/pcsc.ts";
 import { Rv } from "../../domain/return-codes.ts";
 import { Watchable } from "../../domain/watchable.ts";
-import { Algorithm } from "../../software-cards/piv/algorithms.ts";
-import { provision } from "../../software-cards/piv/provision.ts";
 import type { PivState } from "../../software-cards/piv/state.ts";
 import { ForwardingSession } from "../forwarding-session.ts";
 import { SoftwareReaders } from "../software/service.ts";
@@ -33,8 +32,7 @@ const refused = (rv: number) => expect.objectContaining({ rv });
 
 let state: PivState;
 beforeAll(async () => {
-  const options = { name: "Somebody", algorithm: Algorithm.EccP256, now: new Date() };
-  state = await provision(options);
+  state = await provisioned();
 });
 
 async function scene({
@@ -48,8 +46,8 @@ async function scene({
   card.leased = () => arbiter.attendance(NAME).lease?.identity;
   const connect = async (name: string): Promise<CardSession> =>
     (await arbiter.connect(NAME, { ...SHARED, principal: { name } }, within())).session;
-  const local = async (): Promise<CardSession> => {
-    const how = { ...SHARED, principal: { name: LOCAL } };
+  const local = async (share: number = ShareMode.Shared): Promise<CardSession> => {
+    const how = { ...SHARED, share, principal: { name: LOCAL } };
     return (await readers.connect(NAME, how, within())).session;
   };
   const close = () => arbiter[Symbol.asyncDispose]();
@@ -264,3 +262,23 @@ test("a card that comes ends no transaction on the empty reader; one that goes d
   await readers.insert(NAME, stage.card);
   await (await connect("bob")).transmit(SELECT, PCI);
 });
+
+test.each([ShareMode.Shared, ShareMode.Exclusive])(
+  "what a program of the card host verified that has gone again is nobody's, share mode %i",
+  async (share) => {
+    await using stage = await scene();
+    const before = await stage.connect("alice");
+    await before.transmit(SELECT, PCI);
+    await before.disconnect(0);
+    await delay(1);
+    await actor.run(LOCAL, async () => {
+      const local = await stage.local(share);
+      await local.transmit(SELECT, PCI);
+      await local.transmit(VERIFY, PCI);
+      await local.disconnect(0);
+    });
+    await (await stage.connect("alice")).transmit(SELECT, PCI);
+    expect(stage.card.verified).toBe(1);
+    expect(stage.card.wrong).toEqual([]);
+  },
+);

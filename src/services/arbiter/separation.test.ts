@@ -6,14 +6,13 @@ import {
   actor,
   hex,
   LOCAL,
+  provisioned,
   SELECT,
   VERIFY,
   WatchedCard,
 } from "../../../test/link/watched-card.ts";
 import type { CardService, CardSession } from "../../domain/card-service.ts";
 import { ShareMode } from "../../domain/pcsc.ts";
-import { Algorithm } from "../../software-cards/piv/algorithms.ts";
-import { provision } from "../../software-cards/piv/provision.ts";
 import type { PivState } from "../../software-cards/piv/state.ts";
 import { SoftwareReaders } from "../software/service.ts";
 import { Arbiter } from "./arbiter.ts";
@@ -34,8 +33,7 @@ const PCI = { send: 2, receive: 2 };
 
 let state: PivState;
 beforeAll(async () => {
-  const options = { name: "Somebody", algorithm: Algorithm.EccP256, now: new Date() };
-  state = await provision(options);
+  state = await provisioned();
 });
 
 const moves = [
