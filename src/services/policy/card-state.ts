@@ -21,8 +21,11 @@ export class CardState {
   /** Whether the service shows more handles than are ours. */
   #hasOthers = false;
   #version = 0;
-  /** How often the card was reset without a session's wish. */
   #resets = 0;
+  /** Resets that sessions asked for and that are not answered. */
+  #resetsAsked = 0;
+  /** Whether one of them failed, and nobody knows after what. */
+  #isInDoubt = false;
 
   constructor(
     reader: string,
@@ -82,7 +85,7 @@ export class CardState {
     this.#hasOthers = (now?.sharing ?? 0) > handles;
   }
 
-  /** Another number whenever the card was reset without a session's wish, or is about to be. */
+  /** Another number whenever the card was reset, or is about to be. */
   get resets(): number {
     return this.#resets;
   }
@@ -91,6 +94,31 @@ export class CardState {
   wasReset(): void {
     this.view.reset();
     this.#resets += 1;
+  }
+
+  /**
+   * Does what resets the card for a session. It may have to wait for somebody's transaction first: who holds the card
+   * finds it as it was, and for all others it may have been reset from now on.
+   */
+  async resetting<T>(reset: () => Promise<T>): Promise<T> {
+    this.#resetsAsked += 1;
+    try {
+      const done = await reset();
+      this.wasReset();
+      return done;
+    } catch (error) {
+      this.#isInDoubt = true;
+      throw error;
+    } finally {
+      this.#resetsAsked -= 1;
+    }
+  }
+
+  /** A session is to use the card that has not held it until now: others may have reset it, or used it. */
+  meet(): void {
+    if (this.isForeign) this.view.reset();
+    else if (this.#isInDoubt || this.#resetsAsked > 0) this.view.mayBeReset();
+    this.#isInDoubt = false;
   }
 
   #change(): void {

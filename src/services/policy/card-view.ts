@@ -135,6 +135,13 @@ export class CardView {
     this.#answered = undefined;
   }
 
+  /** The card was reset, or stands as it did: nobody else sent it anything. */
+  mayBeReset(): void {
+    const mayKeepParts = this.#mayKeepParts || this.#chain !== undefined;
+    this.lost();
+    this.#mayKeepParts = mayKeepParts;
+  }
+
   /** The card was reset: it has its own choice selected on the basic channel, and the others are closed. */
   reset(): void {
     this.lost();

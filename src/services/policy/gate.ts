@@ -81,7 +81,7 @@ export class Gate {
   }
 
   begun(): void {
-    if (this.#depth === 0 && this.state.isForeign) this.state.view.reset();
+    if (this.#depth === 0) this.state.meet();
     this.#depth += 1;
     this.#mayBeDepth += 1;
   }
@@ -240,7 +240,8 @@ export class Gate {
 
   #request(): Request {
     const { state, rules, profile } = this;
-    if (this.#mustForget || (state.isForeign && this.#depth === 0)) state.view.reset();
+    if (this.#depth === 0) state.meet();
+    if (this.#mustForget) state.view.reset();
     this.#mustForget = false;
     const { mayBlockCards = profile === "manage" } = this.#grant;
     const guard = mayBlockCards ? undefined : state.guard;

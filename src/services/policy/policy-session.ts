@@ -136,14 +136,10 @@ export class PolicySession implements CardSession {
     await this.#gate.run((inner) => inner.abandon());
   }
 
-  /** What may reset the card: what was known of it ends when that is asked for. */
+  /** What may reset the card. */
   async #disposing<T>(disposition: number, call: (inner: CardSession) => Promise<T>): Promise<T> {
-    const { view } = this.#gate.state;
-    if (disposition === Disposition.Leave) return await this.#gate.run(call);
-    view.lost();
-    const done = await this.#gate.run(call);
-    view.reset();
-    return done;
+    const run = () => this.#gate.run(call);
+    return await (disposition === Disposition.Leave ? run() : this.#gate.state.resetting(run));
   }
 
   /** Codes of features are the driver's. A program that knows them from before does not ask for them again. */

@@ -6,7 +6,9 @@ import { Rv } from "../../domain/return-codes.ts";
 import { PivCard } from "../../software-cards/piv/card.ts";
 import { emptyState } from "../../software-cards/piv/state.ts";
 import { cardServiceContract, fakeReader, fakeService } from "../../testing/index.ts";
+import { ForwardingSession } from "../forwarding-session.ts";
 import { SoftwareReaders } from "../software/service.ts";
+import { withSessions } from "../with-sessions.ts";
 import { Policy, type PolicyGrant } from "./policy.ts";
 import type { Refusal } from "./refusal.ts";
 import type { Rule } from "./rule.ts";
@@ -320,6 +322,60 @@ describe("sessions on one reader", () => {
     await reset(other, policy);
     await one.reconnect({ share: 2, protocols: 3 }, 0);
     expect(await say(one, put)).toBe("6985");
+  });
+
+  test("keep what the holder of a transaction selected, whoever waits to reset the card or is refused that", async () => {
+    const policy = new Policy({ rules: allowed });
+    const inner = fakeService([card], answers);
+    const [holder, other, late] = [
+      await open(policy.view(inner, grant())),
+      await open(policy.view(inner, grant())),
+      await open(policy.view(inner, grant())),
+    ];
+    await holder.begin({ signal });
+    await say(holder, PIV);
+    await expect(other.reconnect({ share: 2, protocols: 3 }, 1)).rejects.toMatchObject({
+      rv: Rv.SharingViolation,
+    });
+    expect(await say(holder, put)).toBe("9000");
+    const waits = other.disconnect(1);
+    await new Promise(setImmediate);
+    expect(await say(holder, put)).toBe("9000");
+    await holder.end(0);
+    await waits;
+    await late.reconnect({ share: 2, protocols: 3 }, 0);
+    expect(await say(late, put)).toBe("6985");
+  });
+
+  test.each([
+    ["is answered", undefined],
+    ["failed, nobody knows after what", new Error("the line broke")],
+  ])("know nothing from when a reset can happen until it %s", async (_how, failure) => {
+    const policy = new Policy({ rules: allowed });
+    const answered = deferred();
+    const slow = withSessions(fakeService([card], answers), (session) => {
+      const reconnect: CardSession["reconnect"] = async (how, initialization) => {
+        const protocol = await session.reconnect(how, initialization);
+        if (initialization === 0) return protocol;
+        await answered.promise;
+        if (failure) throw failure;
+        return protocol;
+      };
+      return Object.assign(new ForwardingSession(session), { reconnect });
+    });
+    const [one, other] = [
+      await open(policy.view(slow, grant())),
+      await open(policy.view(slow, grant())),
+    ];
+    await say(one, PIV);
+    const told = other.reconnect({ share: 2, protocols: 3 }, 1).catch((error: unknown) => error);
+    await new Promise(setImmediate);
+    const late = await open(policy.view(slow, grant())); // nobody tells it of a reset
+    expect(await say(late, put)).toBe("6985");
+    await say(late, PIV);
+    answered.resolve();
+    expect(await told).toBe(failure ?? 2);
+    expect(await say(late, put)).toBe("6985");
   });
 
   test("know nothing after death with the transaction that exclusive access leaves", async () => {

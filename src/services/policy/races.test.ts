@@ -1,7 +1,10 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
+import type { CardSession } from "../../domain/card-service.ts";
 import { Rv } from "../../domain/return-codes.ts";
 import { fakeReader, fakeService } from "../../testing/index.ts";
+import { ForwardingSession } from "../forwarding-session.ts";
+import { withSessions } from "../with-sessions.ts";
 import { Policy } from "./policy.ts";
 import type { Rule } from "./rule.ts";
 
@@ -22,7 +25,7 @@ const rule: Rule = {
 };
 const { signal } = new AbortController();
 
-type Move = "own" | "other" | "put" | "begin" | "end" | "reset" | "again" | "abandon";
+type Move = "own" | "other" | "put" | "begin" | "end" | "reset" | "quit" | "again" | "abandon";
 const moves = fc.array(
   fc.constantFrom<Move>(
     "own",
@@ -34,6 +37,7 @@ const moves = fc.array(
     "begin",
     "end",
     "reset",
+    "quit",
     "again",
     "abandon",
   ),
@@ -45,6 +49,27 @@ const PASSING: ReadonlySet<number | undefined> = new Set([
   Rv.ResetCard,
   Rv.NotTransacted,
 ]);
+/** Tells of each reset, as soon as it is done. */
+class Resetting extends ForwardingSession {
+  readonly #onReset: () => void;
+
+  constructor(inner: CardSession, onReset: () => void) {
+    super(inner);
+    this.#onReset = onReset;
+  }
+
+  override async reconnect(...call: Parameters<CardSession["reconnect"]>): Promise<number> {
+    const protocol = await super.reconnect(...call);
+    if (call[1] > 0) this.#onReset();
+    return protocol;
+  }
+
+  override async disconnect(disposition: number): Promise<void> {
+    await super.disconnect(disposition);
+    if (disposition > 0) this.#onReset();
+  }
+}
+
 /** How long each call takes. */
 const delays = fc.infiniteStream(fc.nat(12));
 
@@ -61,7 +86,7 @@ test("no command runs in another application than the one that it was judged in"
           const { value = 0 } = waits.next();
           for (let turn = 0; turn < value; turn += 1) await Promise.resolve();
         };
-        const inner = fakeService([card], {
+        const cards = fakeService([card], {
           before: pause,
           transmit: async (apdu) => {
             if (apdu[1] === 0xa4) selected = Buffer.from(apdu.subarray(5)).toString("hex");
@@ -73,6 +98,10 @@ test("no command runs in another application than the one that it was judged in"
             return hex("9000");
           },
         });
+        const inner = withSessions(
+          cards,
+          (session) => new Resetting(session, () => (selected = "")),
+        );
         const policy = new Policy({ rules: { rules: [rule], groups: new Map() } });
         const grant = { principal: { name: "alice" }, profile: "look", readers: ["*"] } as const;
         const how = { share: 2, protocols: 3, principal: grant.principal };
@@ -87,8 +116,12 @@ test("no command runs in another application than the one that it was judged in"
             put: () => session.transmit(PUT, pci),
             begin: () => session.begin({ signal }),
             end: () => session.end(0),
-            reset: () =>
-              session.reconnect({ share: 2, protocols: 3 }, 1).then(() => (selected = "")),
+            reset: () => session.reconnect({ share: 2, protocols: 3 }, 1),
+            // It waits for others' transactions.
+            quit: async () => {
+              await session.disconnect(1);
+              session = await open();
+            },
             again: async () => {
               await session.disconnect(0);
               session = await open();
