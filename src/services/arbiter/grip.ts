@@ -23,8 +23,11 @@ export class Grip implements Lingering {
   isLocked = false;
   /** Whether it was asked for, and is not answered. */
   isLocking = false;
-  /** Whether the card was reset at a hand-over although this handle had left something in it. */
-  hasLost = false;
+  /**
+   * What every call is told until a reconnect, for no notice in pcscd says it: that the card was reset at a hand-over
+   * although this handle had left something in it, or that it was taken out.
+   */
+  loss: number | undefined;
   readonly #own: Neighbour;
   readonly #desk: Desk;
   #how: Sharing;
@@ -64,8 +67,7 @@ export class Grip implements Lingering {
    * Gets pcscd's lock, and the card as this identity may find it. Its turn has come.
    *
    * @param check throws why the handle may not have it; asked once it has it, which can take long.
-   * @throws {ReturnCodeError} `SCARD_W_RESET_CARD` when the hand-over took away what this handle had left in the card.
-   * @throws what `check` does.
+   * @throws what `check` does, which sees {@link loss}.
    */
   async lock(signal: AbortSignal, check: () => void): Promise<void> {
     if (this.#claim()) return; // nobody can have come between
@@ -77,8 +79,7 @@ export class Grip implements Lingering {
     try {
       check();
       if (!this.#desk.isHandOverDue(this.#own.identity)) return;
-      await this.#handOver();
-      this.hasLost = this.#hasState;
+      await this.#handOver(signal);
       check();
     } catch (error) {
       await this.#giveBack();
@@ -189,19 +190,25 @@ export class Grip implements Lingering {
     if (!this.isExclusive) this.#aloneSince = performance.now();
     this.#how = how;
     this.#notice = "none";
-    this.hasLost = false;
+    this.loss = undefined;
     this.#hasState = false;
     this.#hasMoved = false;
     return protocol;
   }
 
-  /** Resets the card, and gives back so many levels of the lock, and exclusive access. */
-  async takeAway(levels: number): Promise<void> {
+  /**
+   * Resets the card, and gives back so many levels of the lock, and exclusive access.
+   *
+   * @returns what the program is to be told.
+   * @throws when pcscd's lock may still be this handle's.
+   */
+  async takeAway(levels: number): Promise<number> {
     // What exclusive access leaves is a level of the lock (seen with pcscd 1.9.9).
     const all = this.isExclusive ? levels + 1 : levels;
     if (this.isExclusive) this.#how = { ...this.#how, share: ShareMode.Shared };
-    await this.#reset();
-    for (let level = 0; level < all; level += 1) await this.inner.end(Disposition.Leave);
+    if (!(await this.#resetAndEnd(all))) return Rv.RemovedCard;
+    this.#desk.wasReset(this.#own, { wanted: true });
+    return Rv.ResetCard;
   }
 
   /**
@@ -222,27 +229,58 @@ export class Grip implements Lingering {
   }
 
   /**
+   * Resets the card, and gives back so many levels of the lock. A card that goes takes the lock with it, and a reset takes
+   * the place of that notice: only the end of what was begun before tells.
+   *
+   * @returns whether it was the same card all the time. Else nobody knows what became of the one that is there now.
+   */
+  async #resetAndEnd(levels: number): Promise<boolean> {
+    try {
+      await this.#reset();
+      for (let level = 0; level < levels; level += 1) await this.inner.end(Disposition.Leave);
+      return true;
+    } catch (error) {
+      if (!LOCK_LOST.some((rv) => isCode(error, rv))) throw error;
+      this.#desk.isUncertain();
+      return false;
+    }
+  }
+
+  /**
    * With direct access pcscd negotiates no protocol (protocol reference, section 5.6), and a command would be refused for
    * want of the one that there was.
    */
   async #reset(): Promise<void> {
     const { protocol } = this.#desk;
-    await this.inner.reconnect(this.#how, Disposition.Reset);
+    try {
+      await this.inner.reconnect(this.#how, Disposition.Reset);
+    } catch (error) {
+      if (!isCode(error, Rv.ProtoMismatch)) throw error;
+      // It was reset before that. This takes the notice away, which would keep the lock from being given back.
+      const direct = { ...this.#how, share: ShareMode.Direct };
+      return void (await this.inner.reconnect(direct, Disposition.Leave));
+    }
     if (this.#how.share !== ShareMode.Direct || protocol === 0) return;
     const shared = { share: ShareMode.Shared, protocols: protocol };
     await this.inner.reconnect(shared, Disposition.Leave);
     await this.inner.reconnect(this.#how, Disposition.Leave);
   }
 
-  async #handOver(): Promise<void> {
+  async #handOver(signal: AbortSignal): Promise<void> {
     const { reader, lastUser: from, hasCard } = this.#desk;
     const start = performance.now();
-    if (hasCard) await this.#reset();
-    this.#desk.wasReset(this.#own, { wanted: false });
+    if (hasCard) await this.inner.begin({ signal });
+    const isSame = !hasCard || (await this.#resetAndEnd(1));
+    if (isSame) this.#desk.wasReset(this.#own, { wanted: false });
+    if (!isSame) this.loss = Rv.RemovedCard;
+    else if (this.#hasState) this.loss = Rv.ResetCard;
     const ms = performance.now() - start;
     this.#desk.tell({ type: "hand-over", reader, identity: this.#own.identity, from, ms });
   }
 }
+
+/** What who had pcscd's lock is told only where his card has gone: nothing else takes it from him. */
+const LOCK_LOST = [Rv.NotTransacted, Rv.RemovedCard, Rv.NoSmartcard, Rv.SharingViolation];
 
 export const isCode = (error: unknown, rv: number): error is ReturnCodeError =>
   error instanceof ReturnCodeError && error.rv === rv;

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { beforeAll, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import {
   acting,
   actor,
@@ -11,7 +11,8 @@ import {
   WatchedCard,
 } from "../../../test/link/watched-card.ts";
 import type { CardService, CardSession, Reader } from "../../domain/card-service.ts";
-import { ShareMode } from "../../domain/pcsc.ts";
+import type { ReturnCodeError } from "../../domain/errors.ts";
+import { Disposition, ShareMode } from "../../domain/pcsc.ts";
 import { Rv } from "../../domain/return-codes.ts";
 import { Watchable } from "../../domain/watchable.ts";
 import type { PivState } from "../../software-cards/piv/state.ts";
@@ -282,3 +283,99 @@ test.each([ShareMode.Shared, ShareMode.Exclusive])(
     expect(stage.card.wrong).toEqual([]);
   },
 );
+
+/** What becomes of a card just before it is reset. */
+const pulls: [what: string, move: (readers: SoftwareReaders) => unknown, code: number][] = [
+  ["pulled", (readers) => readers.pull(NAME), Rv.NoSmartcard],
+  [
+    "exchanged",
+    async (readers) => {
+      readers.pull(NAME);
+      await readers.insert(NAME, new WatchedCard(state));
+    },
+    0,
+  ],
+  [
+    "exchanged for one of another protocol",
+    async (readers) => {
+      readers.pull(NAME);
+      const process = () => Uint8Array.of(0x90, 0x00);
+      await readers.insert(NAME, { atr: hex("3b00"), process, reset: () => {} });
+    },
+    Rv.ProtoMismatch,
+  ],
+];
+
+/** A scene in which that happens once, before the next reset. */
+async function moving(move: (readers: SoftwareReaders) => unknown) {
+  let isNext = false;
+  const stage: Awaited<ReturnType<typeof scene>> = await scene({
+    through: (inner) =>
+      withSessions(inner, (session) => {
+        const reconnect: CardSession["reconnect"] = async (how, initialization) => {
+          if (isNext && initialization === Disposition.Reset) {
+            isNext = false;
+            await move(stage.readers);
+          }
+          return await session.reconnect(how, initialization);
+        };
+        return Object.assign(new ForwardingSession(session), { reconnect });
+      }),
+  });
+  const how = { ...T1, principal: { name: "alice" } };
+  const { session: alice } = await stage.arbiter.connect(NAME, how, within());
+  return { stage, alice, next: () => (isNext = true) };
+}
+const T1 = { share: ShareMode.Shared, protocols: 2 };
+
+/** The program of a card that went can go on with the next one, and keeps it from nobody. */
+async function mustRecover(
+  { stage, alice }: Awaited<ReturnType<typeof moving>>,
+  code: number,
+): Promise<void> {
+  expect(stage.arbiter.attendance(NAME).holder).toBeUndefined();
+  for (const late of [alice.transmit(SELECT, PCI), alice.begin(within()), alice.status()])
+    await expect(late).rejects.toThrow(refused(Rv.RemovedCard));
+  const again = await alice.reconnect(T1, 0).catch((error: ReturnCodeError) => error.rv);
+  expect(again).toBe(code === 0 ? 2 : code);
+  stage.readers.pull(NAME);
+  await stage.readers.insert(NAME, stage.card);
+  await delay(1);
+  const local = await stage.local();
+  await local.begin(within());
+  await local.disconnect(0);
+  await alice.reconnect(T1, 0);
+  const before = stage.card.commands;
+  await alice.transmit(SELECT, PCI);
+  expect(stage.card.commands).toBe(before + 1);
+  expect(stage.card.wrong).toEqual([]);
+}
+
+describe.each(pulls)("whose card is %s", (_what, move, code) => {
+  test.each(["transmit", "begin"] as const)(
+    "while it is handed over to him is told so: %s",
+    async (call) => {
+      const scenery = await moving(move);
+      const { stage, alice, next } = scenery;
+      await using _stage = stage;
+      await (await stage.connect("bob")).transmit(SELECT, PCI);
+      next();
+      const sent = call === "begin" ? alice.begin(within()) : alice.transmit(SELECT, PCI);
+      await expect(sent).rejects.toThrow(refused(Rv.RemovedCard));
+      expect(stage.card.commands).toBe(1);
+      await mustRecover(scenery, code);
+    },
+  );
+
+  test("while it is taken from him is told so, and can reconnect", async () => {
+    const scenery = await moving(move);
+    const { stage, alice, next } = scenery;
+    await using _stage = stage;
+    await alice.begin(within());
+    await alice.begin(within());
+    await alice.transmit(SELECT, PCI);
+    next();
+    expect(await stage.arbiter.kick(NAME)).toBe("alice");
+    await mustRecover(scenery, code);
+  });
+});

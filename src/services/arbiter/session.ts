@@ -145,6 +145,7 @@ export class ArbitratedSession implements CardSession, Neighbour {
     await this.#inner.abandon();
     // Whoever dies with the card leaves it reset, unless there is something that pcscd has not told him yet.
     if (mayHaveReset) this.#desk.mayHaveBeenReset(this, { wanted: true });
+    await Promise.allSettled([this.#hold && this.#running, this.#taking]); // the card may still be at work
     this.#leave();
   }
 
@@ -171,9 +172,7 @@ export class ArbitratedSession implements CardSession, Neighbour {
     await this.#running?.catch(() => {}); // its caller is told
     if (this.#hold !== hold || this.#isOver) return;
     try {
-      await this.#grip.takeAway(hold?.depth ?? 0);
-      this.#desk.wasReset(this, { wanted: true });
-      this.#refusal = Rv.ResetCard; // also where a reconnect was under way
+      this.#refusal = await this.#grip.takeAway(hold?.depth ?? 0); // also where a reconnect was under way
     } catch {
       // Whatever is in the way, the lock ends with the handle.
       this.#refusal = Rv.ReaderUnavailable;
@@ -194,7 +193,7 @@ export class ArbitratedSession implements CardSession, Neighbour {
     this.#life.signal.throwIfAborted();
     if (this.#fence.isBroken) this.#refusal ??= Rv.ResetCard;
     if (this.#refusal !== undefined) throw new ReturnCodeError(call, this.#refusal);
-    if (this.#grip.hasLost) throw new ReturnCodeError(call, Rv.ResetCard);
+    if (this.#grip.loss !== undefined) throw new ReturnCodeError(call, this.#grip.loss);
   }
 
   /** Waits for its turn, for as long as its program lives. */

@@ -133,9 +133,11 @@ describe("a card that nobody uses", () => {
     await alice.transmit(COMMAND, PCI);
     expect(stage.fake.log).toContain("abandon");
     // Nobody knows what the visit left in it.
-    expect(stage.fake.log.slice(-4)).toEqual([
+    expect(stage.fake.log.slice(-6)).toEqual([
+      "begin",
       "begin",
       "reconnect 1",
+      "end 0",
       "transmit 00b00000",
       "end 0",
     ]);
