@@ -334,6 +334,7 @@ describe("hand-over", () => {
     expect(stage.fake.log.filter((call) => call.startsWith("transmit"))).toEqual([]);
     expect(stage.arbiter.attendance(NAME).holder).toBeUndefined();
     fails = false;
+    await (await stage.connect("bob")).transmit(SELECT, PCI); // no level of the lock is left
     await alice.transmit(SELECT, PCI);
   });
 

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { CardSession, ConnectOptions } from "../../domain/card-service.ts";
-import { ReturnCodeError } from "../../domain/errors.ts";
 import { Disposition, ShareMode } from "../../domain/pcsc.ts";
 import { Rv } from "../../domain/return-codes.ts";
 import type { Desk, Lingering, Neighbour } from "./desk.ts";
 import type { ArbiterLimits } from "./limits.ts";
+import { isCode, isLockLost } from "./refused.ts";
 
 /**
  * How long the lock is kept after a turn while programs that do not come through here have handles, ms. Else one who
@@ -240,7 +240,7 @@ export class Grip implements Lingering {
       for (let level = 0; level < levels; level += 1) await this.inner.end(Disposition.Leave);
       return true;
     } catch (error) {
-      if (!LOCK_LOST.some((rv) => isCode(error, rv))) throw error;
+      if (!isLockLost(error)) throw error;
       this.#desk.isUncertain();
       return false;
     }
@@ -266,32 +266,25 @@ export class Grip implements Lingering {
     await this.inner.reconnect(this.#how, Disposition.Leave);
   }
 
+  /** Resets the card under the lock, and keeps that. @returns as {@link #resetAndEnd}. */
+  async #resetAlone(signal: AbortSignal): Promise<boolean> {
+    await this.inner.begin({ signal });
+    try {
+      return await this.#resetAndEnd(1);
+    } catch (error) {
+      await this.#giveBack();
+      throw error;
+    }
+  }
+
   async #handOver(signal: AbortSignal): Promise<void> {
     const { reader, lastUser: from, hasCard } = this.#desk;
     const start = performance.now();
-    if (hasCard) await this.inner.begin({ signal });
-    const isSame = !hasCard || (await this.#resetAndEnd(1));
+    const isSame = !hasCard || (await this.#resetAlone(signal));
     if (isSame) this.#desk.wasReset(this.#own, { wanted: false });
     if (!isSame) this.loss = Rv.RemovedCard;
     else if (this.#hasState) this.loss = Rv.ResetCard;
     const ms = performance.now() - start;
     this.#desk.tell({ type: "hand-over", reader, identity: this.#own.identity, from, ms });
   }
-}
-
-/** What who had pcscd's lock is told only where his card has gone: nothing else takes it from him. */
-const LOCK_LOST = [Rv.NotTransacted, Rv.RemovedCard, Rv.NoSmartcard, Rv.SharingViolation];
-
-export const isCode = (error: unknown, rv: number): error is ReturnCodeError =>
-  error instanceof ReturnCodeError && error.rv === rv;
-
-/** How many levels of the lock an end has ended that was refused. */
-export function endsLevels(error: unknown): number {
-  // The notice comes first, and the lock stays (protocol reference, section 5.5).
-  const isKept = [Rv.ResetCard, Rv.SharingViolation, Rv.InvalidValue].some((rv) =>
-    isCode(error, rv),
-  );
-  if (isKept) return 0;
-  // A reader that cannot eject says so, and the transaction ends all the same.
-  return isCode(error, Rv.UnsupportedFeature) ? 1 : Number.POSITIVE_INFINITY;
 }

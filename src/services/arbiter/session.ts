@@ -5,9 +5,10 @@ import { Disposition, ShareMode } from "../../domain/pcsc.ts";
 import { Rv } from "../../domain/return-codes.ts";
 import type { Desk, Neighbour } from "./desk.ts";
 import { Fence } from "./fence.ts";
-import { endsLevels, Grip, isCode, type Sharing } from "./grip.ts";
+import { Grip, type Sharing } from "./grip.ts";
 import { Hold } from "./hold.ts";
 import type { Turn } from "./queue.ts";
+import { endsLevels, isCode } from "./refused.ts";
 
 /**
  * One handle on a card that several identities share. Whatever goes to the card has its turn in the queue: a
