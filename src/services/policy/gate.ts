@@ -91,6 +91,12 @@ export class Gate {
     this.#mayBeDepth = Math.max(0, this.#mayBeDepth - 1);
   }
 
+  /** Does what resets the card, unless it fails. */
+  async resetting<T>(reset: (inner: CardSession) => Promise<T>): Promise<T> {
+    if (this.#depth > 0) this.state.view.lost(); // nobody is waited for, and what it fails of may have been after the reset
+    return await this.state.resetting(() => this.run(reset));
+  }
+
   /** It has reconnected. pcscd leaves it its transactions then, but an arbiter may have taken them away before. */
   reconnected(share: number): void {
     this.#depth = 0;

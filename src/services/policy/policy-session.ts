@@ -138,8 +138,8 @@ export class PolicySession implements CardSession {
 
   /** What may reset the card. */
   async #disposing<T>(disposition: number, call: (inner: CardSession) => Promise<T>): Promise<T> {
-    const run = () => this.#gate.run(call);
-    return await (disposition === Disposition.Leave ? run() : this.#gate.state.resetting(run));
+    const gate = this.#gate;
+    return await (disposition === Disposition.Leave ? gate.run(call) : gate.resetting(call));
   }
 
   /** Codes of features are the driver's. A program that knows them from before does not ask for them again. */

@@ -378,6 +378,21 @@ describe("sessions on one reader", () => {
     expect(await say(late, put)).toBe("6985");
   });
 
+  test("know nothing of a card that its holder wanted to reset, which failed", async () => {
+    const policy = new Policy({ rules: allowed });
+    const failing = withSessions(fakeService([card], answers), (session) =>
+      Object.assign(new ForwardingSession(session), {
+        end: () => Promise.reject(new ReturnCodeError("SCardEndTransaction", Rv.CommError)),
+      }),
+    );
+    const holder = await open(policy.view(failing, grant()));
+    await holder.begin({ signal });
+    await say(holder, PIV);
+    expect(await say(holder, put)).toBe("9000");
+    await expect(holder.end(1)).rejects.toMatchObject({ rv: Rv.CommError });
+    expect(await say(holder, put)).toBe("6985");
+  });
+
   test("know nothing after death with the transaction that exclusive access leaves", async () => {
     const policy = new Policy({ rules: allowed });
     const inner = fakeService([card], answers);
