@@ -75,7 +75,7 @@ done 2>/dev/null
 
 /**
  * Who is connected to pcscd, as `pid user program`: ss pairs both ends by their inodes, and names the processes that this
- * user may look at.
+ * user may look at. A cardwire is `cardwire` by its title, or by the script that its node runs.
  */
 const HOLDERS = `
 ss -xpnH state connected 2>/dev/null | awk -v s="$s" '
@@ -89,7 +89,11 @@ ss -xpnH state connected 2>/dev/null | awk -v s="$s" '
     }
   }' | sort -un | head -n 20 | while read -r pid; do
     read -r c <"/proc/$pid/comm" || continue
-    ! grep -q "^cardwire " "/proc/$pid/cmdline" || c=cardwire
+    tr '\\0' '\\n' <"/proc/$pid/cmdline" | awk '
+      NR == 1 { known = /^cardwire /; if (known || !/(^|\\/)node(js)?$/) exit; next }
+      /^-/ { next }
+      { known = /\\/cardwire(\\/dist\\/cli\\/main\\.js)?$/; exit }
+      END { exit !known }' && c=cardwire
     echo "client=$pid $(stat -c %U "/proc/$pid" 2>/dev/null) $c"
 done 2>/dev/null
 `;

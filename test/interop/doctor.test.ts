@@ -2,6 +2,7 @@ import { chmod, copyFile, mkdir, readFile, rm, symlink, writeFile } from "node:f
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { lookAtNearHost } from "../../src/doctor/gather/near-host.ts";
 import { runInMountsOf } from "../lab/mounts.ts";
 import { type Pcscd, startPcscd } from "../lab/pcscd.ts";
 import { publicDirectory, signal, until } from "../lab/processes.ts";
@@ -378,6 +379,33 @@ describe("readers and cards", () => {
       what: /"Virtual PCD 00 00" on cardhost is held exclusively/,
       remedy: /^# on cardhost:\n/,
     });
+  });
+
+  test("whoever examines does not name himself, and a cardwire is known by its script, too", async () => {
+    // pcscd knows its socket by the place where it made it.
+    await using _mounted = await mountAsSystemSocket(pcscd.directory);
+    const socket = "/run/pcscd/pcscd.comm";
+    const link = join(place, "cardwire");
+    await symlink(join(MAIN, "../../.."), link);
+    const bin = join(place, "bin/cardwire");
+    await mkdir(join(place, "bin"));
+    await symlink(MAIN, bin);
+    const started = [join(link, "dist/cli/main.js"), bin].map((script, n) =>
+      attach([`unix:${socket}`, "--name", `script-${n}`], { bin: script }),
+    );
+    const own = await dialled(socket);
+    try {
+      const attached = await Promise.all(started);
+      const found = await lookAtNearHost(socket, { signal: AbortSignal.timeout(30_000) });
+      const clients = found?.clients ?? [];
+      expect(clients.map(({ pid }) => pid)).not.toContain(process.pid);
+      for (const { program } of attached)
+        expect(clients).toContainEqual({ pid: program.pid, user: "alice", program: "cardwire" });
+    } finally {
+      own.destroy();
+      for (const one of await Promise.allSettled(started))
+        if (one.status === "fulfilled") await one.value[Symbol.asyncDispose]();
+    }
   });
 
   test("GnuPG's scdaemon is named, and how it lets go", async () => {

@@ -38,5 +38,7 @@ export async function lookAtNearHost(
   } finally {
     limit.removeEventListener("abort", end);
   }
-  return parseHost(output);
+  const host = parseHost(output);
+  // Whoever examines may be connected himself meanwhile, and holds nothing.
+  return host && { ...host, clients: host.clients.filter(({ pid }) => pid !== process.pid) };
 }
