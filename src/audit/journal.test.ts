@@ -122,6 +122,37 @@ describe("a journal that is required, on a disk that does not answer", () => {
     journal.admit();
     await journal[Symbol.asyncDispose]();
   });
+
+  test("ends after 5 s all the same, says how much is missing, and that it hangs", async () => {
+    const { journal, troubles, paper, answer } = await hanging();
+    journal.note({ event: "command" });
+    const ended = journal[Symbol.asyncDispose]().then(
+      () => "well",
+      (error: unknown) => error,
+    );
+    await vi.advanceTimersByTimeAsync(5_001);
+    expect(await Promise.race([ended, Promise.resolve("waits")])).toMatchObject({
+      code: "E_AUDIT",
+    });
+    expect(troubles.map(String)).toEqual([
+      "Error: writing has taken more than 2 s",
+      "Error: at its end 2 records were not written (writing has taken more than 2 s)",
+    ]);
+    answer();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(paper.written).toHaveLength(1); // what was told to be missing is not written after all
+  });
+});
+
+test("a journal whose disk is full at its end says how much is missing", async () => {
+  const paper = new Stubborn();
+  paper.fails = true;
+  const troubles: unknown[] = [];
+  const onTrouble = (error: unknown) => void troubles.push(error);
+  const journal = new Journal({ paper, required: false, onTrouble });
+  for (let number = 0; number < 3; number += 1) journal.note({ event: "command" });
+  await journal[Symbol.asyncDispose]();
+  expect(String(troubles.at(-1))).toMatch(/at its end 3 records were not written \(ENOSPC/);
 });
 
 describe("a file that rotates", () => {

@@ -1,3 +1,4 @@
+import { deferred } from "../domain/deferred.ts";
 import { CardwireError } from "../domain/errors.ts";
 import type { Audit, AuditRecord } from "./record.ts";
 
@@ -13,6 +14,8 @@ const BATCH = 1_000;
 const HANGS_MS = 2_000;
 /** How long after a failure it is tried again, ms. */
 const AGAIN_MS = 1_000;
+/** How long the end waits for what is still to be written, ms: whoever stops a service does not wait for ever. */
+const LAST_MS = 5_000;
 
 /** Takes lines, each with its line end. */
 export interface Paper extends AsyncDisposable {
@@ -24,7 +27,7 @@ export interface JournalOptions {
   readonly paper: Paper;
   /** Whether nothing may happen that is not written down. */
   readonly required: boolean;
-  /** Writing fails, or works again: `undefined`. Told once for each change. */
+  /** Writing fails, or works again: `undefined`. Told once for each change, and at the end if something is missing. */
   readonly onTrouble: (error: unknown) => void;
 }
 
@@ -63,12 +66,37 @@ export class Journal implements Audit, AsyncDisposable {
     this.#writeIn(GATHER_MS);
   }
 
+  /**
+   * Writes what waits, and tells how much of it could not be written.
+   *
+   * @throws {CardwireError} `E_AUDIT` when that does not come to an end: what hangs holds up this process's end, too.
+   */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isOver = true;
     clearTimeout(this.#timer);
+    const hangs = deferred<true>();
+    const late = setTimeout(() => hangs.resolve(true), LAST_MS);
+    try {
+      if ((await Promise.race([this.#finish(), hangs.promise])) === true) throw this.#refusal();
+    } finally {
+      clearTimeout(late);
+      this.#tellLeft();
+    }
+  }
+
+  async #finish(): Promise<void> {
     await this.#writing;
     await this.#write();
     await this.#options.paper[Symbol.asyncDispose]();
+  }
+
+  #tellLeft(): void {
+    const left = this.#waiting.length + this.#lost;
+    if (left === 0) return;
+    this.#waiting = [];
+    this.#lost = 0;
+    const why = this.#trouble instanceof Error ? ` (${this.#trouble.message})` : "";
+    this.#options.onTrouble(new Error(`at its end ${left} records were not written${why}`));
   }
 
   #refusal(): CardwireError {

@@ -5,8 +5,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { CountingWorker, end, mustHaveNoticedNothing, working } from "../faults/workers.ts";
 import { readerNames } from "../lab/pcscd.ts";
 import { until } from "../lab/processes.ts";
-import { run } from "../lab/programs.ts";
-import { attach, cardwire, using } from "./programs/cardwire.ts";
+import { run, start } from "../lab/programs.ts";
+import { attach, cardwire, PATIENCE_MS, using } from "./programs/cardwire.ts";
 import { ServeStage } from "./programs/serve-stage.ts";
 
 // alice's computer1 has the readers and runs serve; bob and carol use them from computer2.
@@ -232,6 +232,31 @@ test("a full disk is told before the token is used up", async () => {
   await run("rm", [`${state}/fill`], as);
   expect((await stage.joining(token, "carol")).status).toBe(0);
   await run("umount", [state], { on: stage.lab.computer2 });
+});
+
+test("the disk with the record hangs: serve ends all the same, and says what is missing", async () => {
+  const log = "/run/tmp/hanging.log";
+  stage.serve.kill("SIGINT");
+  await stage.serve.exited;
+  await stage.startServe("--audit", log);
+  // Whoever opens a file that another program has a lease of waits for it, 45 s unless told: fcntl(2).
+  const script = [
+    "import fcntl, os, signal, sys",
+    "signal.signal(signal.SIGIO, signal.SIG_IGN)",
+    "os.rename(sys.argv[1], sys.argv[1] + '.1')",
+    "file = open(sys.argv[1], 'w')",
+    "fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)",
+    "print('held', flush=True)",
+    "sys.stdin.read()",
+  ].join("\n");
+  await using holder = start("python3", ["-c", script, log], stage.here());
+  await holder.waitForLine(/^held$/);
+  await stage.joined("bob");
+  await stage.serve.waitForLine(/the audit log cannot be written/, { timeoutMs: PATIENCE_MS });
+  stage.serve.kill("SIGTERM");
+  expect(await stage.serve.exited).toMatchObject({ signal: "SIGTERM" });
+  expect(stage.serve.output).toMatch(/at its end \d+ records were not written/);
+  await stage.startServe();
 });
 
 test("the card host is away: it is said, or waited for", async () => {

@@ -74,6 +74,7 @@ export async function runServe(
     // Who comes by ssh wants this computer's readers, and no others.
     const isHere = where === `unix:${SYSTEM_SOCKET}`;
     await using readers = await openReaders(from, { ...open, ssh: undefined }, { io, signal });
+    using _notices = printNotices(io, { verbose, sources: readers.sources }); // what the end has to say, too
     const audit = options.audit ?? store.file("audit.log");
     await using supervision = await supervise(readers.service, { ...options, audit });
     const control = join(scratch.path, "control");
@@ -97,7 +98,6 @@ export async function runServe(
       control,
     });
     await supervision.offerMetrics(() => serve.links);
-    using _notices = printNotices(io, { verbose, sources: readers.sources });
     using _visitors = printVisitors(io, { verbose });
     const invited = invitation && (await inviteIn(store, invitation));
     tell(io, serve, { readers, name: invitation?.name, invited, json: options.json });
