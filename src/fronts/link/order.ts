@@ -52,7 +52,10 @@ export class ReaderOrder {
     void done.then(() => {
       const others = (ofCard.get(card) ?? 0) - 1;
       if (others > 0) ofCard.set(card, others);
-      else ofCard.delete(card);
+      else {
+        ofCard.delete(card);
+        this.#connects.delete(card); // it may have been refused before its turn
+      }
       if (ofCard.size === 0 && this.#early.get(reader) === early) this.#early.delete(reader);
     });
   }

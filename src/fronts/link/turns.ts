@@ -4,6 +4,9 @@ import { Rv } from "../../domain/return-codes.ts";
 /** How long what a program believed done may still take when it is gone, ms. */
 const LAST_CALLS_MS = 1_000;
 
+/** What a call comes to whose program is gone. One for all of them: a link may end with thousands. */
+const GONE = new ReturnCodeError("SCardReleaseContext", Rv.Cancelled);
+
 export interface TurnOptions {
   /** What is waited for, besides the calls before. */
   readonly after?: Promise<unknown> | undefined;
@@ -22,8 +25,7 @@ export class Turns {
   #stopping = this.#stop;
   /** Whether a program waits for the call under way. */
   #isAwaited = false;
-  /** What a program waits for is told, once it is gone. */
-  #gone: ReturnCodeError | undefined;
+  #isGone = false;
   /** For what it does not wait for. */
   readonly #patience = new AbortController();
 
@@ -42,18 +44,34 @@ export class Turns {
     return this.#patience.signal;
   }
 
-  /** Does `job` after the calls before it. @throws {ReturnCodeError} where its program waits for it, and is gone. */
-  take<T>(job: () => Promise<T>, { after, isEarly = false }: TurnOptions = {}): Promise<T> {
+  /**
+   * Does `job` after the calls before it.
+   *
+   * @throws {ReturnCodeError} where its program is gone, and waits for it or its time is over.
+   */
+  take<T>(job: () => Promise<T>, options: TurnOptions = {}): Promise<T> {
+    // Of what comes too late, there may be thousands: they are all refused alike, and none of them begins.
+    const isDue = (): boolean =>
+      !this.#isGone || (options.isEarly === true && !this.#patience.signal.aborted);
+    return this.#take(job, options, isDue);
+  }
+
+  #take<T>(
+    job: () => Promise<T>,
+    { after, isEarly = false }: TurnOptions,
+    isDue: () => boolean,
+  ): Promise<T> {
     this.#running += 1;
     const stop = this.#stop;
     const run = () => {
-      if (this.#gone && !isEarly) return Promise.reject(this.#gone);
+      if (!isDue()) throw GONE;
       this.#stopping = stop;
       this.#isAwaited = !isEarly;
       return job();
     };
-    const free = this.#running === 1 && !after;
-    const done = free ? run() : Promise.all([this.#calls, after]).then(run);
+    const free = this.#running === 1 && !after && isDue();
+    const before = after ? Promise.all([this.#calls, after]) : this.#calls;
+    const done = free ? run() : before.then(run);
     const over = (): void => {
       this.#running -= 1;
       this.#isAwaited = false;
@@ -75,12 +93,11 @@ export class Turns {
    * @param giveUp ends the call under way, whatever it waits for.
    */
   async last(job: () => Promise<void>, giveUp: () => void): Promise<void> {
-    const gone = new ReturnCodeError("SCardReleaseContext", Rv.Cancelled);
-    this.#gone = gone;
-    this.#stop.abort(gone);
+    this.#isGone = true;
+    this.#stop.abort(GONE);
     if (this.#isAwaited) giveUp();
     const late = setTimeout(() => {
-      this.#patience.abort(gone);
+      this.#patience.abort(GONE);
       giveUp();
     }, LAST_CALLS_MS);
     late.unref();
@@ -88,6 +105,6 @@ export class Turns {
       clearTimeout(late);
       await job();
     };
-    await this.take(last, { isEarly: true });
+    await this.#take(last, { isEarly: true }, () => true);
   }
 }
