@@ -276,3 +276,19 @@ test("one who says nothing takes some of the places, and leaves the others their
   await new Promise(setImmediate);
   expect(bob.destroyed).toBe(false);
 });
+
+test("several who say nothing, together, keep nobody out, and the one with the most loses a place", async () => {
+  const { hall } = makeHall();
+  const crowd = ["a", "b", "c", "d", "e"].flatMap((name) =>
+    Array.from({ length: 20 }, () => new Visitor(hall, name)),
+  );
+  const [alice, bob] = [new Visitor(hall, "alice"), new Visitor(hall, "bob")];
+  bob.say(greeting({ session: randomBytes(16) }));
+  expect((await bob.hear()).type).toBe(Type.Opened);
+  // One who has come before them, and is slow, stays as well.
+  crowd.push(...Array.from({ length: 5 }, () => new Visitor(hall, "f")));
+  alice.say(greeting());
+  expect((await alice.hear()).type).toBe(Type.Opened);
+  const gone = () => crowd.flatMap(({ stream }, at) => (stream.destroyed ? [at] : []));
+  await expect.poll(gone).toEqual([0, 1, 20, 40, 60, 80]);
+});

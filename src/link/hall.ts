@@ -1,20 +1,24 @@
 import { timingSafeEqual } from "node:crypto";
 import type { Duplex } from "node:stream";
+import { oldestOfMost } from "../domain/crowd.ts";
 import { CardwireError, ProtocolError } from "../domain/errors.ts";
 import type { Principal } from "../domain/principal.ts";
 import { type Body, encodeFrame, type Frame, Reason, Type } from "../wire/link/frames.ts";
 import { LinkEnd, type LinkEndOwner } from "./end.ts";
 import { FrameStream, Unread } from "./frame-stream.ts";
 import { isProof, prove } from "./proof.ts";
-import { agree, HIGHEST, LOWEST } from "./versions.ts";
+import { refuse, textBytes } from "./refuse.ts";
+import { agree } from "./versions.ts";
 
 /** How long somebody who connects may take to say what for, ms. */
 const GREETING_MS = 10_000;
 /** Sessions at once, and connections that have not said what for. */
 const MAX_SESSIONS = 4_000;
 const MAX_GREETING = 100;
-/** Such connections of one who is known: nobody can take all of them. */
+/** Such connections of one who is known. */
 const MAX_GREETING_EACH = 20;
+
+const CROWD = "too many connections that say nothing";
 
 /** How long a session outlives its connection. */
 export interface Patience {
@@ -101,9 +105,9 @@ export class Hall implements AsyncDisposable {
   accept(stream: Duplex, principal?: Principal, refused: Refused = () => {}): void {
     const frames = new FrameStream(stream);
     const caller = { principal, refused };
-    if (!this.#hasRoomFor(principal)) {
-      refused("too many connections that say nothing");
-      return frames.cut(new CardwireError("E_LINK", "too many"));
+    if (!this.#makeRoomFor(principal)) {
+      refused(CROWD);
+      return frames.cut(new CardwireError("E_LINK", CROWD));
     }
     this.#greeting.set(frames, principal);
     const silent = new CardwireError("E_LINK", "it says nothing");
@@ -146,11 +150,13 @@ export class Hall implements AsyncDisposable {
     return size;
   }
 
-  #hasRoomFor(principal: Principal | undefined): boolean {
-    if (this.#greeting.size >= MAX_GREETING) return false;
-    if (principal === undefined) return true;
-    const same = [...this.#greeting.values()].filter((one) => one?.name === principal.name);
-    return same.length < MAX_GREETING_EACH;
+  /** @returns whether it may come in; then it has a place, if need be that of the oldest of whoever has the most. */
+  #makeRoomFor(principal: Principal | undefined): boolean {
+    const all = [...this.#greeting].map(([frames, of]) => [frames, of?.name] as const);
+    const same = all.filter(([, name]) => name === principal?.name);
+    if (principal && same.length >= MAX_GREETING_EACH) return false;
+    if (all.length >= MAX_GREETING) oldestOfMost(all)?.cut(new CardwireError("E_LINK", CROWD));
+    return true;
   }
 
   #greet(frames: FrameStream, frame: Frame, caller: Caller): void {
@@ -274,25 +280,6 @@ interface Caller {
 }
 
 const keyOf = (id: Uint8Array): string => Buffer.from(id).toString("hex");
-const textBytes = (text: string): Uint8Array => Buffer.from(text.slice(0, 256));
-
-const words: Readonly<Record<number, string>> = {
-  [Reason.Version]: `this cardwire speaks versions ${LOWEST} to ${HIGHEST} of the link`,
-  [Reason.Unknown]: "there is no such session, or no more",
-  [Reason.Proof]: "the session's secret is another",
-  [Reason.Full]: "there are too many sessions",
-};
-
-/** @param why.told to whom is refused. @param why.kept for the record, where that is more. */
-function refuse(
-  frames: FrameStream,
-  reason: number,
-  why: { readonly told?: string; readonly kept?: string } = {},
-): void {
-  const { told = words[reason] ?? "refused", kept = told } = why;
-  frames.write(encodeFrame(Type.Refused, { reason }, textBytes(told)));
-  frames.close(new CardwireError("E_LINK", kept));
-}
 
 /** Whether somebody was sent away, and did not leave. */
 const isRefusal = (reason: unknown): reason is CardwireError =>

@@ -1,5 +1,6 @@
+import { Socket } from "node:net";
 import { expect, test } from "vitest";
-import { networkOf } from "./waiting-room.ts";
+import { networkOf, WaitingRoom } from "./waiting-room.ts";
 
 test.each([
   ["192.0.2.7", "192.0.2.7"],
@@ -14,4 +15,23 @@ test.each([
   ["", ""],
 ])("%s is one of the addresses of %s", (address, network) => {
   expect(networkOf(address)).toBe(network);
+});
+
+test("where it is full, those from where most are make room, not whoever came first", () => {
+  const sentAway: Socket[] = [];
+  const room = new WaitingRoom({ most: 4, mostEach: 3, limitMs: 60_000 }, (socket) =>
+    sentAway.push(socket),
+  );
+  const enter = (address: string): Socket => {
+    const socket = Object.defineProperty(new Socket(), "remoteAddress", { value: address });
+    room.enter(socket);
+    return socket;
+  };
+  const slow = enter("192.0.2.1");
+  const crowd = [enter("192.0.2.2"), enter("192.0.2.2"), enter("192.0.2.2")];
+  enter("192.0.2.3");
+  enter("192.0.2.4");
+  expect(sentAway).toEqual(crowd.slice(0, 2));
+  expect(slow.destroyed).toBe(false);
+  room.clear();
 });

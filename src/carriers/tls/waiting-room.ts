@@ -1,7 +1,8 @@
 import { isIPv6, type Socket } from "node:net";
+import { oldestOfMost } from "../../domain/crowd.ts";
 
 export interface WaitingRoomOptions {
-  /** How many may wait at once; one more, and the one that waits longest has to go. */
+  /** How many may wait at once; one more, and the one that waits longest from where most are has to go. */
   readonly most: number;
   /** How many from one address; one more, and that one has to go. */
   readonly mostEach: number;
@@ -44,7 +45,8 @@ export class WaitingRoom {
       return false;
     }
     if (this.#waiting.size >= most) {
-      const [oldest] = this.#waiting.keys();
+      const all = [...this.#waiting.values()];
+      const oldest = oldestOfMost(all.map((one) => [one.socket, one.from]));
       if (oldest) this.#sendAway(oldest, "too many connections");
     }
     const timer = setTimeout(() => this.#sendAway(socket, "it takes too long"), limitMs);
