@@ -133,8 +133,15 @@ describe("who comes and goes in a loop keeps nobody from his card, nor from comi
     async (_, waits, atOnce) => {
       await start({ links: 4 });
       const host = await joined("mallory");
-      await joined("alice");
+      const { credentials } = await joined("alice");
       const alice = await connected(await linked("alice"));
+      // On a computer that has much else to do, one round of handshakes takes long by itself.
+      const round = performance.now();
+      const dialling = Array.from({ length: 16 }, () =>
+        dialTls(host, Protocol.Link, { credentials, signal }),
+      );
+      for (const { stream } of await Promise.all(dialling)) stream.destroy();
+      const longestMs = Math.max(1_000, 4 * (performance.now() - round));
       let handshakes = 0;
       const over = new AbortController();
       setMaxListeners(0, over.signal);
@@ -149,24 +156,26 @@ describe("who comes and goes in a loop keeps nobody from his card, nor from comi
       });
       const began = performance.now();
       const took: number[] = [];
-      while (performance.now() - began < 2_000) {
+      const told = { identity: "mallory", what: "arrivals a second", most: 10 };
+      const his = () => limited.filter(({ identity }) => identity === "mallory"); // alice is as fast as she may be
+      const isThrough = () => handshakes >= atOnce && (!waits || his().length > 0);
+      const lasts = () => performance.now() - began;
+      while (lasts() < 2_000 || (!isThrough() && lasts() < 30_000)) {
         const sent = performance.now();
         await alice.transmit(Uint8Array.of(0xaa, 0, 0, 0), PCI);
         took.push(performance.now() - sent);
       }
-      const seconds = (performance.now() - began) / 1_000;
+      const seconds = lasts() / 1_000;
       over.abort();
       await Promise.all(loops);
       expect(handshakes).toBeGreaterThanOrEqual(atOnce);
       // Those that had begun when he was slowed down, one of each loop, are still carried out.
       expect(handshakes).toBeLessThanOrEqual(atOnce + 16 + 10 * seconds);
-      expect(Math.max(...took)).toBeLessThan(1_000);
-      const told = { identity: "mallory", what: "arrivals a second", most: 10 };
-      const his = limited.filter(({ identity }) => identity === "mallory"); // alice is as fast as she may be
-      expect(his).toEqual(waits ? [told] : []);
+      expect(Math.max(...took)).toBeLessThan(longestMs);
+      expect(his()).toEqual(waits ? [told] : []);
       expect((await linked("alice")).readers).toHaveLength(1);
     },
-    20_000,
+    60_000,
   );
 });
 
