@@ -16,6 +16,9 @@ const ANSWER_MS = 8_000;
 /** Pauses between attempts to come back, ms: doubled from the first up to the last. */
 const RETRY_MS = { first: 50, last: 1_000 };
 
+/** How long the other end may take to hear that the session is over, ms. Else it keeps it for its patience. */
+const LAST_WORDS_MS = 1_000;
+
 export interface LinkClientOptions {
   /** Makes a connection. Waits while there is no line. @throws {CardwireError} when there can be none. */
   readonly dial: (options: { signal: AbortSignal }) => Promise<Duplex>;
@@ -106,12 +109,13 @@ export class LinkClient {
     this.end.attach(frames, 0);
   }
 
-  /** Ends the session at both ends. */
+  /** Ends the session at both ends, and waits a moment until the other one knows: the way there may end next. */
   async close(): Promise<void> {
     this.#isOver = true;
-    this.end.close("the other cardwire ended");
+    const stream = this.end.close("the other cardwire ended");
     this.#life.abort(new CardwireError("E_CLOSED", "the link was closed"));
     await this.#comingBack;
+    await stream?.gone(LAST_WORDS_MS);
   }
 
   /** Tries again until the session goes on, or its time is over. Never rejects. */

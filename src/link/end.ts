@@ -154,14 +154,20 @@ export class LinkEnd {
     this.#stream?.cut(reason);
   }
 
-  /** Ends the session at both ends. */
-  close(why: string, reason: number = Reason.Closed): void {
-    if (this.#isOver) return;
+  /**
+   * Ends the session at both ends.
+   *
+   * @returns the connection that carries the last words, if there is one.
+   */
+  close(why: string, reason: number = Reason.Closed): FrameStream | undefined {
+    if (this.#isOver) return undefined;
+    const stream = this.#stream;
     const words = encodeFrame(Type.Close, { reason }, Buffer.from(why.slice(0, 256)));
     this.#stream?.write(words);
     this.#isOver = true;
-    this.#stream?.close(new CardwireError("E_CLOSED", why));
+    stream?.close(new CardwireError("E_CLOSED", why));
     this.#wake();
+    return stream;
   }
 
   #take(frame: Frame): void {

@@ -1,4 +1,5 @@
 import type { Duplex } from "node:stream";
+import { deferred } from "../domain/deferred.ts";
 import { CardwireError } from "../domain/errors.ts";
 import { type Frame, FrameDecoder } from "../wire/link/frames.ts";
 
@@ -100,6 +101,16 @@ export class FrameStream {
     if (this.#held.length > 0) this.write(NOTHING);
     this.#stream.end();
     this.#finish(reason);
+  }
+
+  /** Resolves when the other end has hung up, too, or after `limitMs`. */
+  async gone(limitMs: number): Promise<void> {
+    if (this.#stream.closed) return;
+    const gone = deferred();
+    this.#stream.once("close", gone.resolve);
+    const late = setTimeout(gone.resolve, limitMs);
+    await gone.promise;
+    clearTimeout(late);
   }
 
   /** Hangs up at once. */
