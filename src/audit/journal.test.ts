@@ -133,6 +133,7 @@ describe("a journal that is required, on a disk that does not answer", () => {
     await vi.advanceTimersByTimeAsync(5_001);
     expect(await Promise.race([ended, Promise.resolve("waits")])).toMatchObject({
       code: "E_AUDIT",
+      message: "the audit log could not be written to its end",
     });
     expect(troubles.map(String)).toEqual([
       "Error: writing has taken more than 2 s",

@@ -77,7 +77,7 @@ export class Journal implements Audit, AsyncDisposable {
     const hangs = deferred<true>();
     const late = setTimeout(() => hangs.resolve(true), LAST_MS);
     try {
-      if ((await Promise.race([this.#finish(), hangs.promise])) === true) throw this.#refusal();
+      if ((await Promise.race([this.#finish(), hangs.promise])) === true) throw this.#unfinished();
     } finally {
       clearTimeout(late);
       this.#tellLeft();
@@ -103,6 +103,13 @@ export class Journal implements Audit, AsyncDisposable {
     return new CardwireError("E_AUDIT", "the audit log cannot be written, and it is required", {
       cause: this.#trouble,
       hint: "Make room where the log is written, or set audit-required to false.",
+    });
+  }
+
+  #unfinished(): CardwireError {
+    return new CardwireError("E_AUDIT", "the audit log could not be written to its end", {
+      cause: this.#trouble,
+      hint: "Look after the disk on which it is: it does not answer.",
     });
   }
 

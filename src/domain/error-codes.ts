@@ -2,7 +2,8 @@
 export const errorCodes = {
   E_ADDRESS: "Nobody knows under which address others reach this computer.",
   E_AGENT: "No agent can run on the other computer, or the one there does not do what it should.",
-  E_AUDIT: "The audit log cannot be written, and nothing may happen that it does not record.",
+  E_AUDIT:
+    "The audit log cannot be written: to its end, or at all where nothing may happen that it does not record.",
   E_CANNOT_RUN: "The program that `run` was given is there but cannot be started.",
   E_CARD_DATA:
     "The text cannot be a card's name, PIN, PUK or management key, or there is none to be had.",
