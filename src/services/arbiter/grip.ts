@@ -129,7 +129,17 @@ export class Grip implements Lingering {
 
   async #giveBack(): Promise<void> {
     this.isLocked = false;
-    await this.inner.end(Disposition.Leave).catch(() => {}); // gone with the card, or with its handle
+    const end = () => this.inner.end(Disposition.Leave);
+    const insist = async (error: unknown): Promise<void> => {
+      if (!isCode(error, Rv.ResetCard)) return; // gone with the card, or with its handle
+      // The notice of somebody's reset that was under way would keep it.
+      if (!this.isQuiet(error)) this.loss ??= Rv.ResetCard;
+      await this.inner.reconnect(this.#how, Disposition.Leave);
+      await end();
+    };
+    await end()
+      .catch(insist)
+      .catch(() => {});
   }
 
   /** Something is sent to the card. */
@@ -240,7 +250,8 @@ export class Grip implements Lingering {
       for (let level = 0; level < levels; level += 1) await this.inner.end(Disposition.Leave);
       return true;
     } catch (error) {
-      if (!isLockLost(error)) throw error;
+      const wasEmpty = this.#how.share === ShareMode.Direct && isCode(error, Rv.NoSmartcard);
+      if (wasEmpty || !isLockLost(error)) throw error;
       this.#desk.isUncertain();
       return false;
     }
@@ -282,8 +293,7 @@ export class Grip implements Lingering {
     const start = performance.now();
     const isSame = !hasCard || (await this.#resetAlone(signal));
     if (isSame) this.#desk.wasReset(this.#own, { wanted: false });
-    if (!isSame) this.loss = Rv.RemovedCard;
-    else if (this.#hasState) this.loss = Rv.ResetCard;
+    if (!isSame || this.#hasState) this.loss = isSame ? Rv.ResetCard : Rv.RemovedCard;
     const ms = performance.now() - start;
     this.#desk.tell({ type: "hand-over", reader, identity: this.#own.identity, from, ms });
   }
