@@ -1,10 +1,10 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { keepers } from "../faults/keepers.ts";
+import { keepers, LEFT_ALONE_MS } from "../faults/keepers.ts";
 import { CountingWorker, end, mustHaveNoticedNothing, working } from "../faults/workers.ts";
 import { readerNames } from "../lab/pcscd.ts";
-import { signal, until } from "../lab/processes.ts";
+import { until } from "../lab/processes.ts";
 import { type Program, run, start } from "../lab/programs.ts";
 import { attach, cardwire, here, MAIN, PATIENCE_MS, using } from "./programs/cardwire.ts";
 import { ServeStage } from "./programs/serve-stage.ts";
@@ -49,7 +49,7 @@ async function recorded(): Promise<readonly Record<string, unknown>[]> {
 }
 
 const noKeepers = () =>
-  until("no agent of its own is left", async () => (await keepers()).length === 0);
+  until("no agent of its own is left", async () => (await keepers()).length === 0, LEFT_ALONE_MS);
 
 describe("alice's serve, and her account", () => {
   beforeEach(async () => stage.startServe());
@@ -137,15 +137,18 @@ describe("alice's serve, and her account", () => {
   test("serve hangs: the attachment goes on with an agent of its own", async () => {
     await using bob = await attach(["alice@computer1"], stage.there("bob"));
     expect(await works("bob", bob.socket)).toBe(true);
-    const pid = Number(
-      (await run("pgrep", ["-f", "main.js serve"], {})).stdout.trim().split("\n").at(-1),
-    );
-    signal(pid, "SIGSTOP");
+    // One that stands still with pcscd's lock keeps everybody off the card, whoever asks: it is to hang without.
+    await until("serve to let go of the card", async () => {
+      const direct = ["-r", "0", "-s", "80E0000003010203"];
+      const env = using(stage.pcscd.socketPath);
+      return (await run("opensc-tool", direct, { env })).stdout.includes(WORKS);
+    });
+    stage.serve.kill("SIGSTOP");
     try {
       await until("another agent", async () => (await keepers()).length === 1, 90_000);
       await until("the card", () => works("bob", bob.socket), 60_000);
     } finally {
-      signal(pid, "SIGCONT");
+      stage.serve.kill("SIGCONT");
     }
   }, 180_000);
 
