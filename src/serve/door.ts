@@ -113,7 +113,7 @@ export class Door {
   #dismiss(name: string, reason: CardwireError): void {
     this.#options.hall.dismiss((principal) => principal.name === name, reason);
     for (const { visitor, stream } of this.#inside)
-      if (visitor.name === name) setTimeout(() => stream.destroy(), LAST_WORDS_MS);
+      if (visitor.name === name) setTimeout(() => stream.destroy(), LAST_WORDS_MS).unref();
     this.#options.tell({ what: "dismissed", identity: name, reason: reason.message });
   }
 
@@ -123,7 +123,7 @@ export class Door {
       try {
         this.#options.guests.admit(register, visitor, Date.now());
       } catch {
-        setTimeout(() => stream.destroy(), LAST_WORDS_MS);
+        setTimeout(() => stream.destroy(), LAST_WORDS_MS).unref();
       }
     }
   }
