@@ -93,10 +93,11 @@ export class ServedCard {
     try {
       return await this.#connect("SCardConnect", how, { signal });
     } catch (error) {
-      this.#without = codeOf(error);
+      const told = wasAwaited ? error : asPulled(error);
+      this.#without = codeOf(told);
       if (!wasAwaited && isDenied(error))
         this.#owed = new OwedConnect(this.#service, this.reader, how);
-      throw error;
+      throw told;
     }
   }
 
@@ -183,9 +184,10 @@ export class ServedCard {
       await this.#connect(call, owed, { signal: this.#turns.awaited, owed: owed.begins });
     } catch (error) {
       if (isDenied(error)) throw owed.refusal(call);
-      const rv = codeOf(error);
+      const told = asPulled(error);
+      const rv = codeOf(told);
       if (rv !== Rv.Cancelled) this.#end(rv);
-      throw error;
+      throw told;
     }
     if (this.#session && owed.isSameCard) return this.#session;
     await this.#end(Rv.RemovedCard)?.abandon();
@@ -211,6 +213,15 @@ export class ServedCard {
       this.#isConnecting = false;
     }
   }
+}
+
+/**
+ * What a program is told that went on as if it were connected, where the card has gone meanwhile: that it was taken out.
+ * Of one that goes in this moment pcscd can also say that its protocol is another (seen with 1.9.9).
+ */
+function asPulled(error: unknown): unknown {
+  const isGone = [Rv.NoSmartcard, Rv.ProtoMismatch].some((rv) => rv === codeOf(error));
+  return isGone ? new ReturnCodeError("SCardConnect", Rv.RemovedCard, { cause: error }) : error;
 }
 
 const codeOf = (error: unknown): number =>

@@ -1,6 +1,7 @@
 import { expect, test, vi } from "vitest";
 import { ATR, codeOf, linkToOneCard, PCI, READER, soon } from "../../../test/link/one-card.ts";
 import type { CardSession } from "../../domain/card-service.ts";
+import { Protocol } from "../../domain/pcsc.ts";
 import { Rv } from "../../domain/return-codes.ts";
 
 // Connects that were answered before they were carried out, and then are refused.
@@ -118,15 +119,33 @@ test("another card is not taken for the one that was there", async () => {
   expect(await codeOf(session.transmit(command, PCI))).toBe(0);
 });
 
+test("one whose card is gone, and another with another protocol is there, is told so as of any card", async () => {
+  const subject = await linkToOneCard();
+  await using _subject = subject;
+  const { linked, remote, readers } = subject;
+  await (await subject.connect()).disconnect(0);
+  await expect.poll(() => remote.table.find(READER)?.sharing).toBe(0);
+  linked.stall();
+  const session = await subject.connect({ protocols: Protocol.T1 });
+  readers.pull(READER);
+  const onlyT0 = Uint8Array.of(0x3b, 0x00);
+  await readers.insert(READER, { atr: onlyT0, process: () => Uint8Array.of(0x90, 0x00) });
+  linked.flow();
+  expect(await codeOf(session.transmit(command, PCI))).toBe(Rv.RemovedCard);
+  const onlyT1 = { share: 2, protocols: Protocol.T1 };
+  expect(await codeOf(session.reconnect(onlyT1, 0))).toBe(Rv.ProtoMismatch);
+  expect(await codeOf(session.reconnect({ share: 2, protocols: 3 }, 0))).toBe(0);
+});
+
 test("one whose card is gone is connected by a reconnect, to the next", async () => {
   const subject = await foreseen(({ readers }) => readers.pull(READER));
   await using _subject = subject;
   const { session, readers, remote } = subject;
   await subject.arrive();
-  expect(await codeOf(session.status())).toBe(Rv.NoSmartcard);
+  expect(await codeOf(session.status())).toBe(Rv.RemovedCard);
   expect(await codeOf(session.reconnect({ share: 2, protocols: 3 }, 0))).toBe(Rv.NoSmartcard);
   await readers.insert(READER, { atr: ATR, process: () => Uint8Array.of(0x90, 0x00) });
-  expect(await codeOf(session.status())).toBe(Rv.NoSmartcard);
+  expect(await codeOf(session.status())).toBe(Rv.RemovedCard);
   expect(await codeOf(session.reconnect({ share: 2, protocols: 3 }, 0))).toBe(0);
   expect(await codeOf(session.transmit(command, PCI))).toBe(0);
   expect(remote.readers[0]?.sharing).toBe(1);

@@ -226,6 +226,6 @@ test("a connect that was foreseen and fails is told at the first command", async
   service.pull("Software 00 00");
   linked.flow();
   const sent = session.transmit(Uint8Array.of(0, 7, 0, 0), pci);
-  await expect(sent).rejects.toEqual(refused(Rv.NoSmartcard));
+  await expect(sent).rejects.toEqual(refused(Rv.RemovedCard));
   await session.disconnect(0);
 });
