@@ -11,7 +11,7 @@ import {
   WatchedCard,
 } from "../../../test/link/watched-card.ts";
 import type { CardService, CardSession, Reader } from "../../domain/card-service.ts";
-import type { ReturnCodeError } from "../../domain/errors.ts";
+import { ReturnCodeError } from "../../domain/errors.ts";
 import { Disposition, ShareMode } from "../../domain/pcsc.ts";
 import { Rv } from "../../domain/return-codes.ts";
 import { Watchable } from "../../domain/watchable.ts";
@@ -378,4 +378,46 @@ describe.each(pulls)("whose card is %s", (_what, move, code) => {
     expect(await stage.arbiter.kick(NAME)).toBe("alice");
     await mustRecover(scenery, code);
   });
+});
+
+test("a hand-over that is told meanwhile of somebody's reset keeps nobody off the card", async () => {
+  let isNext = false;
+  await using stage = await scene({
+    through: (inner) =>
+      withSessions(inner, (session) => {
+        let levels = 0;
+        let hasNotice = false;
+        const tell = (): void => {
+          if (hasNotice) throw new ReturnCodeError("", Rv.ResetCard);
+        };
+        const begin: CardSession["begin"] = async (options) => {
+          if (isNext && levels === 1) [isNext, hasNotice] = [false, true];
+          tell();
+          await session.begin(options);
+          levels += 1;
+        };
+        const end: CardSession["end"] = async (disposition) => {
+          tell(); // before anything ends (protocol reference, section 5.5)
+          await session.end(disposition);
+          levels -= 1;
+        };
+        const reconnect: CardSession["reconnect"] = async (how, initialization) => {
+          hasNotice = false;
+          return await session.reconnect(how, initialization);
+        };
+        return Object.assign(new ForwardingSession(session), { begin, end, reconnect });
+      }),
+  });
+  const alice = await stage.connect("alice");
+  await (await stage.connect("bob")).transmit(SELECT, PCI);
+  isNext = true;
+  await expect(alice.transmit(SELECT, PCI)).rejects.toThrow(refused(Rv.ResetCard));
+  expect(isNext).toBe(false);
+  const local = await stage.local();
+  await local.begin(within());
+  await local.disconnect(0);
+  await expect(alice.transmit(SELECT, PCI)).rejects.toThrow(refused(Rv.ResetCard));
+  await alice.reconnect(SHARED, 0);
+  await alice.transmit(SELECT, PCI);
+  expect(stage.card.wrong).toEqual([]);
 });
