@@ -24,7 +24,7 @@ export async function aloneWith(store: Store): Promise<AsyncDisposable> {
   const pid = control === undefined ? undefined : await ownerOf(control);
   const which = pid === undefined ? "" : ` (process ${pid})`;
   throw new CardwireError("E_SERVE_RUNS", `serve runs already${which}, with the same state`, {
-    hint: "'cardwire status' shows how it is. XDG_STATE_HOME names another place for the state of a second one.",
+    hint: "'cardwire status' shows how it is. A second one needs another place for its state: XDG_STATE_HOME names one (root has but one, /var/lib/cardwire).",
   });
 }
 
