@@ -3,6 +3,7 @@ import type { CardSession, ConnectOptions } from "../../domain/card-service.ts";
 import { Disposition, ShareMode } from "../../domain/pcsc.ts";
 import { Rv } from "../../domain/return-codes.ts";
 import type { Desk, Lingering, Neighbour } from "./desk.ts";
+import { hush } from "./hush.ts";
 import type { ArbiterLimits } from "./limits.ts";
 import { isCode, isLockLost } from "./refused.ts";
 
@@ -134,7 +135,7 @@ export class Grip implements Lingering {
       if (!isCode(error, Rv.ResetCard)) return; // gone with the card, or with its handle
       // The notice of somebody's reset that was under way would keep it.
       if (!this.isQuiet(error)) this.loss ??= Rv.ResetCard;
-      await this.inner.reconnect(this.#how, Disposition.Leave);
+      await hush(this.inner, this.#how);
       await end();
     };
     await end()
@@ -170,7 +171,7 @@ export class Grip implements Lingering {
         throw error;
       }
     }
-    await this.inner.reconnect(this.#how, Disposition.Leave);
+    await hush(this.inner, this.#how);
     this.#notice = "none";
     return await job();
   }
@@ -267,9 +268,8 @@ export class Grip implements Lingering {
       await this.inner.reconnect(this.#how, Disposition.Reset);
     } catch (error) {
       if (!isCode(error, Rv.ProtoMismatch)) throw error;
-      // It was reset before that. This takes the notice away, which would keep the lock from being given back.
-      const direct = { ...this.#how, share: ShareMode.Direct };
-      return void (await this.inner.reconnect(direct, Disposition.Leave));
+      // It was reset before that, and the notice would keep the lock from being given back.
+      return await hush(this.inner, this.#how);
     }
     if (this.#how.share !== ShareMode.Direct || protocol === 0) return;
     const shared = { share: ShareMode.Shared, protocols: protocol };

@@ -12,7 +12,7 @@ import {
 } from "../../../test/link/watched-card.ts";
 import type { CardService, CardSession, Reader } from "../../domain/card-service.ts";
 import { ReturnCodeError } from "../../domain/errors.ts";
-import { Disposition, ShareMode } from "../../domain/pcsc.ts";
+import { Disposition, Protocol, ShareMode } from "../../domain/pcsc.ts";
 import { Rv } from "../../domain/return-codes.ts";
 import { Watchable } from "../../domain/watchable.ts";
 import type { PivState } from "../../software-cards/piv/state.ts";
@@ -420,4 +420,19 @@ test("a hand-over that is told meanwhile of somebody's reset keeps nobody off th
   await alice.reconnect(SHARED, 0);
   await alice.transmit(SELECT, PCI);
   expect(stage.card.wrong).toEqual([]);
+});
+
+test("a reset that a program is not to hear of stays so when another protocol is active since", async () => {
+  await using stage = await scene();
+  const connect = async (name: string, protocols: number): Promise<CardSession> => {
+    const how = { share: ShareMode.Shared, protocols, principal: { name } };
+    return (await stage.arbiter.connect(NAME, how, within())).session;
+  };
+  const alice = await connect("alice", Protocol.T1);
+  const bob = await connect("bob", Protocol.Raw);
+  const raw = { send: Protocol.Raw, receive: Protocol.Raw };
+  await bob.transmit(SELECT, raw); // for which the card was reset
+  await alice.begin(within());
+  await alice.end(0);
+  await alice.transmit(SELECT, PCI);
 });
