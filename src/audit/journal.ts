@@ -74,10 +74,10 @@ export class Journal implements Audit, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isOver = true;
     clearTimeout(this.#timer);
-    const hangs = deferred<true>();
-    const late = setTimeout(() => hangs.resolve(true), LAST_MS);
+    const hangs = deferred<never>();
+    const late = setTimeout(() => hangs.reject(this.#unfinished()), LAST_MS);
     try {
-      if ((await Promise.race([this.#finish(), hangs.promise])) === true) throw this.#unfinished();
+      await Promise.race([this.#finish(), hangs.promise]);
     } finally {
       clearTimeout(late);
       this.#tellLeft();

@@ -133,15 +133,8 @@ describe("who comes and goes in a loop keeps nobody from his card, nor from comi
     async (_, waits, atOnce) => {
       await start({ links: 4 });
       const host = await joined("mallory");
-      const { credentials } = await joined("alice");
+      await joined("alice");
       const alice = await connected(await linked("alice"));
-      // On a computer that has much else to do, one round of handshakes takes long by itself.
-      const round = performance.now();
-      const dialling = Array.from({ length: 16 }, () =>
-        dialTls(host, Protocol.Link, { credentials, signal }),
-      );
-      for (const { stream } of await Promise.all(dialling)) stream.destroy();
-      const longestMs = Math.max(1_000, 4 * (performance.now() - round));
       let handshakes = 0;
       const over = new AbortController();
       setMaxListeners(0, over.signal);
@@ -171,7 +164,7 @@ describe("who comes and goes in a loop keeps nobody from his card, nor from comi
       expect(handshakes).toBeGreaterThanOrEqual(atOnce);
       // Those that had begun when he was slowed down, one of each loop, are still carried out.
       expect(handshakes).toBeLessThanOrEqual(atOnce + 16 + 10 * seconds);
-      expect(Math.max(...took)).toBeLessThan(longestMs);
+      expect(Math.max(...took)).toBeLessThan(1_000);
       expect(his()).toEqual(waits ? [told] : []);
       expect((await linked("alice")).readers).toHaveLength(1);
     },

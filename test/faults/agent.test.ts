@@ -6,7 +6,7 @@ import { descendants, signal, until } from "../lab/processes.ts";
 import { startSshd } from "../lab/sshd.ts";
 import { attach, connected, files, masters, randomOf } from "./attached.ts";
 import { breakLine } from "./breaks.ts";
-import { keepers, LEFT_ALONE_MS } from "./keepers.ts";
+import { keepers } from "./keepers.ts";
 import { CountingWorker, end, mustHaveNoticedNothing, working } from "./workers.ts";
 
 // The line to an agent breaks: within its patience no program notices, and no command is run twice.
@@ -45,7 +45,7 @@ test(`a line to an agent that breaks ${BREAKS} times: programs notice nothing`, 
   cardwire.kill("SIGINT");
   expect(await cardwire.exited).toEqual({ status: 0, signal: undefined });
   expect(await files()).toEqual([]);
-  await until("the agent to end", async () => (await keepers()).length === 0, LEFT_ALONE_MS);
+  await until("the agent to end", async () => (await keepers()).length === 0);
   await until("the logins to end", async () => (await descendants(sshd.pid)).length === 0);
 }, 240_000);
 

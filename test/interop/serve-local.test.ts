@@ -1,7 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { keepers, LEFT_ALONE_MS } from "../faults/keepers.ts";
+import { keepers } from "../faults/keepers.ts";
 import { CountingWorker, end, mustHaveNoticedNothing, working } from "../faults/workers.ts";
 import { readerNames } from "../lab/pcscd.ts";
 import { until } from "../lab/processes.ts";
@@ -49,7 +49,7 @@ async function recorded(): Promise<readonly Record<string, unknown>[]> {
 }
 
 const noKeepers = () =>
-  until("no agent of its own is left", async () => (await keepers()).length === 0, LEFT_ALONE_MS);
+  until("no agent of its own is left", async () => (await keepers()).length === 0);
 
 describe("alice's serve, and her account", () => {
   beforeEach(async () => stage.startServe());
