@@ -30,8 +30,10 @@ def state():
 
 def look():
     global looks
-    last = None
-    while not stopping.is_set():
+    last, is_last_look = None, False
+    while not is_last_look:
+        # One more look after the end of input: what was true by then is always seen.
+        is_last_look = stopping.is_set()
         looks += 1
         now = state()
         if now != last:
