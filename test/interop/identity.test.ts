@@ -109,26 +109,31 @@ test.skipIf(!existsSync("/usr/bin/chromium"))(
     ]);
     expect(prepared.status).toBe(0);
     const screen = { user: "alice", env: { DISPLAY: ":7", HOME: home } } as const;
-    await using _screen = start("Xvfb", [":7", "-screen", "0", "1000x700x24", "-nolisten", "tcp"], {
-      user: "alice",
-    });
+    // Without -noreset it begins anew when its last client goes: the one that asks below whether it is up, which can
+    // cost Chromium its connection.
+    const wanted = [":7", "-screen", "0", "1000x700x24", "-nolisten", "tcp", "-noreset"];
+    await using _screen = start("Xvfb", wanted, { user: "alice" });
     await until(
       "a screen",
       async () => (await run("xdotool", ["getmouselocation"], screen)).status === 0,
     );
     const args = ["--disable-gpu", "--no-first-run", "--password-store=basic", "--no-sandbox"];
-    await using _browser = start(
+    await using browser = start(
       "chromium",
       [...args, `--user-data-dir=${home}/profile`, `https://localhost:${server.port}/`],
       { user: "alice", env: { ...screen.env, ...using(socket) } },
     );
     const before = server.greeted.length;
     const dialog = ["search", "--name", "^Unlock Security Device$"];
-    await until(
+    const asked = until(
       "Chromium to ask for the PIN",
       async () => (await run("xdotool", dialog, screen)).status === 0,
       PATIENCE_MS * 2,
     );
+    const ended = browser.exited.then(() => {
+      throw new Error(`Chromium ended before it asked for the PIN:\n${browser.output}`);
+    });
+    await Promise.race([asked, ended]);
     await run("xdotool", ["type", `${PIN}\n`], screen);
     await until("a greeting", async () => server.greeted.length > before, PATIENCE_MS);
     expect(server.greeted.at(-1)).toBe(HOLDER);
