@@ -1,6 +1,7 @@
 import type { CardService } from "../../domain/card-service.ts";
 import { ReturnCodeError } from "../../domain/errors.ts";
-import { Disposition } from "../../domain/pcsc.ts";
+import { firstSignal } from "../../domain/first-signal.ts";
+import { Disposition, ShareMode } from "../../domain/pcsc.ts";
 import type { Principal } from "../../domain/principal.ts";
 import { Rv } from "../../domain/return-codes.ts";
 import { type Body, Flag, Type } from "../../wire/link/frames.ts";
@@ -14,8 +15,12 @@ import {
   nameOf,
 } from "./call-frame.ts";
 import { OwedConnect } from "./owed-connect.ts";
+import { PulledCard } from "./pulled-card.ts";
 import { ServedSession } from "./served-session.ts";
 import { type TurnOptions, Turns } from "./turns.ts";
+
+/** How long the calls of a handle whose card was pulled wait until it counts, ms. */
+const STAND_IN_MS = 500;
 
 interface ConnectHow {
   readonly share: number;
@@ -93,11 +98,10 @@ export class ServedCard {
     try {
       return await this.#connect("SCardConnect", how, { signal });
     } catch (error) {
-      const told = wasAwaited ? error : asPulled(error);
-      this.#without = codeOf(told);
-      if (!wasAwaited && isDenied(error))
-        this.#owed = new OwedConnect(this.#service, this.reader, how);
-      throw told;
+      this.#without = codeOf(error);
+      if (wasAwaited) throw error;
+      if (isDenied(error)) this.#owed = new OwedConnect(this.#service, this.reader, how);
+      throw isPulled(error) ? await this.#standIn() : error;
     }
   }
 
@@ -184,14 +188,32 @@ export class ServedCard {
       await this.#connect(call, owed, { signal: this.#turns.awaited, owed: owed.begins });
     } catch (error) {
       if (isDenied(error)) throw owed.refusal(call);
-      const told = asPulled(error);
-      const rv = codeOf(told);
-      if (rv !== Rv.Cancelled) this.#end(rv);
-      throw told;
+      if (codeOf(error) !== Rv.Cancelled) this.#end(codeOf(error));
+      throw isPulled(error) ? await this.#standIn() : error;
     }
     if (this.#session && owed.isSameCard) return this.#session;
     await this.#end(Rv.RemovedCard)?.abandon();
     throw new ReturnCodeError(call, Rv.RemovedCard);
+  }
+
+  /**
+   * Its program was told that it is connected, and the card has gone since: what it has is a handle whose card was
+   * pulled, which counts among the reader's. If somebody keeps the reader for himself, it stays without.
+   *
+   * @returns what its calls are told.
+   */
+  async #standIn(): Promise<ReturnCodeError> {
+    this.#without = Rv.RemovedCard;
+    const how = { share: ShareMode.Direct, protocols: 0, principal: this.#principal };
+    using within = firstSignal(this.#turns.unawaited, AbortSignal.timeout(STAND_IN_MS));
+    await this.#service.connect(this.reader, how, within).then(
+      ({ session }) => {
+        const { share } = how;
+        this.#session = new ServedSession(new PulledCard(session), this.#turns, { share, owed: 0 });
+      },
+      () => {}, // its calls are told the same
+    );
+    return new ReturnCodeError("SCardConnect", this.#without);
   }
 
   async #connect(
@@ -216,13 +238,11 @@ export class ServedCard {
 }
 
 /**
- * What a program is told that went on as if it were connected, where the card has gone meanwhile: that it was taken out.
- * Of one that goes in this moment pcscd can also say that its protocol is another (seen with 1.9.9).
+ * Whether the card of a program that went on as if it were connected has gone meanwhile. Of one that goes in this moment
+ * pcscd can also say that its protocol is another (seen with 1.9.9).
  */
-function asPulled(error: unknown): unknown {
-  const isGone = [Rv.NoSmartcard, Rv.ProtoMismatch].some((rv) => rv === codeOf(error));
-  return isGone ? new ReturnCodeError("SCardConnect", Rv.RemovedCard, { cause: error }) : error;
-}
+const isPulled = (error: unknown): boolean =>
+  [Rv.NoSmartcard, Rv.ProtoMismatch].some((rv) => rv === codeOf(error));
 
 const codeOf = (error: unknown): number =>
   error instanceof ReturnCodeError ? error.rv : Rv.ReaderUnavailable;

@@ -151,6 +151,43 @@ test("one whose card is gone is connected by a reconnect, to the next", async ()
   expect(remote.readers[0]?.sharing).toBe(1);
 });
 
+test("one whose card is gone counts as any handle whose card is gone, until it is closed", async () => {
+  const subject = await foreseen(({ readers }) => readers.pull(READER));
+  await using _subject = subject;
+  const { session, readers, remote } = subject;
+  await subject.arrive();
+  await readers.insert(READER, { atr: ATR, process: () => Uint8Array.of(0x90, 0x00) });
+  await expect.poll(() => remote.readers[0]?.sharing).toBe(1);
+  expect(readers.readers[0]?.sharing).toBe(1);
+  await expect(subject.direct(EXCLUSIVE)).rejects.toThrow("SCardConnect");
+  for (const call of ["begin", "transmit", "status"] as const)
+    expect(await codeOf(calls[call](session))).toBe(Rv.RemovedCard);
+  expect(await codeOf(session.end(0))).toBe(Rv.RemovedCard);
+  expect(await codeOf(session.getAttribute(0x9_0303))).toBe(Rv.RemovedCard);
+  expect(await codeOf(session.setAttribute(0x9_0303, ATR))).toBe(Rv.RemovedCard);
+  expect(await codeOf(session.control(0x4200_0001, ATR))).not.toBe(Rv.RemovedCard);
+  expect(await codeOf(session.disconnect(0))).toBe(0);
+  await expect.poll(() => readers.readers[0]?.sharing).toBe(0);
+  expect(await codeOf((await subject.direct(EXCLUSIVE)).status())).toBe(0);
+});
+
+test("one that somebody was faster than, and whose card is gone by then, counts too", async () => {
+  let other: CardSession | undefined;
+  const subject = await foreseen(async ({ readers, direct }) => {
+    other = await direct(EXCLUSIVE);
+    readers.pull(READER);
+  });
+  await using _subject = subject;
+  const { session, readers } = subject;
+  await subject.arrive();
+  expect(await codeOf(session.status())).toBe(Rv.SharingViolation);
+  await other?.disconnect(0);
+  expect(await codeOf(session.status())).toBe(Rv.RemovedCard);
+  expect(readers.readers[0]?.sharing).toBe(1);
+  expect(await codeOf(session.disconnect(0))).toBe(0);
+  await expect.poll(() => readers.readers[0]?.sharing).toBe(0);
+});
+
 test("a program that dies with it leaves nothing, and nothing shows", async () => {
   const subject = await foreseen(({ readers }) => readers.pull(READER));
   await using _subject = subject;
@@ -168,7 +205,7 @@ test("it does not hide another's handle", async () => {
   const { remote } = subject;
   await subject.arrive();
   await subject.direct({ share: 3, protocols: 0 });
-  await expect.poll(() => remote.readers[0]?.sharing).toBe(1);
+  await expect.poll(() => remote.readers[0]?.sharing).toBe(2);
   expect(remote.table.find(READER)?.othersMayHold).toBe(true);
 });
 

@@ -2,8 +2,8 @@ import type { CardSession, ConnectOptions } from "../../domain/card-service.ts";
 import { ReturnCodeError } from "../../domain/errors.ts";
 import { Disposition } from "../../domain/pcsc.ts";
 import { Rv } from "../../domain/return-codes.ts";
-import { FEATURE_REQUEST } from "../../wire/pcsclite/constants.ts";
 import { type CallType, Flag, Type } from "../../wire/link/frames.ts";
+import { FEATURE_REQUEST } from "../../wire/pcsclite/constants.ts";
 import type { Answered, CallBody } from "./calls.ts";
 import { type Answer, Fetched } from "./fetched.ts";
 import { RemoteHandle } from "./handle.ts";
@@ -194,9 +194,9 @@ export class RemoteSession implements CardSession {
     if (!options.pipelining) await over;
   }
 
-  /** The connect that was foreseen to succeed did not. */
+  /** The connect that was foreseen to succeed did not. Where its card was pulled meanwhile, there is a handle all the same. */
   refuse(rv: number): void {
-    this.#handle.refuse(rv);
+    if (rv !== Rv.RemovedCard) this.#handle.refuse(rv);
     this.#standing.goodAt = -1;
     if (rv === Rv.SharingViolation) this.#levels.doubt();
     else this.#levels.forget();
